@@ -1,0 +1,186 @@
+"""Settings of the whole product, read from the environment through typed readers.
+
+Everything has a default that suits one machine; every value that is wrong stops the start with a message.
+docs/settings.md lists each variable.
+"""
+
+from datetime import timedelta
+from pathlib import Path
+
+import django_stubs_ext
+from django.utils.translation import gettext_lazy as _
+
+from portal.env import Env, postgres_options
+from portal.logging import logging_config
+from portal.stack import secrets, state
+
+django_stubs_ext.monkeypatch()
+
+env = Env()
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+HOME = env.path("MILLWRIGHT_HOME", BASE_DIR / "var")
+VERSION = "0.1.0"
+
+# --- Safety -------------------------------------------------------------------------------------------------
+DEBUG = env.flag("MILLWRIGHT_DEBUG", default=False)
+SECRET_KEY = env.text("SECRET_KEY") or secrets.secret_key(HOME)
+HTTPS = env.flag("MILLWRIGHT_HTTPS", default=False)
+ALLOWED_HOSTS = env.words("MILLWRIGHT_HOSTS", ["127.0.0.1", "localhost", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.words("MILLWRIGHT_ORIGINS", [])
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
+SECURE_HSTS_SECONDS = int(timedelta(days=365).total_seconds()) if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
+SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$", r"^api/health$"]
+SESSION_COOKIE_HTTPONLY = True
+X_FRAME_OPTIONS = "DENY"
+
+# --- Application --------------------------------------------------------------------------------------------
+INSTALLED_APPS = [
+    "unfold",
+    "unfold.contrib.filters",
+    "portal.apps.PortalAdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_celery_beat",
+    "portal.core.apps.CoreConfig",
+    "portal.runs.apps.RunsConfig",
+    "portal.registry.apps.RegistryConfig",
+    "predictions.apps.PredictionsConfig",
+    "monitoring.apps.MonitoringConfig",
+    "portal.console.apps.ConsoleConfig",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "portal.urls"
+WSGI_APPLICATION = "portal.wsgi.application"
+APPEND_SLASH = True
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+AUTH_USER_MODEL = "core.User"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
+
+# --- Data ---------------------------------------------------------------------------------------------------
+DATABASES = {
+    "default": {
+        **postgres_options(state.database_url(HOME)),
+        "CONN_MAX_AGE": env.integer("MILLWRIGHT_CONN_MAX_AGE_SECONDS", 60, low=0),
+        "CONN_HEALTH_CHECKS": True,
+    }
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+REDIS_URL = state.redis_url(HOME)
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
+}
+
+# --- Language and time --------------------------------------------------------------------------------------
+LANGUAGE_CODE = "ko"
+LANGUAGES = [("ko", _("Korean")), ("en", _("English"))]
+LOCALE_PATHS = [BASE_DIR / "portal" / "locale"]
+USE_TZ = True
+TIME_ZONE = env.text("MILLWRIGHT_TIME_ZONE", "Asia/Seoul")
+
+# --- Files --------------------------------------------------------------------------------------------------
+STATIC_URL = "/static/"
+STATIC_ROOT = HOME / "static"
+DATA_UPLOAD_MAX_MEMORY_SIZE = env.integer("MILLWRIGHT_MAX_BODY_BYTES", 32 << 20, low=1 << 20)
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    "artifacts": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": HOME / "artifacts", "file_permissions_mode": 0o640},
+    },
+}
+if env.text("MILLWRIGHT_S3_BUCKET"):
+    STORAGES["artifacts"] = {
+        "BACKEND": "storages.backends.s3.S3Storage",
+        "OPTIONS": {
+            "bucket_name": env.text("MILLWRIGHT_S3_BUCKET"),
+            "endpoint_url": env.text("MILLWRIGHT_S3_ENDPOINT") or None,
+            "region_name": env.text("MILLWRIGHT_S3_REGION") or None,
+            "access_key": env.text("MILLWRIGHT_S3_ACCESS_KEY") or None,
+            "secret_key": env.text("MILLWRIGHT_S3_SECRET_KEY") or None,
+            "file_overwrite": True,
+            "querystring_auth": True,
+        },
+    }
+
+# --- Work ---------------------------------------------------------------------------------------------------
+CELERY_BROKER_URL = REDIS_URL
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_DEFAULT_QUEUE = "maintenance"
+CELERY_TASK_ACKS_LATE = (
+    False  # a message is a hint; the run row is the truth and is sent again when lost
+)
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_CREATE_MISSING_QUEUES = False
+CELERY_TIMEZONE = TIME_ZONE
+CELERY_ENABLE_UTC = True
+RUN_LEASE_S = env.integer("MILLWRIGHT_RUN_LEASE_SECONDS", 20, low=3)
+RUN_HEARTBEAT_S = env.integer("MILLWRIGHT_RUN_HEARTBEAT_SECONDS", 4, low=1)
+RUN_MAX_ATTEMPTS = env.integer("MILLWRIGHT_RUN_MAX_ATTEMPTS", 3, low=1)
+RUN_RESEND_AFTER_S = env.integer("MILLWRIGHT_RUN_RESEND_SECONDS", 15, low=1)
+RUN_CANCEL_GRACE_S = env.integer("MILLWRIGHT_RUN_CANCEL_GRACE_SECONDS", 15, low=1)
+PROMOTION_TTL = timedelta(hours=env.integer("MILLWRIGHT_PROMOTION_TTL_HOURS", 72, low=1))
+RETENTION = timedelta(days=env.integer("MILLWRIGHT_RETENTION_DAYS", 180, low=1))
+
+# --- API ----------------------------------------------------------------------------------------------------
+REST_FRAMEWORK = {
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Millwright",
+    "VERSION": VERSION,
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+}
+
+# --- Logs ---------------------------------------------------------------------------------------------------
+LOG_LEVEL = env.choice("MILLWRIGHT_LOG_LEVEL", "INFO", {"DEBUG", "INFO", "WARNING", "ERROR"})
+LOGGING = logging_config(LOG_LEVEL)

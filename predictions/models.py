@@ -1,0 +1,83 @@
+"""Data sets and recorded predictions."""
+
+import uuid
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from portal.lib import clock
+from portal.registry.models import ModelVersion
+from portal.runs.models import Artifact
+
+
+class Dataset(models.Model):
+    """A user's table as imported: canonical Parquet, fingerprint, schema and quality profile."""
+
+    class Kind(models.TextChoices):
+        QUALITY = "diecasting-quality", _("Die-casting quality")
+
+    name = models.CharField(_("name"), max_length=200)
+    kind = models.CharField(_("kind"), max_length=40, choices=Kind.choices)
+    artifact = models.ForeignKey(
+        Artifact, models.PROTECT, related_name="+", verbose_name=_("artifact")
+    )
+    fingerprint = models.CharField(_("fingerprint"), max_length=64, db_index=True)
+    source_name = models.CharField(_("file"), max_length=300, blank=True)
+    source_sha256 = models.CharField(_("SHA-256 of the file"), max_length=64, blank=True)
+    n_rows = models.PositiveIntegerField(_("rows"))
+    schema = models.JSONField(_("schema"), default=list)
+    profile = models.JSONField(_("quality profile"), default=dict)
+    is_synthetic = models.BooleanField(_("synthetic"), default=False)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("imported by"),
+    )
+    created_at = models.DateTimeField(_("imported"), default=clock.now, editable=False)
+
+    class Meta:
+        verbose_name = _("data set")
+        verbose_name_plural = _("data sets")
+        ordering = ("-created_at",)
+        permissions = [
+            ("import_dataset", _("Can import data sets")),
+            ("train_model", _("Can start trainings")),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Prediction(models.Model):
+    """One answered prediction, as it was given."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    version = models.ForeignKey(
+        ModelVersion,
+        models.PROTECT,
+        related_name="+",
+        verbose_name=_("model version"),
+        db_constraint=False,
+    )
+    at = models.DateTimeField(_("time"), db_index=True)
+    features = models.JSONField(_("features"))
+    probability = models.FloatField(_("probability"))
+    predicted_class = models.CharField(_("class"), max_length=10)
+    confidence = models.CharField(_("confidence"), max_length=10)
+    latency_ms = models.FloatField(_("latency in ms"))
+    principal = models.CharField(_("asked by"), max_length=80, blank=True)
+    request_id = models.CharField(_("request"), max_length=64, blank=True)
+
+    class Meta:
+        verbose_name = _("prediction")
+        verbose_name_plural = _("predictions")
+        ordering = ("-at",)
+        default_permissions = ("view",)
+        indexes = [models.Index(fields=["version", "at"], name="predictions_version_at")]
+
+    def __str__(self) -> str:
+        return f"{self.predicted_class} {self.probability:.3f}"

@@ -1,0 +1,218 @@
+"""What can be wrong with an input: one table of sentences, one problem type, one error root.
+
+The engine speaks English and knows no translation. Every sentence is a whole one with named
+placeholders and marked for extraction, so that a caller translates ``problem.template`` first and
+fills it in with ``problem.params`` afterwards.
+"""
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+#: Problems kept on one error; the rest are only counted, so that a file of a million bad cells
+#: still makes a small answer.
+MAX_LISTED = 50
+
+
+def gettext_noop(message: str) -> str:
+    """Mark a sentence for the translation catalogue and return it unchanged."""
+    return message
+
+
+TEMPLATES: Mapping[str, str] = {
+    # One instance of named features.
+    "not_an_object": gettext_noop(
+        "The instance is {value}: it must be an object of feature names and numbers."
+    ),
+    "missing": gettext_noop("The feature {field} is missing: send all {n_features} features."),
+    "unknown": gettext_noop("{field} is not a feature of this model: remove it."),
+    "unknown_near": gettext_noop(
+        "{field} is not a feature of this model: remove it, or did you mean {suggestion}?"
+    ),
+    "not_a_number": gettext_noop("{field} is {value}: send a number without quotes."),
+    "not_finite": gettext_noop("{field} is {value}: send a finite number."),
+    "null": gettext_noop(
+        "{field} is null, but the model never saw it missing in training: send a number."
+    ),
+    "out_of_range": gettext_noop(
+        "{field} is {value} {unit}: it must lie between {low} and {high}. Check unit and sensor."
+    ),
+    "not_allowed": gettext_noop(
+        "{field} is {value}: the model knows only {allowed}. Train on this value first."
+    ),
+    "wrong_shape": gettext_noop("The array has shape {value}: it must be [n, {n_features}]."),
+    # A file as a whole.
+    "unreadable": gettext_noop("The file cannot be read: {reason}."),
+    "wrong_format": gettext_noop(
+        "The file looks like {value}: import CSV (UTF-8 or CP949) or Parquet, so convert it first."
+    ),
+    "wrong_encoding": gettext_noop(
+        "The text is neither UTF-8 nor CP949 (byte {position}): save it as UTF-8 first."
+    ),
+    "empty_file": gettext_noop("The file is empty: import a table with a header and shots."),
+    "no_rows": gettext_noop("The file has a header but no shots: import at least one row."),
+    "too_many_rows": gettext_noop(
+        "The file holds more than {limit} rows: split it, or import only the latest shots."
+    ),
+    # The header.
+    "column_missing": gettext_noop("The column {field} is missing: add it under this name."),
+    "column_missing_near": gettext_noop(
+        "The column {field} is missing: add it, or rename {suggestion} if that is meant."
+    ),
+    "column_repeated": gettext_noop(
+        "The column {field} occurs {value} times: keep one, names count without spaces and case."
+    ),
+    "label_column_missing": gettext_noop(
+        "There is no label: add a column defect (0 or 1) or defect flags such as {suggestion}."
+    ),
+    # Rows and cells.
+    "ragged_row": gettext_noop(
+        "Row {row} has {value} cells but the header names {expected}: complete or remove the row."
+    ),
+    "cell_not_a_number": gettext_noop(
+        "{field} in row {row} is {value}: write a plain number such as 12.5, or leave it empty."
+    ),
+    "cell_not_finite": gettext_noop(
+        "{field} in row {row} is {value}: write a finite number, or leave the cell empty."
+    ),
+    "cell_out_of_range": gettext_noop(
+        "{field} in row {row} is {value} {unit}: it must lie between {low} and {high}. "
+        "Check unit and sensor, or leave the cell empty."
+    ),
+    "flag_not_a_count": gettext_noop(
+        "{field} in row {row} is {value}: a defect flag is a whole number from 0 to {high}."
+    ),
+    "label_not_known": gettext_noop(
+        "The label in row {row} is {value}: write 0 or 1, ok or defect, OK or NG."
+    ),
+    "label_contradicts": gettext_noop(
+        "Row {row} is labelled {value} but its defect flags say {expected}: correct one of them."
+    ),
+    "label_missing": gettext_noop(
+        "Row {row} has no label: fill in the label or remove the row before training."
+    ),
+    # Training parameters and training.
+    "parameter_unknown": gettext_noop("{field} is not a training parameter: remove it."),
+    "parameter_not_a_number": gettext_noop("{field} is {value}: it must be {expected}."),
+    "parameter_out_of_range": gettext_noop(
+        "{field} is {value}: it must lie between {low} and {high}."
+    ),
+    "parameter_not_a_choice": gettext_noop("{field} is {value}: choose one of {allowed}."),
+    "not_labelled": gettext_noop(
+        "The data set has no complete label: import one with defect flags or a column defect."
+    ),
+    "one_class": gettext_noop(
+        "{n_defects} of {n_rows} distinct shots are defects: training needs at least {low} "
+        "of either class."
+    ),
+    "too_few_rows": gettext_noop(
+        "Only {value} distinct shots remain without copies: training needs at least {low}."
+    ),
+    "no_usable_column": gettext_noop(
+        "Every feature is constant or empty: there is nothing to learn from in this data set."
+    ),
+    "folds_not_trainable": gettext_noop(
+        "A part of the split {value} holds one class only: use more data, fewer folds or "
+        "another protocol."
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong with one value.
+
+    Attributes
+    ----------
+    field : str
+        Feature, column or parameter; empty where a whole file or row is meant.
+    code : str
+        Key of `TEMPLATES`; stable, made for programs.
+    row : int or None
+        In a text file the line as an editor shows it (header included, from 1), in Parquet the row
+        from 1, in a request the position of the instance from 0.
+    params : mapping
+        Values of the placeholders: the value seen, the rule, the way out.
+    """
+
+    field: str
+    code: str
+    row: int | None = None
+    params: Mapping[str, object] = dataclasses.field(default_factory=dict)
+
+    @property
+    def template(self) -> str:
+        """The sentence with its placeholders, as it stands in the translation catalogue."""
+        return TEMPLATES[self.code]
+
+    @property
+    def values(self) -> dict[str, object]:
+        """Everything the template's placeholders name."""
+        return {"field": self.field, "row": self.row, **self.params}
+
+    @property
+    def message(self) -> str:
+        """The English sentence, filled in."""
+        return self.template.format(**self.values)
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the problem ready for JSON."""
+        return {"field": self.field, "code": self.code, "row": self.row, "message": self.message}
+
+
+class EngineError(ValueError):
+    """Root of the errors the engine raises on purpose; carries field-level problems.
+
+    Attributes
+    ----------
+    problems : tuple of Problem
+        At most `MAX_LISTED` of them.
+    n_problems : int
+        How many there are in all.
+    """
+
+    code: ClassVar[str] = "engine_error"
+
+    def __init__(self, problems: Iterable[Problem], *, n_problems: int | None = None) -> None:
+        listed = tuple(problems)
+        self.problems = listed[:MAX_LISTED]
+        self.n_problems = len(listed) if n_problems is None else n_problems
+        super().__init__(self._summary())
+
+    def _summary(self) -> str:
+        shown = " ".join(problem.message for problem in self.problems[:3])
+        rest = self.n_problems - min(3, len(self.problems))
+        return f"{shown} ({rest} more.)" if rest > 0 else shown
+
+
+class ProblemList:
+    """Collects problems, keeps the first `MAX_LISTED` and counts them all."""
+
+    def __init__(self) -> None:
+        self.listed: list[Problem] = []
+        self.count = 0
+
+    def add(self, problem: Problem) -> None:
+        """Keep one problem, or only count it when the list is full."""
+        self.count += 1
+        if not self.is_full:
+            self.listed.append(problem)
+
+    def skip(self, count: int) -> None:
+        """Count problems that were not built because the list is full."""
+        self.count += count
+
+    @property
+    def is_full(self) -> bool:
+        """Whether further problems are only counted."""
+        return len(self.listed) >= MAX_LISTED
+
+    def __bool__(self) -> bool:
+        return self.count > 0
+
+
+def shown(value: object, limit: int = 40) -> str:
+    """Return a value as a message shows it: quoted when text, cut when long."""
+    text = repr(value)
+    return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -1,0 +1,70 @@
+"""Fixtures for every test: Redis, environments for child processes, real workers, the whole product."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import redis
+from django.conf import settings
+from django.db import connection
+
+from tests import waiting
+from tests.live import LiveStack, new_live_stack
+from tests.worker import Worker
+
+
+@pytest.fixture
+def wait_for() -> Callable[..., object]:
+    """Give ``wait_for(condition, timeout=10)``: the condition's value as soon as it is true."""
+    return waiting.wait_for
+
+
+@pytest.fixture
+def redis_client() -> Iterator[redis.Redis]:
+    """Give a client of the product's Redis, empty before and after the test."""
+    client = redis.Redis.from_url(settings.REDIS_URL)
+    client.flushdb()
+    yield client
+    client.flushdb()
+    client.close()
+
+
+@pytest.fixture
+def child_environment(transactional_db: None) -> dict[str, str]:
+    """Give the environment in which a child process works on this test's database and Redis."""
+    own = connection.settings_dict
+    url = f"postgresql://{own['USER']}:{own['PASSWORD']}@/{own['NAME']}?host={own['HOST']}"
+    if own["PORT"]:
+        url += f"&port={own['PORT']}"
+    return os.environ | {"DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "portal.settings"}
+
+
+@pytest.fixture
+def celery_worker(
+    child_environment: dict[str, str], redis_client: redis.Redis, tmp_path: Path
+) -> Iterator[Callable[..., Worker]]:
+    """Give ``celery_worker(queues="train", *options)``: a real worker that is ready for work."""
+    started: list[Worker] = []
+
+    def start(queues: str = "interactive,train,bench,maintenance", *options: str) -> Worker:
+        log = tmp_path / f"worker-{len(started)}.log"
+        worker = Worker(queues, child_environment, log, options)
+        started.append(worker)
+        worker.wait_ready()
+        return worker
+
+    yield start
+    for worker in started:
+        worker.stop()
+
+
+@pytest.fixture(scope="session")
+def live_stack() -> Iterator[LiveStack]:
+    """Give the whole running product in a state folder of its own, shared by all tests that ask."""
+    stack, folder = new_live_stack()
+    stack.start()
+    yield stack
+    stack.close()
+    shutil.rmtree(folder, ignore_errors=True)

@@ -1,9 +1,8 @@
 """Data sets and recorded predictions."""
 
-import uuid
-
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from portal.lib import clock
@@ -29,6 +28,14 @@ class Dataset(models.Model):
     schema = models.JSONField(_("schema"), default=list)
     profile = models.JSONField(_("quality profile"), default=dict)
     is_synthetic = models.BooleanField(_("synthetic"), default=False)
+    copy_of = models.ForeignKey(
+        "self",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="copies",
+        verbose_name=_("same content as"),
+    )
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         models.PROTECT,
@@ -43,6 +50,13 @@ class Dataset(models.Model):
         verbose_name = _("data set")
         verbose_name_plural = _("data sets")
         ordering = ("-created_at",)
+        constraints = [
+            models.UniqueConstraint(
+                fields=["kind", "fingerprint"],
+                condition=Q(copy_of__isnull=True),
+                name="predictions_dataset_content_once",
+            ),
+        ]
         permissions = [
             ("import_dataset", _("Can import data sets")),
             ("train_model", _("Can start trainings")),
@@ -53,9 +67,22 @@ class Dataset(models.Model):
 
 
 class Prediction(models.Model):
-    """One answered prediction, as it was given."""
+    """One answered prediction, as it was given.
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    The identifier is a version 7 UUID: it begins with the time, so rows arrive in index order and a
+    prediction that is still on its way can be found by the moment it carries.
+    """
+
+    class Label(models.TextChoices):
+        DEFECT = "defect", _("Defect")
+        OK = "ok", _("OK")
+
+    class Confidence(models.TextChoices):
+        HIGH = "high", _("High")
+        MEDIUM = "medium", _("Medium")
+        LOW = "low", _("Low")
+
+    id = models.UUIDField(primary_key=True, editable=False)
     version = models.ForeignKey(
         ModelVersion,
         models.PROTECT,
@@ -63,11 +90,12 @@ class Prediction(models.Model):
         verbose_name=_("model version"),
         db_constraint=False,
     )
-    at = models.DateTimeField(_("time"), db_index=True)
+    at = models.DateTimeField(_("time"))
     features = models.JSONField(_("features"))
     probability = models.FloatField(_("probability"))
-    predicted_class = models.CharField(_("class"), max_length=10)
-    confidence = models.CharField(_("confidence"), max_length=10)
+    predicted_class = models.CharField(_("class"), max_length=10, choices=Label.choices)
+    confidence = models.CharField(_("confidence"), max_length=10, choices=Confidence.choices)
+    latent = models.JSONField(_("latent features"), default=list)
     latency_ms = models.FloatField(_("latency in ms"))
     principal = models.CharField(_("asked by"), max_length=80, blank=True)
     request_id = models.CharField(_("request"), max_length=64, blank=True)
@@ -75,9 +103,18 @@ class Prediction(models.Model):
     class Meta:
         verbose_name = _("prediction")
         verbose_name_plural = _("predictions")
-        ordering = ("-at",)
+        ordering = ("-at", "-id")
         default_permissions = ("view",)
-        indexes = [models.Index(fields=["version", "at"], name="predictions_version_at")]
+        indexes = [
+            models.Index(fields=["version", "at"], name="predictions_version_at"),
+            models.Index(fields=["at", "id"], name="predictions_at_id"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(probability__gte=0) & Q(probability__lte=1),
+                name="predictions_probability_share",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.predicted_class} {self.probability:.3f}"

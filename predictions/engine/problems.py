@@ -204,9 +204,14 @@ class ProblemList:
         self.count += count
 
     @property
+    def room(self) -> int:
+        """How many further problems are kept."""
+        return MAX_LISTED - len(self.listed)
+
+    @property
     def is_full(self) -> bool:
         """Whether further problems are only counted."""
-        return len(self.listed) >= MAX_LISTED
+        return self.room <= 0
 
     def __bool__(self) -> bool:
         return self.count > 0

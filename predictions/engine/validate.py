@@ -204,7 +204,7 @@ def _explain_value(
         found.add(_problem(feature.name, "not_a_number", position, value=shown(value)))
         return
     try:
-        number = float(value)  # type: ignore[arg-type]  # a Real is a float's argument
+        number = float(value)
     except OverflowError:
         number = float("inf")
     if not isfinite(number):

@@ -1,0 +1,225 @@
+"""Split protocols: which shots a model learns from and which judge it.
+
+A protocol says how a score was earned. Rows that agree in everything but the shot counter form a
+group, and the honest protocols never put a group on both sides.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from portal.lib import seeds
+from predictions.engine.problems import gettext_noop
+
+Indices = NDArray[np.intp]
+
+
+@dataclass(frozen=True, eq=False)
+class Fold:
+    """One division of the rows.
+
+    Attributes
+    ----------
+    train, test : int arrays
+        Positions in ascending order, disjoint.
+    """
+
+    train: Indices
+    test: Indices
+
+
+Splitter = Callable[[NDArray[np.bool_], NDArray[np.intp], int, int], list[Fold]]
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """A named way of splitting.
+
+    Attributes
+    ----------
+    name : str
+        Key in `PROTOCOLS`.
+    label, description : str
+        For people; marked for translation.
+    leaks : bool
+        Whether test shots can be known from training; such figures are for comparison only.
+    split : callable
+        ``split(labels, groups, n_folds, seed)`` → folds; rows are in production order.
+    """
+
+    name: str
+    label: str
+    description: str
+    leaks: bool
+    split: Splitter
+
+
+def grouped(
+    labels: NDArray[np.bool_], groups: NDArray[np.intp], n_folds: int, seed: int
+) -> list[Fold]:
+    """Shuffle groups into folds of equal size and equal defect share.
+
+    Parameters
+    ----------
+    labels : bool array, shape [n]
+        Whether a shot is defective; keeps the share alike in all folds.
+    groups : int array, shape [n]
+        Group number of each row, from 0.
+    n_folds : int
+        At least 2.
+    seed : int
+        Same seed, same folds.
+
+    Returns
+    -------
+    list of Fold
+        Every row is tested once.
+
+    Notes
+    -----
+    Groups are shuffled, ordered by their number of defects and dealt out one after the other, so
+    the folds' defect counts differ by no more than the largest group's.
+    """
+    n_groups = int(groups.max()) + 1
+    defects = np.bincount(groups, weights=labels, minlength=n_groups)
+    shuffled = seeds.generator(seed).permutation(n_groups)
+    dealt = shuffled[np.argsort(-defects[shuffled], kind="stable")]
+    fold_of_group = np.empty(n_groups, dtype=np.intp)
+    fold_of_group[dealt] = np.arange(n_groups) % n_folds
+    fold_of_row = fold_of_group[groups]
+    return [
+        Fold(np.flatnonzero(fold_of_row != fold), np.flatnonzero(fold_of_row == fold))
+        for fold in range(n_folds)
+    ]
+
+
+def forward(
+    labels: NDArray[np.bool_],
+    groups: NDArray[np.intp],
+    n_folds: int,
+    seed: int,
+) -> list[Fold]:
+    """Train on everything before a block of time and test on the block.
+
+    Parameters
+    ----------
+    labels : bool array, shape [n]
+        Gives the number of rows.
+    groups : int array, shape [n]
+        Test rows whose group was trained on are left out.
+    n_folds : int
+        The rows are cut into ``n_folds + 1`` blocks; the first is never tested.
+    seed : int
+        Without effect: time leaves nothing to chance.
+
+    Returns
+    -------
+    list of Fold
+        Growing training parts.
+    """
+    del seed
+    edges = np.linspace(0, len(labels), n_folds + 2).round().astype(np.intp)
+    folds = []
+    for start, stop in zip(edges[1:-1], edges[2:], strict=True):
+        test = np.arange(start, stop)
+        folds.append(Fold(np.arange(start), test[~np.isin(groups[test], groups[:start])]))
+    return folds
+
+
+def random(
+    labels: NDArray[np.bool_], groups: NDArray[np.intp], n_folds: int, seed: int
+) -> list[Fold]:
+    """Shuffle rows into folds of equal defect share, copies on both sides included.
+
+    Parameters
+    ----------
+    labels : bool array, shape [n]
+        Whether a shot is defective.
+    groups : int array, shape [n]
+        Without effect; that is the leak.
+    n_folds, seed : int
+        As in `grouped`.
+
+    Returns
+    -------
+    list of Fold
+        Every row is tested once.
+    """
+    del groups
+    return grouped(labels, np.arange(len(labels)), n_folds, seed)
+
+
+PROTOCOLS: Mapping[str, Protocol] = {
+    protocol.name: protocol
+    for protocol in (
+        Protocol(
+            "grouped",
+            gettext_noop("Grouped by identical rows"),
+            gettext_noop(
+                "Cross-validation on distinct shots; shots that agree in all but the shot number "
+                "stay on one side."
+            ),
+            leaks=False,
+            split=grouped,
+        ),
+        Protocol(
+            "forward",
+            gettext_noop("Forward in time"),
+            gettext_noop(
+                "Trained on all distinct shots before a block of production and tested on the "
+                "block: what a model in use meets."
+            ),
+            leaks=False,
+            split=forward,
+        ),
+        Protocol(
+            "random",
+            gettext_noop("Random rows (leaking)"),
+            gettext_noop(
+                "Rows shuffled with all their copies, as published: test shots can be known from "
+                "training. For comparison only."
+            ),
+            leaks=True,
+            split=random,
+        ),
+    )
+}
+DEFAULT_PROTOCOL = "grouped"
+
+
+def hold_out(
+    labels: NDArray[np.bool_],
+    groups: NDArray[np.intp],
+    *,
+    protocol: str = DEFAULT_PROTOCOL,
+    share: float = 0.2,
+    seed: int = 0,
+) -> Fold:
+    """Return one division for a frozen evaluation set.
+
+    Parameters
+    ----------
+    labels, groups : arrays, shape [n]
+        As in `grouped`.
+    protocol : str
+        Key of `PROTOCOLS`; ``forward`` keeps the latest rows.
+    share : float
+        Share of rows to hold out, in (0, 0.5].
+    seed : int
+        Same seed, same division.
+
+    Raises
+    ------
+    ValueError
+        If the share lies outside.
+    """
+    if not 0 < share <= 0.5:
+        raise ValueError(f"share is {share}: it must lie above 0 and up to 0.5.")
+    if protocol == "forward":
+        start = round(len(labels) * (1 - share))
+        test = np.arange(start, len(labels))
+        return Fold(np.arange(start), test[~np.isin(groups[test], groups[:start])])
+    n_folds = max(2, round(1 / share))
+    return PROTOCOLS[protocol].split(labels, groups, n_folds, seed)[0]

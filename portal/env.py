@@ -1,7 +1,7 @@
 """Typed readers for environment variables that fail loudly.
 
-A variable that is present but malformed raises :class:`SettingError` with the value seen, the rule and the
-way out; a variable that is absent or empty yields the given default.
+A variable that is present but malformed raises :class:`SettingError` with the value seen, the rule
+and the way out; a variable that is absent or empty yields the given default.
 """
 
 import os
@@ -75,8 +75,8 @@ class Env:
 def postgres_options(url: str) -> dict[str, object]:
     """Django's DATABASES entry for a ``postgresql://`` URL, sockets included.
 
-    The host may be in the query (``postgresql://user:pw@/name?host=/run/pg``); other query items become
-    libpq options.
+    The host may be in the query (``postgresql://user:pw@/name?host=/run/pg``); other query items
+    become libpq options.
     """
     parts = urlsplit(url)
     if parts.scheme not in {"postgres", "postgresql"}:

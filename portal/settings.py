@@ -1,7 +1,7 @@
 """Settings of the whole product, read from the environment through typed readers.
 
-Everything has a default that suits one machine; every value that is wrong stops the start with a message.
-docs/settings.md lists each variable.
+Everything has a default that suits one machine; every value that is wrong stops the start with a
+message. docs/settings.md lists each variable.
 """
 
 from datetime import timedelta
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import django_stubs_ext
 from django.utils.translation import gettext_lazy as _
+from kombu import Queue
 
 from portal.env import Env, postgres_options
 from portal.logging import logging_config
@@ -22,7 +23,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 HOME = env.path("MILLWRIGHT_HOME", BASE_DIR / "var")
 VERSION = "0.1.0"
 
-# --- Safety -------------------------------------------------------------------------------------------------
+# --- Safety --------------------------------------------------------------------------------------
 DEBUG = env.flag("MILLWRIGHT_DEBUG", default=False)
 SECRET_KEY = env.text("SECRET_KEY") or secrets.secret_key(HOME)
 HTTPS = env.flag("MILLWRIGHT_HTTPS", default=False)
@@ -36,7 +37,7 @@ SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$", r"^api/health$"]
 SESSION_COOKIE_HTTPONLY = True
 X_FRAME_OPTIONS = "DENY"
 
-# --- Application --------------------------------------------------------------------------------------------
+# --- Application ---------------------------------------------------------------------------------
 INSTALLED_APPS = [
     "unfold",
     "unfold.contrib.filters",
@@ -99,7 +100,7 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
 
-# --- Data ---------------------------------------------------------------------------------------------------
+# --- Data ----------------------------------------------------------------------------------------
 DATABASES = {
     "default": {
         **postgres_options(state.database_url(HOME)),
@@ -113,14 +114,14 @@ CACHES = {
     "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
 }
 
-# --- Language and time --------------------------------------------------------------------------------------
+# --- Language and time ---------------------------------------------------------------------------
 LANGUAGE_CODE = "ko"
 LANGUAGES = [("ko", _("Korean")), ("en", _("English"))]
 LOCALE_PATHS = [BASE_DIR / "portal" / "locale"]
 USE_TZ = True
 TIME_ZONE = env.text("MILLWRIGHT_TIME_ZONE", "Asia/Seoul")
 
-# --- Files --------------------------------------------------------------------------------------------------
+# --- Files ---------------------------------------------------------------------------------------
 STATIC_URL = "/static/"
 STATIC_ROOT = HOME / "static"
 DATA_UPLOAD_MAX_MEMORY_SIZE = env.integer("MILLWRIGHT_MAX_BODY_BYTES", 32 << 20, low=1 << 20)
@@ -146,9 +147,11 @@ if env.text("MILLWRIGHT_S3_BUCKET"):
         },
     }
 
-# --- Work ---------------------------------------------------------------------------------------------------
+# --- Work ----------------------------------------------------------------------------------------
 CELERY_BROKER_URL = state.broker_url(REDIS_URL)
 CELERY_TASK_IGNORE_RESULT = True
+CELERY_RESULT_EXPIRES = None  # there are no results to clean up after
+CELERY_TASK_QUEUES = [Queue(name) for name in ("interactive", "train", "bench", "maintenance")]
 CELERY_TASK_DEFAULT_QUEUE = "maintenance"
 CELERY_TASK_ACKS_LATE = (
     False  # a message is a hint; the run row is the truth and is sent again when lost
@@ -167,7 +170,7 @@ RUN_CANCEL_GRACE_S = env.integer("MILLWRIGHT_RUN_CANCEL_GRACE_SECONDS", 15, low=
 PROMOTION_TTL = timedelta(hours=env.integer("MILLWRIGHT_PROMOTION_TTL_HOURS", 72, low=1))
 RETENTION = timedelta(days=env.integer("MILLWRIGHT_RETENTION_DAYS", 180, low=1))
 
-# --- API ----------------------------------------------------------------------------------------------------
+# --- API -----------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
 }
@@ -181,6 +184,6 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
 }
 
-# --- Logs ---------------------------------------------------------------------------------------------------
+# --- Logs ----------------------------------------------------------------------------------------
 LOG_LEVEL = env.choice("MILLWRIGHT_LOG_LEVEL", "INFO", {"DEBUG", "INFO", "WARNING", "ERROR"})
 LOGGING = logging_config(LOG_LEVEL)

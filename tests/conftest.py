@@ -1,4 +1,4 @@
-"""Fixtures for every test: Redis, environments for child processes, real workers, the whole product."""
+"""Fixtures for every test: Redis, child processes, real workers, the whole product."""
 
 import os
 import shutil

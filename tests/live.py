@@ -28,7 +28,7 @@ def free_port() -> int:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
-            return port
+            return int(port)
     raise AssertionError("no free port")
 
 
@@ -84,7 +84,7 @@ class LiveStack:
         return wait_for(lambda: int(self.state()["members"].get(name) or 0), 30)
 
     def kill(self, name: str) -> int:
-        """Kill one member with SIGKILL and return the process id it had; the supervisor restarts it."""
+        """Kill one member with SIGKILL and return its process id; the supervisor restarts it."""
         pid = self.pid(name)
         os.kill(pid, signal.SIGKILL)
         return pid

@@ -1,8 +1,8 @@
 """Gives a test run its own Postgres, Redis and state folder before Django reads its settings.
 
 Loaded by name from pyproject.toml, because a conftest would come too late. With pytest-xdist the
-controller starts the two servers; each worker gets a database and a Redis number of its own. Servers named
-by DATABASE_URL and REDIS_URL are used instead when both are given.
+controller starts the two servers; each worker gets a database and a Redis number of its own.
+Servers named by DATABASE_URL and REDIS_URL are used instead when both are given.
 """
 
 import os

@@ -4,7 +4,7 @@ import os
 import pwd
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -37,7 +37,7 @@ class Account:
 
     @property
     def switches(self) -> bool:
-        """Whether commands run under another identity than ours, so that files must be given to it."""
+        """Whether commands run under another identity, to which files must be given."""
         return self.uid is not None
 
     def popen_options(self) -> dict[str, Any]:
@@ -133,13 +133,19 @@ def choose(data: Path) -> Account:
     """
     if os.geteuid() != 0:
         return OWN
-    lenders = [partial(_owner, data), *(partial(_by_name, name) for name in LENT_NAMES)]
-    owned_by_root = data.exists() and data.stat().st_uid == 0
-    for find in [_mapped] if owned_by_root else [*lenders, _mapped]:
+    finders: list[Callable[[], Account | None]] = [_mapped]
+    if not data.exists() or data.stat().st_uid != 0:
+        finders = [
+            partial(_owner, data),
+            *(partial(_by_name, name) for name in LENT_NAMES),
+            _mapped,
+        ]
+    for find in finders:
         account = find()
         if account is not None:
             return account
     raise StackError(
-        "Postgres refuses to run as root, and here root can neither become another user nor make a user "
-        "namespace. Start as an ordinary user, or set DATABASE_URL to a Postgres server you run yourself."
+        "Postgres refuses to run as root, and here root can neither become another user nor make "
+        "a user namespace. Start as an ordinary user, or set DATABASE_URL to a Postgres server you "
+        "run yourself."
     )

@@ -1,9 +1,9 @@
 """Ends every process of a stack when its supervisor has died without doing so itself.
 
-The supervisor holds the other end of this process's standard input. It writes one line for each child,
-``PID START_TIME SIGNAL``, and ``done`` when everything has been stopped. When the pipe closes without
-``done``, the children are signalled, and after a short time whatever still lives of their sessions, or
-carries the stack's mark in its environment, is killed.
+The supervisor holds the other end of this process's standard input. It writes one line for each
+child, ``PID START_TIME SIGNAL``, and ``done`` when everything has been stopped. When the pipe
+closes without ``done``, the children are signalled, and after a short time whatever still lives of
+their sessions, or carries the stack's mark in its environment, is killed.
 
 Run as a script with nothing but the standard library, so that it starts at once and stays small.
 """
@@ -24,7 +24,7 @@ Child = tuple[int, str, int]
 
 
 def fields(pid: int) -> list[str]:
-    """Return the words of a process's stat line after its name: state, parent, group, session, …"""
+    """Return the words of a process's stat line after its name: state, parent, group, …."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
@@ -46,7 +46,7 @@ def carries(pid: int, mark: bytes) -> bool:
 
 
 def members(children: list[Child], mark: bytes) -> set[int]:
-    """Return the living processes of the stack: children, their sessions, and whoever bears the mark."""
+    """Return what lives of the stack: children, their sessions, whoever bears the mark."""
     sessions = {str(pid) for pid, _started, _signal in children}
     mine = os.getpid()
     found = set()

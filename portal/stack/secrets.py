@@ -10,8 +10,8 @@ from tempfile import NamedTemporaryFile
 def read_or_create(path: Path, n_bytes: int = 48) -> str:
     """Return the secret in `path`, creating it with mode 0600 when absent.
 
-    Two processes that start at once get the same value: each writes a file of its own and the first to
-    link it under the final name wins, so nobody ever reads a half-written secret.
+    Two processes that start at once get the same value: each writes a file of its own and the first
+    to link it under the final name wins, so nobody ever reads a half-written secret.
     """
     if not path.exists():
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -20,14 +20,15 @@ def suits(folder: Path) -> bool:
 
 
 def open_folder(preferred: Path, *, shared: bool) -> Path:
-    """Return a folder for sockets: `preferred` if it suits, else a new private one for temporary files.
+    """Return a folder for sockets: `preferred` if it suits, else a new temporary one.
 
     Parameters
     ----------
     preferred
         Where they would best live.
     shared
-        Whether another identity must reach a folder inside; then `preferred` is taken for closed to it.
+        Whether another identity must reach a folder inside; then `preferred` is taken for closed to
+        it.
     """
     if not shared and suits(preferred):
         preferred.mkdir(mode=0o700, parents=True, exist_ok=True)

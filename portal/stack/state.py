@@ -1,4 +1,4 @@
-"""Where Postgres and Redis answer: from the environment, else from the embedded stack of a state folder."""
+"""Where Postgres and Redis answer: by the environment, else by what a running stack says."""
 
 import fcntl
 import json
@@ -8,8 +8,8 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 HOW_TO_START = (
-    "The embedded Postgres and Redis of {home} are not running. Start them with script/server, or set "
-    "DATABASE_URL and REDIS_URL to servers you run yourself."
+    "The embedded Postgres and Redis of {home} are not running. Start them with script/server, "
+    "or set DATABASE_URL and REDIS_URL to servers you run yourself."
 )
 
 
@@ -56,7 +56,7 @@ def redis_url(home: Path) -> str:
 
 
 def broker_url(url: str) -> str:
-    """Return a Redis URL in the form Celery takes: it spells sockets and their database differently."""
+    """Return a Redis URL in Celery's own spelling, which differs for sockets."""
     parts = urlsplit(url)
     if parts.scheme != "unix":
         return url

@@ -1,4 +1,4 @@
-"""A Postgres and a Redis for a test run: in a temporary folder, gone afterwards, many side by side."""
+"""A Postgres and a Redis for a test run, in a temporary folder that is gone afterwards."""
 
 import os
 import secrets

@@ -1,0 +1,136 @@
+"""A sum of regression trees as flat arrays: all that an explanation needs of a model.
+
+The arrays travel as one ``.npz`` file without pickled objects, so a process that loads no training
+library can explain a prediction.
+"""
+
+import io
+import zipfile
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from sklearn.ensemble import GradientBoostingClassifier
+
+LEAF = -1
+FIELDS = ("feature", "threshold", "left", "right", "value", "cover", "roots")
+
+
+class UnreadableEnsemble(ValueError):
+    """The bytes are not a tree ensemble this module wrote."""
+
+
+@dataclass(frozen=True)
+class TreeEnsemble:
+    """Trees laid one behind the other; node numbers count over the whole ensemble.
+
+    A row goes left at a node when its value is at most the threshold. All arrays have one entry a
+    node, except `roots` with one a tree.
+
+    Attributes
+    ----------
+    feature : int32 [n_nodes]
+        Column a node splits on, or ``LEAF``.
+    threshold : float32 [n_nodes]
+        Largest value that goes left. Single precision: rows are float32.
+    left, right : int32 [n_nodes]
+        Children, or ``LEAF``.
+    value : float64 [n_nodes]
+        What a leaf adds to the margin, learning rate included.
+    cover : float64 [n_nodes]
+        Weight of the training rows that reached a node; more than zero.
+    roots : int32 [n_trees]
+        First node of each tree.
+    bias : float
+        What the sum starts from, in log-odds.
+    n_features : int
+        Columns a row must have.
+    """
+
+    feature: NDArray[np.int32]
+    threshold: NDArray[np.float32]
+    left: NDArray[np.int32]
+    right: NDArray[np.int32]
+    value: NDArray[np.float64]
+    cover: NDArray[np.float64]
+    roots: NDArray[np.int32]
+    bias: float
+    n_features: int
+
+    def margin(self, row: NDArray[np.float32]) -> float:
+        """Return the log-odds of one complete row [n_features]."""
+        nodes = self.roots.copy()
+        inner = self.feature[nodes] != LEAF
+        while inner.any():
+            here = nodes[inner]
+            goes_left = row[self.feature[here]] <= self.threshold[here]
+            nodes[inner] = np.where(goes_left, self.left[here], self.right[here])
+            inner = self.feature[nodes] != LEAF
+        return self.bias + float(self.value[nodes].sum())
+
+    def to_bytes(self) -> bytes:
+        """Return the ensemble as a compressed ``.npz`` file."""
+        buffer = io.BytesIO()
+        arrays = {name: getattr(self, name) for name in FIELDS}
+        np.savez_compressed(buffer, bias=self.bias, n_features=self.n_features, **arrays)
+        return buffer.getvalue()
+
+
+def from_bytes(data: bytes) -> TreeEnsemble:
+    """Read an ensemble written by :meth:`TreeEnsemble.to_bytes`; pickled content is refused.
+
+    Raises
+    ------
+    UnreadableEnsemble
+        If the file is damaged or lacks an array.
+    """
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as file:
+            arrays = {name: file[name] for name in FIELDS}
+            return TreeEnsemble(
+                **arrays, bias=float(file["bias"]), n_features=int(file["n_features"])
+            )
+    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as exc:
+        raise UnreadableEnsemble(f"not a tree ensemble: {exc}") from exc
+
+
+def from_gradient_boosting(model: "GradientBoostingClassifier") -> TreeEnsemble:
+    """Flatten a fitted two-class gradient boosting of scikit-learn.
+
+    The bias is the log-odds of the training share, as the model's own initial estimator gives it.
+    """
+    trees = [stage.tree_ for stage in model.estimators_[:, 0]]
+    sizes = np.array([tree.node_count for tree in trees])
+    roots = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int32)
+
+    def children(name: str) -> NDArray[np.int32]:
+        shifted = [
+            np.where(getattr(tree, name) < 0, LEAF, getattr(tree, name) + root)
+            for tree, root in zip(trees, roots, strict=True)
+        ]
+        return np.concatenate(shifted).astype(np.int32)
+
+    left = children("children_left")
+    share = float(model.init_.class_prior_[1])
+    feature = np.concatenate([tree.feature for tree in trees])
+    return TreeEnsemble(
+        feature=np.where(left == LEAF, LEAF, feature).astype(np.int32),
+        threshold=_largest_float32(np.concatenate([tree.threshold for tree in trees])),
+        left=left,
+        right=children("children_right"),
+        value=np.concatenate([tree.value[:, 0, 0] for tree in trees]) * model.learning_rate,
+        cover=np.concatenate([tree.weighted_n_node_samples for tree in trees]),
+        roots=roots,
+        bias=float(np.log(share / (1.0 - share))),
+        n_features=int(model.n_features_in_),
+    )
+
+
+def _largest_float32(thresholds: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Return the largest float32 not above each threshold, so that float32 rows go the same way."""
+    single = thresholds.astype(np.float32)
+    below = np.nextafter(single, np.float32(-np.inf))
+    return np.where(single.astype(np.float64) > thresholds, below, single).astype(np.float32)

@@ -41,11 +41,11 @@ class RunQuerySet(models.QuerySet["Run"]):
         return self.filter(state=State.RUNNING)
 
     def active(self) -> "RunQuerySet":
-        """Runs that are not over."""
+        """Select the runs that are not over."""
         return self.exclude(state__in=TERMINAL_STATES)
 
     def dead(self) -> "RunQuerySet":
-        """The dead letters: runs that a bug or dying workers ended."""
+        """Select the dead letters: runs that a bug or dying workers ended."""
         return self.filter(state=State.ERRORED)
 
 
@@ -163,6 +163,16 @@ class Run(models.Model):
             models.CheckConstraint(
                 condition=~Q(state=State.RUNNING) | Q(lease_expires_at__isnull=False),
                 name="runs_running_has_lease",
+            ),
+            models.UniqueConstraint(
+                fields=["overlap_key"],
+                condition=Q(state=State.RUNNING) & ~Q(overlap_key=""),
+                name="runs_overlap_one_running",
+            ),
+            models.UniqueConstraint(
+                fields=["retry_of"],
+                condition=Q(state__in=[State.QUEUED, State.RUNNING]),
+                name="runs_retry_one_active",
             ),
         ]
 
@@ -283,7 +293,13 @@ class Schedule(models.Model):
     )
     overlap_key = models.CharField(_("overlap key"), max_length=200, blank=True)
     grace_s = models.PositiveIntegerField(_("late after seconds"), default=300)
+    anchor_at = models.DateTimeField(_("intervals counted from"), default=clock.now)
     checked_until = models.DateTimeField(_("due times settled until"), default=clock.now)
+    next_due_at = models.DateTimeField(_("next due"), null=True, blank=True, editable=False)
+    definition = models.CharField(
+        _("definition last seen"), max_length=500, blank=True, editable=False
+    )
+    seeded = models.JSONField(_("values set by the product"), default=dict, editable=False)
 
     class Meta:
         verbose_name = _("schedule")

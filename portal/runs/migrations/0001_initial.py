@@ -8,209 +8,535 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('django_celery_beat', '0019_alter_periodictasks_options'),
+        ("django_celery_beat", "0019_alter_periodictasks_options"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Artifact',
+            name="Artifact",
             fields=[
-                ('sha256', models.CharField(max_length=64, primary_key=True, serialize=False, verbose_name='SHA-256')),
-                ('size_bytes', models.BigIntegerField(verbose_name='size')),
-                ('media_type', models.CharField(max_length=100, verbose_name='media type')),
-                ('created_at', models.DateTimeField(default=portal.lib.clock.now, verbose_name='created')),
+                (
+                    "sha256",
+                    models.CharField(
+                        max_length=64, primary_key=True, serialize=False, verbose_name="SHA-256"
+                    ),
+                ),
+                ("size_bytes", models.BigIntegerField(verbose_name="size")),
+                ("media_type", models.CharField(max_length=100, verbose_name="media type")),
+                (
+                    "created_at",
+                    models.DateTimeField(default=portal.lib.clock.now, verbose_name="created"),
+                ),
             ],
             options={
-                'verbose_name': 'artifact',
-                'verbose_name_plural': 'artifacts',
-                'ordering': ('-created_at',),
-                'default_permissions': ('view',),
+                "verbose_name": "artifact",
+                "verbose_name_plural": "artifacts",
+                "ordering": ("-created_at",),
+                "default_permissions": ("view",),
             },
         ),
         migrations.CreateModel(
-            name='Heartbeat',
+            name="Heartbeat",
             fields=[
-                ('name', models.CharField(max_length=200, primary_key=True, serialize=False, verbose_name='name')),
-                ('role', models.CharField(db_index=True, max_length=20, verbose_name='role')),
-                ('at', models.DateTimeField(default=portal.lib.clock.now, verbose_name='last seen')),
-                ('host', models.CharField(max_length=120, verbose_name='host')),
-                ('pid', models.PositiveIntegerField(verbose_name='process')),
-                ('detail', models.JSONField(blank=True, default=dict, verbose_name='detail')),
+                (
+                    "name",
+                    models.CharField(
+                        max_length=200, primary_key=True, serialize=False, verbose_name="name"
+                    ),
+                ),
+                ("role", models.CharField(db_index=True, max_length=20, verbose_name="role")),
+                (
+                    "at",
+                    models.DateTimeField(default=portal.lib.clock.now, verbose_name="last seen"),
+                ),
+                ("host", models.CharField(max_length=120, verbose_name="host")),
+                ("pid", models.PositiveIntegerField(verbose_name="process")),
+                ("detail", models.JSONField(blank=True, default=dict, verbose_name="detail")),
             ],
             options={
-                'verbose_name': 'heartbeat',
-                'verbose_name_plural': 'heartbeats',
-                'default_permissions': ('view',),
+                "verbose_name": "heartbeat",
+                "verbose_name_plural": "heartbeats",
+                "default_permissions": ("view",),
             },
         ),
         migrations.CreateModel(
-            name='Run',
+            name="Run",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('kind', models.CharField(db_index=True, max_length=80, verbose_name='kind')),
-                ('queue', models.CharField(choices=[('interactive', 'Interactive'), ('train', 'Training'), ('bench', 'Benchmark'), ('maintenance', 'Maintenance')], max_length=20, verbose_name='queue')),
-                ('state', models.CharField(choices=[('queued', 'Queued'), ('running', 'Running'), ('succeeded', 'Succeeded'), ('failed', 'Failed'), ('errored', 'Errored'), ('cancelled', 'Cancelled')], default='queued', max_length=10, verbose_name='state')),
-                ('title', models.CharField(blank=True, max_length=200, verbose_name='title')),
-                ('parameters', models.JSONField(default=dict, verbose_name='parameters')),
-                ('seed', models.BigIntegerField(default=0, verbose_name='seed')),
-                ('attempt', models.PositiveSmallIntegerField(default=0, verbose_name='attempt')),
-                ('max_attempts', models.PositiveSmallIntegerField(default=3, verbose_name='most attempts')),
-                ('fence', models.BigIntegerField(default=0, verbose_name='fencing token')),
-                ('lease_expires_at', models.DateTimeField(blank=True, null=True, verbose_name='lease until')),
-                ('heartbeat_at', models.DateTimeField(blank=True, null=True, verbose_name='last heartbeat')),
-                ('worker', models.CharField(blank=True, max_length=200, verbose_name='worker')),
-                ('host', models.CharField(blank=True, max_length=120, verbose_name='host')),
-                ('sent_at', models.DateTimeField(blank=True, null=True, verbose_name='message sent')),
-                ('not_before', models.DateTimeField(blank=True, null=True, verbose_name='not before')),
-                ('cancel_requested_at', models.DateTimeField(blank=True, null=True, verbose_name='cancel requested')),
-                ('cancel_requested_by', models.CharField(blank=True, max_length=150, verbose_name='cancel requested by')),
-                ('progress_fraction', models.FloatField(default=0.0, verbose_name='progress')),
-                ('progress_phase', models.CharField(blank=True, max_length=80, verbose_name='phase')),
-                ('progress_message', models.CharField(blank=True, max_length=300, verbose_name='message')),
-                ('progress_rate', models.FloatField(blank=True, null=True, verbose_name='rate per second')),
-                ('progress_eta_s', models.FloatField(blank=True, null=True, verbose_name='seconds left')),
-                ('result', models.JSONField(blank=True, default=dict, verbose_name='result')),
-                ('error_code', models.CharField(blank=True, max_length=80, verbose_name='error code')),
-                ('error_message', models.TextField(blank=True, verbose_name='error')),
-                ('code_revision', models.CharField(blank=True, max_length=64, verbose_name='code revision')),
-                ('library_versions', models.JSONField(blank=True, default=dict, verbose_name='library versions')),
-                ('dataset_fingerprint', models.CharField(blank=True, max_length=64, verbose_name='data-set fingerprint')),
-                ('peak_memory_bytes', models.BigIntegerField(blank=True, null=True, verbose_name='peak memory')),
-                ('cpu_seconds', models.FloatField(blank=True, null=True, verbose_name='CPU seconds')),
-                ('started_via', models.CharField(choices=[('person', 'Person'), ('key', 'API key'), ('schedule', 'Schedule'), ('drift', 'Drift event'), ('command', 'Command line'), ('system', 'The portal itself')], default='system', max_length=10, verbose_name='started via')),
-                ('started_via_detail', models.CharField(blank=True, max_length=200, verbose_name='key, schedule or event')),
-                ('request_id', models.CharField(blank=True, max_length=64, verbose_name='request')),
-                ('overlap_key', models.CharField(blank=True, max_length=200, verbose_name='overlap key')),
-                ('created_at', models.DateTimeField(default=portal.lib.clock.now, editable=False, verbose_name='created')),
-                ('started_at', models.DateTimeField(blank=True, null=True, verbose_name='started')),
-                ('finished_at', models.DateTimeField(blank=True, null=True, verbose_name='finished')),
-                ('parent', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='children', to='runs.run', verbose_name='parent run')),
-                ('retry_of', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='retries', to='runs.run', verbose_name='retry of')),
-                ('started_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='runs', to=settings.AUTH_USER_MODEL, verbose_name='started by')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid.uuid4, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("kind", models.CharField(db_index=True, max_length=80, verbose_name="kind")),
+                (
+                    "queue",
+                    models.CharField(
+                        choices=[
+                            ("interactive", "Interactive"),
+                            ("train", "Training"),
+                            ("bench", "Benchmark"),
+                            ("maintenance", "Maintenance"),
+                        ],
+                        max_length=20,
+                        verbose_name="queue",
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("queued", "Queued"),
+                            ("running", "Running"),
+                            ("succeeded", "Succeeded"),
+                            ("failed", "Failed"),
+                            ("errored", "Errored"),
+                            ("cancelled", "Cancelled"),
+                        ],
+                        default="queued",
+                        max_length=10,
+                        verbose_name="state",
+                    ),
+                ),
+                ("title", models.CharField(blank=True, max_length=200, verbose_name="title")),
+                ("parameters", models.JSONField(default=dict, verbose_name="parameters")),
+                ("seed", models.BigIntegerField(default=0, verbose_name="seed")),
+                ("attempt", models.PositiveSmallIntegerField(default=0, verbose_name="attempt")),
+                (
+                    "max_attempts",
+                    models.PositiveSmallIntegerField(default=3, verbose_name="most attempts"),
+                ),
+                ("fence", models.BigIntegerField(default=0, verbose_name="fencing token")),
+                (
+                    "lease_expires_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="lease until"),
+                ),
+                (
+                    "heartbeat_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="last heartbeat"),
+                ),
+                ("worker", models.CharField(blank=True, max_length=200, verbose_name="worker")),
+                ("host", models.CharField(blank=True, max_length=120, verbose_name="host")),
+                (
+                    "sent_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="message sent"),
+                ),
+                (
+                    "not_before",
+                    models.DateTimeField(blank=True, null=True, verbose_name="not before"),
+                ),
+                (
+                    "cancel_requested_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="cancel requested"),
+                ),
+                (
+                    "cancel_requested_by",
+                    models.CharField(
+                        blank=True, max_length=150, verbose_name="cancel requested by"
+                    ),
+                ),
+                ("progress_fraction", models.FloatField(default=0.0, verbose_name="progress")),
+                (
+                    "progress_phase",
+                    models.CharField(blank=True, max_length=80, verbose_name="phase"),
+                ),
+                (
+                    "progress_message",
+                    models.CharField(blank=True, max_length=300, verbose_name="message"),
+                ),
+                (
+                    "progress_rate",
+                    models.FloatField(blank=True, null=True, verbose_name="rate per second"),
+                ),
+                (
+                    "progress_eta_s",
+                    models.FloatField(blank=True, null=True, verbose_name="seconds left"),
+                ),
+                ("result", models.JSONField(blank=True, default=dict, verbose_name="result")),
+                (
+                    "error_code",
+                    models.CharField(blank=True, max_length=80, verbose_name="error code"),
+                ),
+                ("error_message", models.TextField(blank=True, verbose_name="error")),
+                (
+                    "code_revision",
+                    models.CharField(blank=True, max_length=64, verbose_name="code revision"),
+                ),
+                (
+                    "library_versions",
+                    models.JSONField(blank=True, default=dict, verbose_name="library versions"),
+                ),
+                (
+                    "dataset_fingerprint",
+                    models.CharField(
+                        blank=True, max_length=64, verbose_name="data-set fingerprint"
+                    ),
+                ),
+                (
+                    "peak_memory_bytes",
+                    models.BigIntegerField(blank=True, null=True, verbose_name="peak memory"),
+                ),
+                (
+                    "cpu_seconds",
+                    models.FloatField(blank=True, null=True, verbose_name="CPU seconds"),
+                ),
+                (
+                    "started_via",
+                    models.CharField(
+                        choices=[
+                            ("person", "Person"),
+                            ("key", "API key"),
+                            ("schedule", "Schedule"),
+                            ("drift", "Drift event"),
+                            ("command", "Command line"),
+                            ("system", "The portal itself"),
+                        ],
+                        default="system",
+                        max_length=10,
+                        verbose_name="started via",
+                    ),
+                ),
+                (
+                    "started_via_detail",
+                    models.CharField(
+                        blank=True, max_length=200, verbose_name="key, schedule or event"
+                    ),
+                ),
+                ("request_id", models.CharField(blank=True, max_length=64, verbose_name="request")),
+                (
+                    "overlap_key",
+                    models.CharField(blank=True, max_length=200, verbose_name="overlap key"),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        default=portal.lib.clock.now, editable=False, verbose_name="created"
+                    ),
+                ),
+                ("started_at", models.DateTimeField(blank=True, null=True, verbose_name="started")),
+                (
+                    "finished_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="finished"),
+                ),
+                (
+                    "parent",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="children",
+                        to="runs.run",
+                        verbose_name="parent run",
+                    ),
+                ),
+                (
+                    "retry_of",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="retries",
+                        to="runs.run",
+                        verbose_name="retry of",
+                    ),
+                ),
+                (
+                    "started_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="runs",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="started by",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'run',
-                'verbose_name_plural': 'runs',
-                'ordering': ('-created_at',),
-                'permissions': [('cancel_run', 'Can cancel runs'), ('retry_run', 'Can retry and requeue runs')],
-                'default_permissions': ('view',),
+                "verbose_name": "run",
+                "verbose_name_plural": "runs",
+                "ordering": ("-created_at",),
+                "permissions": [
+                    ("cancel_run", "Can cancel runs"),
+                    ("retry_run", "Can retry and requeue runs"),
+                ],
+                "default_permissions": ("view",),
             },
         ),
         migrations.CreateModel(
-            name='RunArtifact',
+            name="RunArtifact",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=200, verbose_name='name')),
-                ('artifact', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='runs.artifact', verbose_name='artifact')),
-                ('run', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='run_artifacts', to='runs.run', verbose_name='run')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=200, verbose_name="name")),
+                (
+                    "artifact",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="runs.artifact",
+                        verbose_name="artifact",
+                    ),
+                ),
+                (
+                    "run",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="run_artifacts",
+                        to="runs.run",
+                        verbose_name="run",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'run artifact',
-                'verbose_name_plural': 'run artifacts',
-                'default_permissions': ('view',),
+                "verbose_name": "run artifact",
+                "verbose_name_plural": "run artifacts",
+                "default_permissions": ("view",),
             },
         ),
         migrations.CreateModel(
-            name='RunEvent',
+            name="RunEvent",
             fields=[
-                ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('at', models.DateTimeField(default=portal.lib.clock.now, verbose_name='time')),
-                ('type', models.CharField(choices=[('state', 'State'), ('progress', 'Progress'), ('log', 'Log'), ('metric', 'Metric')], max_length=10, verbose_name='type')),
-                ('level', models.CharField(blank=True, max_length=10, verbose_name='level')),
-                ('name', models.CharField(blank=True, max_length=120, verbose_name='name')),
-                ('value', models.FloatField(blank=True, null=True, verbose_name='value')),
-                ('step', models.BigIntegerField(blank=True, null=True, verbose_name='step')),
-                ('message', models.TextField(blank=True, verbose_name='message')),
-                ('data', models.JSONField(blank=True, default=dict, verbose_name='data')),
-                ('run', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='events', to='runs.run', verbose_name='run')),
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("at", models.DateTimeField(default=portal.lib.clock.now, verbose_name="time")),
+                (
+                    "type",
+                    models.CharField(
+                        choices=[
+                            ("state", "State"),
+                            ("progress", "Progress"),
+                            ("log", "Log"),
+                            ("metric", "Metric"),
+                        ],
+                        max_length=10,
+                        verbose_name="type",
+                    ),
+                ),
+                ("level", models.CharField(blank=True, max_length=10, verbose_name="level")),
+                ("name", models.CharField(blank=True, max_length=120, verbose_name="name")),
+                ("value", models.FloatField(blank=True, null=True, verbose_name="value")),
+                ("step", models.BigIntegerField(blank=True, null=True, verbose_name="step")),
+                ("message", models.TextField(blank=True, verbose_name="message")),
+                ("data", models.JSONField(blank=True, default=dict, verbose_name="data")),
+                (
+                    "run",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="events",
+                        to="runs.run",
+                        verbose_name="run",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'run event',
-                'verbose_name_plural': 'run events',
-                'ordering': ('id',),
-                'default_permissions': ('view',),
+                "verbose_name": "run event",
+                "verbose_name_plural": "run events",
+                "ordering": ("id",),
+                "default_permissions": ("view",),
             },
         ),
         migrations.CreateModel(
-            name='Schedule',
+            name="Schedule",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=200, unique=True, verbose_name='name')),
-                ('kind', models.CharField(max_length=80, verbose_name='run kind')),
-                ('parameters', models.JSONField(blank=True, default=dict, verbose_name='parameters')),
-                ('missed_policy', models.CharField(choices=[('skip', 'Skip missed times'), ('once', 'Run once for all missed times')], default='skip', max_length=10, verbose_name='missed times')),
-                ('overlap_policy', models.CharField(choices=[('skip', 'Skip while the last one is active'), ('queue', 'Queue behind the last one')], default='skip', max_length=10, verbose_name='overlap')),
-                ('overlap_key', models.CharField(blank=True, max_length=200, verbose_name='overlap key')),
-                ('grace_s', models.PositiveIntegerField(default=300, verbose_name='late after seconds')),
-                ('checked_until', models.DateTimeField(default=portal.lib.clock.now, verbose_name='due times settled until')),
-                ('periodic_task', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='schedule', to='django_celery_beat.periodictask', verbose_name='beat entry')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=200, unique=True, verbose_name="name")),
+                ("kind", models.CharField(max_length=80, verbose_name="run kind")),
+                (
+                    "parameters",
+                    models.JSONField(blank=True, default=dict, verbose_name="parameters"),
+                ),
+                (
+                    "missed_policy",
+                    models.CharField(
+                        choices=[
+                            ("skip", "Skip missed times"),
+                            ("once", "Run once for all missed times"),
+                        ],
+                        default="skip",
+                        max_length=10,
+                        verbose_name="missed times",
+                    ),
+                ),
+                (
+                    "overlap_policy",
+                    models.CharField(
+                        choices=[
+                            ("skip", "Skip while the last one is active"),
+                            ("queue", "Queue behind the last one"),
+                        ],
+                        default="skip",
+                        max_length=10,
+                        verbose_name="overlap",
+                    ),
+                ),
+                (
+                    "overlap_key",
+                    models.CharField(blank=True, max_length=200, verbose_name="overlap key"),
+                ),
+                (
+                    "grace_s",
+                    models.PositiveIntegerField(default=300, verbose_name="late after seconds"),
+                ),
+                (
+                    "checked_until",
+                    models.DateTimeField(
+                        default=portal.lib.clock.now, verbose_name="due times settled until"
+                    ),
+                ),
+                (
+                    "periodic_task",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="schedule",
+                        to="django_celery_beat.periodictask",
+                        verbose_name="beat entry",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'schedule',
-                'verbose_name_plural': 'schedules',
-                'ordering': ('name',),
+                "verbose_name": "schedule",
+                "verbose_name_plural": "schedules",
+                "ordering": ("name",),
             },
         ),
         migrations.CreateModel(
-            name='ScheduleSlot',
+            name="ScheduleSlot",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('due_at', models.DateTimeField(verbose_name='due')),
-                ('outcome', models.CharField(choices=[('started', 'Started'), ('skipped_overlap', 'Skipped: still busy'), ('missed', 'Missed')], max_length=20, verbose_name='outcome')),
-                ('at', models.DateTimeField(default=portal.lib.clock.now, verbose_name='settled')),
-                ('run', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='runs.run', verbose_name='run')),
-                ('schedule', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='slots', to='runs.schedule', verbose_name='schedule')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("due_at", models.DateTimeField(verbose_name="due")),
+                (
+                    "outcome",
+                    models.CharField(
+                        choices=[
+                            ("started", "Started"),
+                            ("skipped_overlap", "Skipped: still busy"),
+                            ("missed", "Missed"),
+                        ],
+                        max_length=20,
+                        verbose_name="outcome",
+                    ),
+                ),
+                ("at", models.DateTimeField(default=portal.lib.clock.now, verbose_name="settled")),
+                (
+                    "run",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="runs.run",
+                        verbose_name="run",
+                    ),
+                ),
+                (
+                    "schedule",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="slots",
+                        to="runs.schedule",
+                        verbose_name="schedule",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'schedule slot',
-                'verbose_name_plural': 'schedule slots',
-                'ordering': ('-due_at',),
-                'default_permissions': ('view',),
+                "verbose_name": "schedule slot",
+                "verbose_name_plural": "schedule slots",
+                "ordering": ("-due_at",),
+                "default_permissions": ("view",),
             },
         ),
         migrations.AddIndex(
-            model_name='run',
-            index=models.Index(fields=['state', 'created_at'], name='runs_state_created'),
+            model_name="run",
+            index=models.Index(fields=["state", "created_at"], name="runs_state_created"),
         ),
         migrations.AddIndex(
-            model_name='run',
-            index=models.Index(fields=['kind', 'created_at'], name='runs_kind_created'),
+            model_name="run",
+            index=models.Index(fields=["kind", "created_at"], name="runs_kind_created"),
         ),
         migrations.AddIndex(
-            model_name='run',
-            index=models.Index(condition=models.Q(('state', 'running')), fields=['lease_expires_at'], name='runs_lease'),
+            model_name="run",
+            index=models.Index(
+                condition=models.Q(("state", "running")),
+                fields=["lease_expires_at"],
+                name="runs_lease",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='run',
-            constraint=models.CheckConstraint(condition=models.Q(('progress_fraction__gte', 0), ('progress_fraction__lte', 1)), name='runs_progress_share'),
+            model_name="run",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("progress_fraction__gte", 0), ("progress_fraction__lte", 1)),
+                name="runs_progress_share",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='run',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['queued', 'running', 'succeeded', 'failed', 'errored', 'cancelled'])), name='runs_state_known'),
+            model_name="run",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "state__in",
+                        ["queued", "running", "succeeded", "failed", "errored", "cancelled"],
+                    )
+                ),
+                name="runs_state_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='run',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('finished_at__isnull', True), ('state__in', ['queued', 'running'])), models.Q(('finished_at__isnull', False), ('state__in', ['cancelled', 'errored', 'failed', 'succeeded'])), _connector='OR'), name='runs_finished_when_terminal'),
+            model_name="run",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("finished_at__isnull", True), ("state__in", ["queued", "running"])),
+                    models.Q(
+                        ("finished_at__isnull", False),
+                        ("state__in", ["cancelled", "errored", "failed", "succeeded"]),
+                    ),
+                    _connector="OR",
+                ),
+                name="runs_finished_when_terminal",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='run',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'running'), _negated=True), ('lease_expires_at__isnull', False), _connector='OR'), name='runs_running_has_lease'),
+            model_name="run",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("state", "running"), _negated=True),
+                    ("lease_expires_at__isnull", False),
+                    _connector="OR",
+                ),
+                name="runs_running_has_lease",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='runartifact',
-            constraint=models.UniqueConstraint(fields=('run', 'name'), name='runs_artifact_name_once'),
+            model_name="runartifact",
+            constraint=models.UniqueConstraint(
+                fields=("run", "name"), name="runs_artifact_name_once"
+            ),
         ),
         migrations.AddIndex(
-            model_name='runevent',
-            index=models.Index(fields=['run', 'id'], name='runs_event_run_id'),
+            model_name="runevent",
+            index=models.Index(fields=["run", "id"], name="runs_event_run_id"),
         ),
         migrations.AddConstraint(
-            model_name='scheduleslot',
-            constraint=models.UniqueConstraint(fields=('schedule', 'due_at'), name='runs_slot_once'),
+            model_name="scheduleslot",
+            constraint=models.UniqueConstraint(
+                fields=("schedule", "due_at"), name="runs_slot_once"
+            ),
         ),
     ]

@@ -1,0 +1,228 @@
+"""Content kept once under its SHA-256, in a folder or an S3-compatible store, checked when read."""
+
+import errno
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO
+
+from botocore.exceptions import BotoCoreError, ClientError
+from django.core.files import File
+from django.core.files.storage import FileSystemStorage, Storage, storages
+from django.utils.translation import gettext as _
+
+from portal.core.errors import Corrupt, NotFound, OutOfSpace, Unavailable
+from portal.lib.hashing import chunks
+from portal.runs.models import Artifact
+
+FULL_ERRNOS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+FULL_STATUS = 507
+FULL_CODES = {"QuotaExceeded", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded"}
+
+Content = bytes | Path | BinaryIO
+
+
+@dataclass(frozen=True)
+class Staged:
+    """Content under a temporary name, with its digest."""
+
+    path: Path
+    sha256: str
+    size_bytes: int
+
+
+def _storage() -> Storage:
+    return storages["artifacts"]
+
+
+def _staging_folder(storage: Storage) -> Path:
+    """Return where temporary files go: in the storage's folder, if any, so renaming works."""
+    if not isinstance(storage, FileSystemStorage):
+        return Path(tempfile.gettempdir())
+    folder = Path(storage.location) / "staging"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Turn the errors of disks and object stores into the product's own."""
+    try:
+        yield
+    except OSError as exc:
+        if exc.errno in FULL_ERRNOS:
+            raise OutOfSpace(
+                _("The artifact storage is full (%(reason)s): free some space, then try again.")
+                % {"reason": exc.strerror}
+            ) from exc
+        raise
+    except ClientError as exc:
+        answer = exc.response
+        status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode")
+        code = answer.get("Error", {}).get("Code", "")
+        if status == FULL_STATUS or code in FULL_CODES:
+            raise OutOfSpace(
+                _("The artifact storage is full (%(reason)s): free some space, then try again.")
+                % {"reason": code}
+            ) from exc
+        raise Unavailable(
+            _("The artifact storage refused the request (%(reason)s).") % {"reason": code or status}
+        ) from exc
+    except BotoCoreError as exc:
+        raise Unavailable(
+            _("The artifact storage does not answer (%(reason)s).") % {"reason": exc}
+        ) from exc
+
+
+@contextmanager
+def _opened(data: Content) -> Iterator[BinaryIO]:
+    if isinstance(data, bytes):
+        yield BytesIO(data)
+    elif isinstance(data, Path):
+        with data.open("rb") as stream:
+            yield stream
+    else:
+        yield data
+
+
+@contextmanager
+def _staged(data: Content, folder: Path) -> Iterator[Staged]:
+    """Copy content to a temporary file while hashing it; gone afterwards unless renamed."""
+    descriptor, name = tempfile.mkstemp(dir=folder, prefix="artifact-")
+    path = Path(name)
+    try:
+        digest, size = hashlib.sha256(), 0
+        with os.fdopen(descriptor, "wb") as file, _opened(data) as stream:
+            for piece in chunks(stream):
+                file.write(piece)
+                digest.update(piece)
+                size += len(piece)
+            file.flush()
+            os.fsync(file.fileno())
+        yield Staged(path, digest.hexdigest(), size)
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _publish(storage: Storage, staged: Staged, name: str) -> None:
+    """Put staged content in its final place, in one step that cannot be seen half done."""
+    if isinstance(storage, FileSystemStorage):
+        final = Path(storage.path(name))
+        final.parent.mkdir(parents=True, exist_ok=True)
+        staged.path.chmod(storage.file_permissions_mode or 0o640)
+        staged.path.replace(final)
+        _sync_folder(final.parent)
+        return
+    if storage.exists(name) and storage.size(name) == staged.size_bytes:
+        return
+    with staged.path.open("rb") as stream:
+        storage.save(name, File(stream, name=name))
+
+
+def save(data: Content, media_type: str) -> Artifact:
+    """Keep content under its digest.
+
+    The content is written to a temporary name, hashed and renamed; only then is its row written,
+    in the caller's transaction. The same content again yields the same artifact.
+
+    Parameters
+    ----------
+    data
+        Bytes, a file, or an open binary stream (read to its end, not closed).
+    media_type
+        What it is; the first one given to a content stays.
+
+    Raises
+    ------
+    OutOfSpace
+        When the storage is full; nothing is left behind.
+    Unavailable
+        When the object store does not answer.
+    """
+    storage = _storage()
+    with _translated(), _staged(data, _staging_folder(storage)) as staged:
+        artifact = Artifact(
+            sha256=staged.sha256, size_bytes=staged.size_bytes, media_type=media_type
+        )
+        _publish(storage, staged, artifact.storage_name)
+    kept, _created = Artifact.objects.get_or_create(
+        sha256=artifact.sha256,
+        defaults={"size_bytes": artifact.size_bytes, "media_type": media_type},
+    )
+    return kept
+
+
+def _row(sha256: str) -> Artifact:
+    artifact = Artifact.objects.filter(pk=sha256).first()
+    if artifact is None:
+        raise NotFound(_("There is no artifact %(sha256)s.") % {"sha256": sha256})
+    return artifact
+
+
+def _damaged(artifact: Artifact, seen: str) -> Corrupt:
+    return Corrupt(
+        _(
+            "Artifact %(sha256)s is damaged (%(seen)s) and was not loaded: restore it from a "
+            "backup, or run again what made it."
+        )
+        % {"sha256": artifact.sha256, "seen": seen}
+    )
+
+
+@contextmanager
+def open_verified(sha256: str) -> Iterator[Path]:
+    """Give a private copy of an artifact whose digest was checked while it was copied.
+
+    What is read from the copy is what was verified, whatever happens to the stored file meanwhile.
+
+    Raises
+    ------
+    NotFound
+        When there is no such artifact.
+    Corrupt
+        When the stored content is missing or differs from its digest.
+    """
+    artifact = _row(sha256)
+    storage = _storage()
+    with ExitStack() as copy:
+        folder = copy.enter_context(tempfile.TemporaryDirectory(prefix="artifact-"))
+        with _translated(), _stored(storage, artifact) as stream:
+            staged = copy.enter_context(_staged(stream, Path(folder)))
+        if staged.sha256 != artifact.sha256:
+            raise _damaged(artifact, _("its digest is %(seen)s") % {"seen": staged.sha256})
+        yield staged.path
+
+
+@contextmanager
+def _stored(storage: Storage, artifact: Artifact) -> Iterator[BinaryIO]:
+    try:
+        file = storage.open(artifact.storage_name, "rb")
+    except FileNotFoundError as exc:
+        raise _damaged(artifact, _("its content is missing")) from exc
+    with file:
+        yield file  # type: ignore[misc]
+
+
+def read(sha256: str) -> bytes:
+    """Return an artifact's content, verified.
+
+    Raises
+    ------
+    NotFound, Corrupt
+        As :func:`open_verified`.
+    """
+    with open_verified(sha256) as path:
+        return path.read_bytes()

@@ -1,0 +1,5 @@
+"""Rules about runs that involve several rows or the workers."""
+
+from portal.runs.services.queueing import cancel, enqueue, retry
+
+__all__ = ["cancel", "enqueue", "retry"]

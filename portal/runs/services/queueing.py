@@ -1,0 +1,193 @@
+"""Starting, stopping and repeating runs."""
+
+import secrets
+from datetime import datetime
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.db.models.functions import Now
+from django.utils.translation import gettext as _
+
+from portal.core.actors import Actor
+from portal.core.errors import Conflict, InvalidInput, NotFound
+from portal.lib import clock
+from portal.lib.hashing import canonical_json
+from portal.runs import events, kinds, leases, messages
+from portal.runs.models import Run, State
+
+SEED_BITS = 31  # what every library takes
+
+
+def enqueue(
+    *,
+    kind: str,
+    actor: Actor,
+    parameters: dict[str, Any] | None = None,
+    seed: int | None = None,
+    title: str = "",
+    parent: Run | None = None,
+    dataset_fingerprint: str = "",
+    overlap_key: str = "",
+    not_before: datetime | None = None,
+    via_detail: str = "",
+) -> Run:
+    """Write a queued run in the caller's transaction; its message goes out on commit.
+
+    Parameters
+    ----------
+    kind
+        A registered kind of work.
+    actor
+        Who or what starts it; recorded on the run.
+    parameters
+        Plain JSON without NaN or infinity.
+    seed
+        For every random draw of the work; drawn here when not given.
+    overlap_key
+        Runs that share a key never work at the same time.
+    not_before
+        The earliest start.
+
+    Raises
+    ------
+    NotFound
+        When the kind is unknown.
+    InvalidInput
+        When the parameters are not plain JSON.
+    """
+    known = kinds.get(kind)
+    run = Run(
+        kind=kind,
+        queue=known.queue,
+        title=title[:200],
+        parameters=_plain(parameters or {}),
+        seed=secrets.randbits(SEED_BITS) if seed is None else seed,
+        parent=parent,
+        max_attempts=known.max_attempts,
+        dataset_fingerprint=dataset_fingerprint,
+        overlap_key=overlap_key,
+        not_before=not_before,
+        started_by_id=actor.user_id,
+        started_via=_via(actor),
+        started_via_detail=(via_detail or actor.key_prefix)[:200],
+        request_id=actor.request_id,
+    )
+    return _store(run, actor)
+
+
+def _store(run: Run, actor: Actor) -> Run:
+    with transaction.atomic():
+        run.save(force_insert=True)
+        events.state_event(run.pk, State.QUEUED, actor=actor.name)
+    if run.not_before is None or run.not_before <= clock.now():
+        transaction.on_commit(partial(messages.send, run.pk, run.queue), robust=True)
+    return run
+
+
+def _plain(parameters: dict[str, Any]) -> dict[str, Any]:
+    try:
+        canonical_json(parameters)
+    except (TypeError, ValueError) as exc:
+        raise InvalidInput(
+            _("The parameters are not plain JSON (%(reason)s).") % {"reason": exc}
+        ) from exc
+    return parameters
+
+
+def _via(actor: Actor) -> str:
+    if actor.via in Run.Via.values:
+        return actor.via
+    return Run.Via.PERSON if actor.is_person else Run.Via.SYSTEM
+
+
+def _found(run_id: UUID | str) -> Run:
+    run = Run.objects.filter(pk=run_id).first()
+    if run is None:
+        raise NotFound(_("There is no run %(run)s.") % {"run": run_id})
+    return run
+
+
+def cancel(*, run_id: UUID | str, actor: Actor, reason: str = "") -> Run:
+    """Cancel a queued run at once, or ask a running one to stop.
+
+    A running run stops at its next progress point, or is killed after the grace period.
+    Asking twice changes nothing.
+
+    Raises
+    ------
+    NotFound
+        When there is no such run.
+    Refused
+        When the actor neither started the run nor holds the permission.
+    Conflict
+        When the run is over.
+    """
+    run = _found(run_id)
+    _require(actor, run, "runs.cancel_run")
+    message = reason or _("Cancelled by %(name)s.") % {"name": actor.name}
+    stopped = leases.Outcome(State.CANCELLED, error_code="cancelled", error_message=message)
+    if not leases.change(Run.objects.queued().filter(pk=run.pk), run.pk, stopped):
+        _ask_to_stop(run, actor, reason)
+    return _found(run_id)
+
+
+def _ask_to_stop(run: Run, actor: Actor, reason: str) -> None:
+    wanted = Run.objects.running().filter(pk=run.pk, cancel_requested_at__isnull=True)
+    with transaction.atomic():
+        if wanted.update(cancel_requested_at=Now(), cancel_requested_by=actor.name[:150]):
+            message = _("%(name)s asked the run to stop.") % {"name": actor.name}
+            events.log_event(run.pk, message, reason=reason)
+            return
+    if Run.objects.filter(pk=run.pk).active().exists():
+        return
+    raise Conflict(_("The run is over; there is nothing to cancel."), code="run_over")
+
+
+def retry(*, run_id: UUID | str, actor: Actor) -> Run:
+    """Start a run again that failed, errored or was cancelled: a new run that names the old one.
+
+    What is over stays as it is; the new run has the same kind, parameters and seed.
+
+    Raises
+    ------
+    NotFound
+        When there is no such run.
+    Refused
+        When the actor neither started the run nor holds the permission.
+    Conflict
+        When the run succeeded, is not over, or is being retried already.
+    """
+    old = _found(run_id)
+    _require(actor, old, "runs.retry_run")
+    if not old.is_terminal or old.state == State.SUCCEEDED:
+        message = _("The run is “%(state)s”; only failed, errored or cancelled runs are retried.")
+        raise Conflict(message % {"state": old.get_state_display()}, code="not_retryable")
+    new = Run(
+        kind=old.kind,
+        queue=kinds.get(old.kind).queue,
+        title=old.title,
+        parameters=old.parameters,
+        seed=old.seed,
+        parent=old.parent,
+        retry_of=old,
+        max_attempts=kinds.get(old.kind).max_attempts,
+        dataset_fingerprint=old.dataset_fingerprint,
+        overlap_key=old.overlap_key,
+        started_by_id=actor.user_id,
+        started_via=_via(actor),
+        started_via_detail=actor.key_prefix,
+        request_id=actor.request_id,
+    )
+    try:
+        return _store(new, actor)
+    except IntegrityError as exc:
+        raise Conflict(_("The run is being retried already."), code="retry_active") from exc
+
+
+def _require(actor: Actor, run: Run, permission: str) -> None:
+    """Whoever started a run may stop and repeat it; the portal itself may as well."""
+    own = actor.user_id is not None and actor.user_id == run.started_by_id
+    if actor.is_person and not own:
+        actor.require(permission)

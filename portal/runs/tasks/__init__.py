@@ -1,0 +1,6 @@
+"""The work of this app's queues; importing it registers the kinds and the Celery tasks."""
+
+from portal.runs.tasks.execution import execute, perform
+from portal.runs.tasks.selftest import selftest
+
+__all__ = ["execute", "perform", "selftest"]

@@ -112,6 +112,66 @@ TEMPLATES: Mapping[str, str] = {
     "no_usable_column": gettext_noop(
         "Every feature is constant or empty: there is nothing to learn from in this data set."
     ),
+    # Findings: not wrong, but worth knowing before a figure is believed.
+    "copied_rows": gettext_noop(
+        "{value} of {n_rows} rows ({share:.1%}) are exact copies of an earlier row: each shot is "
+        "counted once."
+    ),
+    "repeated_inputs": gettext_noop(
+        "{value} more rows repeat the values of another shot under another number: they stay on "
+        "one side of every split."
+    ),
+    "near_copies": gettext_noop(
+        "{value} of {n_rows} shots differ from the shot before in at most {limit} values: shuffled "
+        "splits flatter every model."
+    ),
+    "contradicting_labels": gettext_noop(
+        "{value} sets of identical values hold both good and bad shots: no model can tell those "
+        "apart."
+    ),
+    "constant_columns": gettext_noop(
+        "{value} of {n_features} features never change and cannot help the model: {names}."
+    ),
+    "missing_values": gettext_noop(
+        "{value} of {n_rows} rows lack values ({names}): training fills in the median."
+    ),
+    "target_leak": gettext_noop(
+        "{field} alone tells good from bad shots with an AUC of {value:.3f}: make sure that it is "
+        "known before the defect is."
+    ),
+    "clock": gettext_noop(
+        "{field} follows the order of the rows (rank correlation {value:.2f}): a shuffled split "
+        "lets the model learn the date from it."
+    ),
+    "share_drifts": gettext_noop(
+        "The defect share runs from {low:.1%} to {high:.1%} between tenths of the data: figures "
+        "forward in time are worse than shuffled ones."
+    ),
+    "far_outliers": gettext_noop(
+        "{field} reaches {value:.6g}, {distance:.0f} standard deviations from its mean: check the "
+        "sensor or the stop behind it."
+    ),
+    "time_disorder": gettext_noop(
+        "Made_At falls in {value} places: rows must be in production order for the protocol "
+        "forward in time."
+    ),
+    "leak_inflates": gettext_noop(
+        "Shuffled rows with their copies would show F1 {value:.3f} instead of {honest:.3f}: the "
+        "difference is remembered shots, not skill."
+    ),
+    "no_signal": gettext_noop(
+        "The model is not better than chance: the interval of ROC AUC is {low:.3f} to {high:.3f}."
+    ),
+    "baseline_as_good": gettext_noop(
+        "{field} reaches PR AUC {value:.3f} under the protocol {protocol}, the model {model:.3f}: "
+        "the model adds little there."
+    ),
+    "rows_capped": gettext_noop(
+        "Only the latest {value} of {n_rows} rows were used, as max_rows says."
+    ),
+    "comparison_not_possible": gettext_noop(
+        "The comparison under the protocol {field} was not possible: a part held one class only."
+    ),
     "folds_not_trainable": gettext_noop(
         "A part of the split {value} holds one class only: use more data, fewer folds or "
         "another protocol."
@@ -157,8 +217,14 @@ class Problem:
         return self.template.format(**self.values)
 
     def to_dict(self) -> dict[str, object]:
-        """Return the problem ready for JSON."""
-        return {"field": self.field, "code": self.code, "row": self.row, "message": self.message}
+        """Return the problem ready for JSON; code and params let it be translated later."""
+        return {
+            "field": self.field,
+            "code": self.code,
+            "row": self.row,
+            "params": dict(self.params),
+            "message": self.message,
+        }
 
 
 class EngineError(ValueError):

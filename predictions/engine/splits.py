@@ -4,6 +4,7 @@ A protocol says how a score was earned. Rows that agree in everything but the sh
 group, and the honest protocols never put a group on both sides.
 """
 
+import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from portal.lib import seeds
 from predictions.engine.problems import gettext_noop
+from predictions.engine.rows import row_keys
 
 Indices = NDArray[np.intp]
 
@@ -122,7 +124,7 @@ def forward(
     del seed
     edges = np.linspace(0, len(labels), n_folds + 2).round().astype(np.intp)
     folds = []
-    for start, stop in zip(edges[1:-1], edges[2:], strict=True):
+    for start, stop in itertools.pairwise(edges[1:]):
         test = np.arange(start, stop)
         folds.append(Fold(np.arange(start), test[~np.isin(groups[test], groups[:start])]))
     return folds
@@ -189,37 +191,32 @@ PROTOCOLS: Mapping[str, Protocol] = {
 DEFAULT_PROTOCOL = "grouped"
 
 
-def hold_out(
-    labels: NDArray[np.bool_],
-    groups: NDArray[np.intp],
-    *,
-    protocol: str = DEFAULT_PROTOCOL,
-    share: float = 0.2,
-    seed: int = 0,
-) -> Fold:
-    """Return one division for a frozen evaluation set.
+FROZEN_SHARE = 0.2
+MAX_FROZEN_SHARE = 0.5
+
+
+def is_frozen(matrix: NDArray[np.float32], share: float = FROZEN_SHARE) -> NDArray[np.bool_]:
+    """Return which shots belong to the frozen evaluation set and never to training.
 
     Parameters
     ----------
-    labels, groups : arrays, shape [n]
-        As in `grouped`.
-    protocol : str
-        Key of `PROTOCOLS`; ``forward`` keeps the latest rows.
+    matrix : float32 array, shape [n, 30]
+        Features.
     share : float
-        Share of rows to hold out, in (0, 0.5].
-    seed : int
-        Same seed, same division.
+        Share of distinct shots to keep apart, in (0, 0.5].
+
+    Returns
+    -------
+    bool array, shape [n]
+        Decided by the shot's own values (without the counter) and nothing else, so that a shot is on
+        the same side in every data set it ever occurs in, with all its copies.
 
     Raises
     ------
     ValueError
         If the share lies outside.
     """
-    if not 0 < share <= 0.5:
-        raise ValueError(f"share is {share}: it must lie above 0 and up to 0.5.")
-    if protocol == "forward":
-        start = round(len(labels) * (1 - share))
-        test = np.arange(start, len(labels))
-        return Fold(np.arange(start), test[~np.isin(groups[test], groups[:start])])
-    n_folds = max(2, round(1 / share))
-    return PROTOCOLS[protocol].split(labels, groups, n_folds, seed)[0]
+    if not 0 < share <= MAX_FROZEN_SHARE:
+        raise ValueError(f"share is {share}: it must lie above 0 and up to {MAX_FROZEN_SHARE}.")
+    frozen: NDArray[np.bool_] = row_keys(matrix) < np.uint64(share * 2**64)
+    return frozen

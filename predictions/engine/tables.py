@@ -1,7 +1,7 @@
 """Read a user's file of shots: CSV with one or two header rows, or Parquet.
 
-Whatever is wrong with a file is told at once: the first fifty problems with row, column, value seen,
-rule and way out, and how many there are in all.
+Whatever is wrong with a file is told at once: the first fifty problems with row, column, value
+seen, rule and way out, and how many there are in all.
 """
 
 from collections.abc import Iterator, Mapping

@@ -1,0 +1,169 @@
+"""Percentile bootstrap over groups of rows, for one model and for the difference of two.
+
+Groups are drawn with replacement, because rows of a group are not independent (Efron and Tibshirani
+1993, ch. 13; cluster form: Field and Welsh 2007). The interval is the 2.5 to 97.5 percentile range.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from portal.lib import seeds
+from predictions.engine.metrics import METRICS
+
+LOW_PERCENT, HIGH_PERCENT = 2.5, 97.5
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """What a model said of labelled shots.
+
+    Attributes
+    ----------
+    labels : bool array, shape [n]
+        Whether the shot was defective.
+    probability : float64 array, shape [n]
+        Probability given for a defect.
+    called : bool array, shape [n]
+        Whether it was called a defect.
+    groups : int array, shape [n]
+        Rows that belong together share a number.
+    """
+
+    labels: NDArray[np.bool_]
+    probability: NDArray[np.float64]
+    called: NDArray[np.bool_]
+    groups: NDArray[np.intp]
+
+    @property
+    def n_rows(self) -> int:
+        """Number of shots."""
+        return len(self.labels)
+
+    def at(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> "Scored":
+        """Return some of the rows."""
+        return Scored(
+            self.labels[rows], self.probability[rows], self.called[rows], self.groups[rows]
+        )
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A figure with its 95 % interval; None where it is not defined."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+
+    def to_dict(self) -> dict[str, float | None]:
+        """Return the figure ready for JSON."""
+        return {"value": self.value, "low": self.low, "high": self.high}
+
+
+def measure(scored: Scored, names: Iterable[str] = tuple(METRICS)) -> dict[str, float | None]:
+    """Return metrics by name, None where not defined."""
+    weight = np.ones(scored.n_rows)
+    return {name: _finite(_value(name, scored, weight)) for name in names}
+
+
+def intervals(
+    scored: Scored, *, seed: int, n_draws: int, names: Iterable[str] = tuple(METRICS)
+) -> dict[str, Interval]:
+    """Return metrics with their bootstrap intervals.
+
+    Parameters
+    ----------
+    scored : Scored
+        Labelled and scored shots, n ≥ 1.
+    seed : int
+        Same seed, same draws.
+    n_draws : int
+        Draws; 0 gives figures without intervals.
+    names : iterable of str
+        Keys of `METRICS`.
+
+    Returns
+    -------
+    dict of str to Interval
+        Draws in which a metric is not defined are left out of its interval.
+    """
+    names = tuple(names)
+    drawn = np.array(
+        [
+            [_value(name, scored, weight) for name in names]
+            for weight in _weights(scored.groups, seed, n_draws)
+        ]
+    ).reshape(n_draws, len(names))
+    points = measure(scored, names)
+    return {name: _interval(points[name], drawn[:, i]) for i, name in enumerate(names)}
+
+
+def paired_difference(
+    candidate: Scored, champion: Scored, metric: str, *, seed: int, n_draws: int
+) -> Interval:
+    """Return how much a candidate's metric exceeds the champion's on the same rows.
+
+    Parameters
+    ----------
+    candidate, champion : Scored
+        Two models on the same rows in the same order.
+    metric : str
+        Key of `METRICS`; the sign is candidate minus champion whatever the direction.
+    seed, n_draws : int
+        As in `intervals`; both models are scored on the same draws.
+
+    Raises
+    ------
+    ValueError
+        If the rows differ.
+    """
+    if not np.array_equal(candidate.labels, champion.labels):
+        raise ValueError("Candidate and champion must be scored on the same rows.")
+    drawn = np.array(
+        [
+            _value(metric, candidate, weight) - _value(metric, champion, weight)
+            for weight in _weights(candidate.groups, seed, n_draws)
+        ]
+    )
+    ones = np.ones(candidate.n_rows)
+    point = _value(metric, candidate, ones) - _value(metric, champion, ones)
+    return _interval(_finite(point), drawn)
+
+
+def differences(
+    candidate: Scored, champion: Scored, *, seed: int, n_draws: int
+) -> Mapping[str, Interval]:
+    """Return `paired_difference` for every metric."""
+    return {
+        name: paired_difference(candidate, champion, name, seed=seed, n_draws=n_draws)
+        for name in METRICS
+    }
+
+
+def _weights(groups: NDArray[np.intp], seed: int, n_draws: int) -> Iterator[NDArray[np.float64]]:
+    """Yield how often each row is drawn when groups are drawn with replacement."""
+    numbers = np.unique(groups, return_inverse=True)[1]
+    n_groups = int(numbers.max()) + 1
+    rng = seeds.generator(seed)
+    for _ in range(n_draws):
+        counts = np.bincount(rng.integers(n_groups, size=n_groups), minlength=n_groups)
+        yield counts[numbers].astype(np.float64)
+
+
+def _value(name: str, scored: Scored, weight: NDArray[np.float64]) -> float:
+    function = METRICS[name].function
+    return function(scored.labels, scored.probability, scored.called, weight)
+
+
+def _interval(point: float | None, drawn: NDArray[np.float64]) -> Interval:
+    defined = drawn[np.isfinite(drawn)]
+    if point is None or not defined.size:
+        return Interval(point, None, None)
+    low, high = np.percentile(defined, [LOW_PERCENT, HIGH_PERCENT])
+    return Interval(point, float(low), float(high))
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

@@ -1,0 +1,196 @@
+"""Score every shot by a model that has not seen it, calibration and threshold included.
+
+Nested cross-fitting: a fold's model is fitted on the fold's training rows; its calibration and its
+threshold come from inner folds of those rows alone. Imputation is fitted with the model. So nothing
+a test row is judged by has seen it (Cawley and Talbot, JMLR 11 (2010) 2079).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from predictions.engine.booster import Booster, fit_booster
+from predictions.engine.calibration import Calibration, fit_platt
+from predictions.engine.imputer import Imputer, fit_imputer
+from predictions.engine.parameters import TrainingParams
+from predictions.engine.progress import Meter
+from predictions.engine.splits import Fold, Protocol
+from predictions.engine.threshold import best_f1_threshold
+
+Matrix = NDArray[np.float32]
+Floats = NDArray[np.float64]
+
+
+class OneClassPart(ValueError):
+    """A part of the split that is fitted or validated on holds one class only."""
+
+
+@dataclass(frozen=True, eq=False)
+class Shots:
+    """Labelled shots in production order.
+
+    Attributes
+    ----------
+    matrix : float32 array, shape [n, 30]
+    labels : bool array, shape [n]
+    groups : int array, shape [n]
+        Shots that agree in all but the counter share a number.
+    """
+
+    matrix: Matrix
+    labels: NDArray[np.bool_]
+    groups: NDArray[np.intp]
+
+    def at(self, rows: NDArray[np.intp]) -> "Shots":
+        """Return some of the shots."""
+        return Shots(self.matrix[rows], self.labels[rows], self.groups[rows])
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True, eq=False)
+class FoldPlan:
+    """An outer fold and the inner folds of its training rows (positions within those rows)."""
+
+    fold: Fold
+    inner: tuple[Fold, ...]
+
+    @property
+    def work(self) -> int:
+        """Rows fitted on, over all fits."""
+        return len(self.fold.train) + sum(len(fold.train) for fold in self.inner)
+
+
+@dataclass(frozen=True, eq=False)
+class FoldFit:
+    """What came out of one outer fold.
+
+    Attributes
+    ----------
+    fold : Fold
+    raw, probability : float64 arrays, shape [n_test]
+        Log-odds, and calibrated probability.
+    calibration : Calibration
+    threshold : float
+        From validation rows of this fold's training part.
+    """
+
+    fold: Fold
+    raw: Floats
+    probability: Floats
+    calibration: Calibration
+    threshold: float
+
+    @property
+    def called(self) -> NDArray[np.bool_]:
+        """Whether each test row is called a defect."""
+        called: NDArray[np.bool_] = self.probability >= self.threshold
+        return called
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """Imputation and trees fitted on the same rows."""
+
+    imputer: Imputer
+    booster: Booster
+
+    def raw(self, matrix: Matrix) -> Floats:
+        """Return log-odds, float64 [n]; NaN is imputed."""
+        return self.booster.raw(self.imputer.fill(matrix))
+
+
+def plan(
+    shots: Shots, protocol: Protocol, params: TrainingParams, seed: int, *, first_only: bool = False
+) -> tuple[FoldPlan, ...]:
+    """Return all folds of a protocol with their inner folds, of the same protocol.
+
+    Parameters
+    ----------
+    shots : Shots
+    protocol : Protocol
+    params : TrainingParams
+        Gives the numbers of folds.
+    seed : int
+        Inner folds of fold i use ``seed + i + 1``.
+    first_only : bool
+        Only the first fold, for a quick comparison.
+    """
+    folds = protocol.split(shots.labels, shots.groups, params.n_folds, seed)
+    plans = []
+    for number, fold in enumerate(folds[:1] if first_only else folds):
+        part = shots.at(fold.train)
+        inner = protocol.split(part.labels, part.groups, params.n_inner_folds, seed + number + 1)
+        plans.append(FoldPlan(fold, tuple(inner)))
+    return tuple(plans)
+
+
+def cross_fit(
+    shots: Shots, plans: tuple[FoldPlan, ...], params: TrainingParams, seed: int, meter: Meter
+) -> tuple[FoldFit, ...]:
+    """Fit and score every outer fold.
+
+    Raises
+    ------
+    OneClassPart
+        If no inner fold, or an outer training part, holds both classes.
+    """
+    fits = []
+    for number, fold_plan in enumerate(plans):
+        name = f"Fold {number + 1} of {len(plans)}"
+        fits.append(_fit_fold(shots, fold_plan, params, seed + number, meter, name))
+    return tuple(fits)
+
+
+def fit(shots: Shots, params: TrainingParams, seed: int, meter: Meter, name: str) -> Fitted:
+    """Fit imputation and trees on the given shots.
+
+    Raises
+    ------
+    OneClassPart
+        If they hold one class only.
+    """
+    if shots.labels.all() or not shots.labels.any():
+        raise OneClassPart(f"{name}: {len(shots)} shots of one class")
+    imputer = fit_imputer(shots.matrix)
+
+    def on_stage(number: int, loss: float) -> None:
+        message = f"{name}: tree {number} of {params.n_estimators} on {len(shots):,} shots"
+        meter.advance(len(shots) / params.n_estimators, message, {"train_loss": loss})
+
+    filled = imputer.fill(shots.matrix)
+    booster = fit_booster(filled, shots.labels, params.booster, seed=seed, on_stage=on_stage)
+    return Fitted(imputer, booster)
+
+
+def _fit_fold(
+    shots: Shots, fold_plan: FoldPlan, params: TrainingParams, seed: int, meter: Meter, name: str
+) -> FoldFit:
+    train, test = shots.at(fold_plan.fold.train), shots.at(fold_plan.fold.test)
+    raw, labels = _inner_scores(train, fold_plan, params, seed, meter, name)
+    calibration = fit_platt(raw, labels)
+    threshold = best_f1_threshold(labels, calibration.probability(raw))
+    scored = fit(train, params, seed, meter, name).raw(test.matrix)
+    return FoldFit(fold_plan.fold, scored, calibration.probability(scored), calibration, threshold)
+
+
+def _inner_scores(
+    train: Shots, fold_plan: FoldPlan, params: TrainingParams, seed: int, meter: Meter, name: str
+) -> tuple[Floats, NDArray[np.bool_]]:
+    """Return log-odds and labels of the training rows that an inner model had not seen."""
+    raw: list[Floats] = []
+    labels: list[NDArray[np.bool_]] = []
+    for number, fold in enumerate(fold_plan.inner):
+        part, validation = train.at(fold.train), train.at(fold.test)
+        if part.labels.all() or not part.labels.any():
+            meter.advance(len(part), f"{name}: inner fold {number + 1} holds one class only")
+            continue
+        inner_name = f"{name}, inner fold {number + 1} of {len(fold_plan.inner)}"
+        raw.append(fit(part, params, seed, meter, inner_name).raw(validation.matrix))
+        labels.append(validation.labels)
+    known = np.concatenate(labels) if labels else np.empty(0, dtype=bool)
+    if known.all() or not known.any():
+        raise OneClassPart(f"{name}: validation rows of one class")
+    return np.concatenate(raw), known

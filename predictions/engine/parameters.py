@@ -1,0 +1,141 @@
+"""Training parameters: one table of bounds, and a reader that names every wrong one."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+from predictions.engine.booster import BoosterParams
+from predictions.engine.problems import EngineError, Problem, gettext_noop, shown
+from predictions.engine.splits import DEFAULT_PROTOCOL, PROTOCOLS
+
+
+class ParameterProblem(EngineError):
+    """Training parameters are unknown, of the wrong type or out of bounds."""
+
+    code: ClassVar[str] = "bad_parameters"
+
+
+@dataclass(frozen=True)
+class NumberSpec:
+    """Bounds of a number; ends included."""
+
+    name: str
+    label: str
+    kind: type
+    low: float
+    high: float
+
+
+#: Defaults and bounds are ours. The defaults were the best of eight small models by PR AUC and ROC
+#: AUC in grouped 5-fold cross-validation on distinct shots, all within 0.02 of one another; the
+#: bounds keep one training under a few minutes for 100,000 shots.
+NUMBER_SPECS: tuple[NumberSpec, ...] = (
+    NumberSpec("n_estimators", gettext_noop("Trees"), int, 10, 1_000),
+    NumberSpec("max_depth", gettext_noop("Depth of a tree"), int, 1, 10),
+    NumberSpec("learning_rate", gettext_noop("Learning rate"), float, 0.001, 1.0),
+    NumberSpec("subsample", gettext_noop("Share of shots per tree"), float, 0.1, 1.0),
+    NumberSpec("max_features", gettext_noop("Share of features per split"), float, 0.05, 1.0),
+    NumberSpec("min_samples_leaf", gettext_noop("Least shots in a leaf"), int, 1, 1_000),
+    NumberSpec("n_folds", gettext_noop("Folds"), int, 2, 10),
+    NumberSpec("n_inner_folds", gettext_noop("Inner folds"), int, 2, 10),
+    NumberSpec("n_bootstraps", gettext_noop("Bootstrap draws"), int, 0, 5_000),
+    NumberSpec("max_rows", gettext_noop("Latest rows used"), int, 100, 1_000_000),
+)
+
+
+@dataclass(frozen=True)
+class TrainingParams:
+    """How a quality model is trained and judged.
+
+    Attributes
+    ----------
+    protocol : str
+        Key of `splits.PROTOCOLS`.
+    n_estimators, max_depth, learning_rate, subsample, max_features, min_samples_leaf
+        Settings of the trees.
+    n_folds, n_inner_folds : int
+        Folds that judge, and folds inside each that choose calibration and threshold.
+    n_bootstraps : int
+        Draws for intervals; 0 for none.
+    max_rows : int
+        Only the latest rows are used.
+    compare : bool
+        Whether the other protocols are shown beside.
+    """
+
+    protocol: str = DEFAULT_PROTOCOL
+    n_estimators: int = 200
+    max_depth: int = 5
+    learning_rate: float = 0.03
+    subsample: float = 0.5
+    max_features: float = 0.3
+    min_samples_leaf: int = 15
+    n_folds: int = 5
+    n_inner_folds: int = 4
+    n_bootstraps: int = 500
+    max_rows: int = 100_000
+    compare: bool = True
+
+    def __post_init__(self) -> None:
+        problems = _problems(asdict(self))
+        if problems:
+            raise ParameterProblem(problems)
+
+    @property
+    def booster(self) -> BoosterParams:
+        """The settings of the trees alone."""
+        return BoosterParams(
+            self.n_estimators,
+            self.max_depth,
+            self.learning_rate,
+            self.subsample,
+            self.max_features,
+            self.min_samples_leaf,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the parameters ready for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> "TrainingParams":
+        """Read parameters; absent ones keep their default.
+
+        Raises
+        ------
+        ParameterProblem
+            With one problem for each unknown, mistyped or unbounded parameter.
+        """
+        defaults = asdict(cls())
+        unknown = [Problem(name, "parameter_unknown") for name in content if name not in defaults]
+        known = {name: content[name] for name in content if name in defaults}
+        problems = [*unknown, *_problems({**defaults, **known})]
+        if problems:
+            raise ParameterProblem(problems)
+        return cls(**known)
+
+
+def _problems(values: Mapping[str, Any]) -> list[Problem]:
+    found = [_number_problem(spec, values[spec.name]) for spec in NUMBER_SPECS]
+    if values["protocol"] not in PROTOCOLS:
+        found.append(_choice_problem("protocol", values["protocol"], tuple(PROTOCOLS)))
+    if not isinstance(values["compare"], bool):
+        found.append(_choice_problem("compare", values["compare"], ("true", "false")))
+    return [problem for problem in found if problem]
+
+
+def _number_problem(spec: NumberSpec, value: object) -> Problem | None:
+    types = (int,) if spec.kind is int else (int, float)
+    if isinstance(value, bool) or not isinstance(value, types):
+        expected = "a whole number" if spec.kind is int else "a number"
+        params = {"value": shown(value), "expected": expected}
+        return Problem(spec.name, "parameter_not_a_number", None, params)
+    if not spec.low <= value <= spec.high:
+        params = {"value": shown(value), "low": f"{spec.low:g}", "high": f"{spec.high:,g}"}
+        return Problem(spec.name, "parameter_out_of_range", None, params)
+    return None
+
+
+def _choice_problem(name: str, value: object, allowed: tuple[str, ...]) -> Problem:
+    params = {"value": shown(value), "allowed": ", ".join(allowed)}
+    return Problem(name, "parameter_not_a_choice", None, params)

@@ -1,14 +1,17 @@
 """Models, immutable versions, aliases and their history, evaluations and promotion requests."""
 
 import uuid
+from datetime import datetime
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from portal.lib import clock
 from portal.runs.models import Artifact, Run
+
+HEX_DIGEST = "^[0-9a-f]{64}$"
 
 
 class Alias(models.TextChoices):
@@ -72,7 +75,7 @@ class EvaluationSet(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.model_id}: {self.n_rows}"
+        return f"{str(self.artifact_id)[:12]} ({self.n_rows})"
 
 
 class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
@@ -104,6 +107,7 @@ class ModelVersion(models.Model):
         related_name="versions",
         verbose_name=_("evaluation set"),
     )
+    artifact_digests = models.JSONField(_("artifact digests"), default=dict)
     dataset_fingerprint = models.CharField(_("data-set fingerprint"), max_length=64)
     lineage = models.JSONField(_("lineage"), default=dict)
     signature = models.JSONField(_("signature"), default=dict)
@@ -126,6 +130,14 @@ class ModelVersion(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["model", "number"], name="registry_version_number_once"
+            ),
+            models.CheckConstraint(condition=Q(number__gte=1), name="registry_version_number_low"),
+            models.CheckConstraint(
+                condition=Q(state__in=["ready", "quarantined", "removed"]),
+                name="registry_version_state_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(digest__regex=HEX_DIGEST), name="registry_version_digest_whole"
             ),
         ]
 
@@ -159,7 +171,7 @@ class VersionArtifact(models.Model):
 
 
 class AliasAssignment(models.Model):
-    """Where an alias points now; every change also writes an AliasMove."""
+    """Where an alias points now: kept by the database from the moves, never written directly."""
 
     model = models.ForeignKey(
         RegisteredModel, models.PROTECT, related_name="aliases", verbose_name=_("model")
@@ -226,11 +238,27 @@ class AliasMove(models.Model):
     actor_id = models.BigIntegerField(null=True, editable=False)
     reason = models.TextField(_("reason"), blank=True)
 
+    until: datetime | None  # set by selectors.history: when a later move ended this one
+
     class Meta:
         verbose_name = _("alias move")
         verbose_name_plural = _("alias history")
         ordering = ("-id",)
         default_permissions = ("view",)
+        indexes = [models.Index(fields=["model", "alias", "-id"], name="registry_move_history")]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(alias="champion", to_version__isnull=False) & ~Q(kind="assignment")
+                | Q(alias__in=["challenger", "shadow"], kind__in=["assignment", "rollback"]),
+                name="registry_move_kind_fits_alias",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="promotion", promotion__isnull=False)
+                | ~Q(kind="promotion") & Q(promotion__isnull=True),
+                name="registry_move_names_its_request",
+            ),
+            models.CheckConstraint(condition=~Q(reason=""), name="registry_move_has_reason"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.alias} {self.from_version_id} → {self.to_version_id}"
@@ -301,14 +329,15 @@ class PromotionRequest(models.Model):
         related_name="+",
         verbose_name=_("champion then"),
     )
+    gate = models.ForeignKey(
+        GateEvaluation, models.PROTECT, related_name="promotions", verbose_name=_("gate evaluation")
+    )
     state = models.CharField(_("state"), max_length=10, choices=State.choices, default=State.OPEN)
     state_reason = models.TextField(_("reason of state"), blank=True)
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         models.PROTECT,
         related_name="promotion_requests",
-        null=True,
-        blank=True,
         verbose_name=_("requested by"),
     )
     requested_via = models.CharField(_("via"), max_length=20)
@@ -329,6 +358,21 @@ class PromotionRequest(models.Model):
                 fields=["model"],
                 condition=Q(state__in=["open", "approved"]),
                 name="registry_one_open_request",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=["open", "approved"], closed_at__isnull=True)
+                | Q(
+                    state__in=["applied", "rejected", "withdrawn", "expired", "voided"],
+                    closed_at__isnull=False,
+                ),
+                name="registry_request_closed_when_over",
+            ),
+            models.CheckConstraint(
+                condition=Q(digest__regex=HEX_DIGEST), name="registry_request_digest_whole"
+            ),
+            models.CheckConstraint(condition=~Q(reason=""), name="registry_request_has_reason"),
+            models.CheckConstraint(
+                condition=Q(expires_at__gt=F("created_at")), name="registry_request_expires_later"
             ),
         ]
 

@@ -6,166 +6,349 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='AliasAssignment',
+            name="AliasAssignment",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('alias', models.CharField(choices=[('champion', 'Champion'), ('challenger', 'Challenger'), ('shadow', 'Shadow')], max_length=20, verbose_name='alias')),
-                ('since', models.DateTimeField(default=portal.lib.clock.now, verbose_name='since')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "alias",
+                    models.CharField(
+                        choices=[
+                            ("champion", "Champion"),
+                            ("challenger", "Challenger"),
+                            ("shadow", "Shadow"),
+                        ],
+                        max_length=20,
+                        verbose_name="alias",
+                    ),
+                ),
+                ("since", models.DateTimeField(default=portal.lib.clock.now, verbose_name="since")),
             ],
             options={
-                'verbose_name': 'alias',
-                'verbose_name_plural': 'aliases',
-                'default_permissions': ('view',),
+                "verbose_name": "alias",
+                "verbose_name_plural": "aliases",
+                "default_permissions": ("view",),
             },
         ),
         migrations.CreateModel(
-            name='AliasMove',
+            name="AliasMove",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('alias', models.CharField(choices=[('champion', 'Champion'), ('challenger', 'Challenger'), ('shadow', 'Shadow')], max_length=20, verbose_name='alias')),
-                ('kind', models.CharField(choices=[('bootstrap', 'First version'), ('promotion', 'Promotion'), ('rollback', 'Rollback'), ('break_glass', 'Break-glass'), ('assignment', 'Assignment')], max_length=20, verbose_name='kind')),
-                ('at', models.DateTimeField(db_index=True, default=portal.lib.clock.now, verbose_name='time')),
-                ('actor', models.CharField(max_length=150, verbose_name='actor')),
-                ('actor_id', models.BigIntegerField(editable=False, null=True)),
-                ('reason', models.TextField(blank=True, verbose_name='reason')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "alias",
+                    models.CharField(
+                        choices=[
+                            ("champion", "Champion"),
+                            ("challenger", "Challenger"),
+                            ("shadow", "Shadow"),
+                        ],
+                        max_length=20,
+                        verbose_name="alias",
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("bootstrap", "First version"),
+                            ("promotion", "Promotion"),
+                            ("rollback", "Rollback"),
+                            ("break_glass", "Break-glass"),
+                            ("assignment", "Assignment"),
+                        ],
+                        max_length=20,
+                        verbose_name="kind",
+                    ),
+                ),
+                (
+                    "at",
+                    models.DateTimeField(
+                        db_index=True, default=portal.lib.clock.now, verbose_name="time"
+                    ),
+                ),
+                ("actor", models.CharField(max_length=150, verbose_name="actor")),
+                ("actor_id", models.BigIntegerField(editable=False, null=True)),
+                ("reason", models.TextField(blank=True, verbose_name="reason")),
             ],
             options={
-                'verbose_name': 'alias move',
-                'verbose_name_plural': 'alias history',
-                'ordering': ('-id',),
-                'default_permissions': ('view',),
+                "verbose_name": "alias move",
+                "verbose_name_plural": "alias history",
+                "ordering": ("-id",),
+                "default_permissions": ("view",),
             },
         ),
         migrations.CreateModel(
-            name='EvaluationSet',
+            name="EvaluationSet",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('n_rows', models.PositiveIntegerField(verbose_name='rows')),
-                ('description', models.CharField(blank=True, max_length=300, verbose_name='description')),
-                ('dataset_fingerprint', models.CharField(max_length=64, verbose_name='data-set fingerprint')),
-                ('created_at', models.DateTimeField(default=portal.lib.clock.now, editable=False, verbose_name='created')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("n_rows", models.PositiveIntegerField(verbose_name="rows")),
+                (
+                    "description",
+                    models.CharField(blank=True, max_length=300, verbose_name="description"),
+                ),
+                (
+                    "dataset_fingerprint",
+                    models.CharField(max_length=64, verbose_name="data-set fingerprint"),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        default=portal.lib.clock.now, editable=False, verbose_name="created"
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'evaluation set',
-                'verbose_name_plural': 'evaluation sets',
-                'ordering': ('-created_at',),
-                'default_permissions': ('view',),
+                "verbose_name": "evaluation set",
+                "verbose_name_plural": "evaluation sets",
+                "ordering": ("-created_at",),
+                "default_permissions": ("view",),
             },
         ),
         migrations.CreateModel(
-            name='GateEvaluation',
+            name="GateEvaluation",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('outcome', models.CharField(choices=[('passed', 'Passed'), ('failed', 'Failed'), ('inconclusive', 'Inconclusive')], max_length=12, verbose_name='outcome')),
-                ('report', models.JSONField(default=dict, verbose_name='report')),
-                ('created_at', models.DateTimeField(default=portal.lib.clock.now, editable=False, verbose_name='created')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "outcome",
+                    models.CharField(
+                        choices=[
+                            ("passed", "Passed"),
+                            ("failed", "Failed"),
+                            ("inconclusive", "Inconclusive"),
+                        ],
+                        max_length=12,
+                        verbose_name="outcome",
+                    ),
+                ),
+                ("report", models.JSONField(default=dict, verbose_name="report")),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        default=portal.lib.clock.now, editable=False, verbose_name="created"
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'gate evaluation',
-                'verbose_name_plural': 'gate evaluations',
-                'ordering': ('-created_at',),
-                'default_permissions': ('view',),
+                "verbose_name": "gate evaluation",
+                "verbose_name_plural": "gate evaluations",
+                "ordering": ("-created_at",),
+                "default_permissions": ("view",),
             },
         ),
         migrations.CreateModel(
-            name='ModelVersion',
+            name="ModelVersion",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.PositiveIntegerField(verbose_name='version')),
-                ('dataset_fingerprint', models.CharField(max_length=64, verbose_name='data-set fingerprint')),
-                ('lineage', models.JSONField(default=dict, verbose_name='lineage')),
-                ('signature', models.JSONField(default=dict, verbose_name='signature')),
-                ('evaluation', models.JSONField(default=dict, verbose_name='evaluation')),
-                ('settings', models.JSONField(default=dict, verbose_name='serving settings')),
-                ('card', models.TextField(blank=True, verbose_name='model card')),
-                ('is_synthetic', models.BooleanField(default=False, verbose_name='trained on synthetic data')),
-                ('digest', models.CharField(max_length=64, verbose_name='manifest digest')),
-                ('state', models.CharField(choices=[('ready', 'Ready'), ('quarantined', 'Quarantined'), ('removed', 'Removed by retention')], default='ready', max_length=12, verbose_name='state')),
-                ('state_reason', models.CharField(blank=True, max_length=300, verbose_name='reason of state')),
-                ('created_at', models.DateTimeField(default=portal.lib.clock.now, editable=False, verbose_name='created')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("number", models.PositiveIntegerField(verbose_name="version")),
+                (
+                    "dataset_fingerprint",
+                    models.CharField(max_length=64, verbose_name="data-set fingerprint"),
+                ),
+                ("lineage", models.JSONField(default=dict, verbose_name="lineage")),
+                ("signature", models.JSONField(default=dict, verbose_name="signature")),
+                ("evaluation", models.JSONField(default=dict, verbose_name="evaluation")),
+                ("settings", models.JSONField(default=dict, verbose_name="serving settings")),
+                ("card", models.TextField(blank=True, verbose_name="model card")),
+                (
+                    "is_synthetic",
+                    models.BooleanField(default=False, verbose_name="trained on synthetic data"),
+                ),
+                ("digest", models.CharField(max_length=64, verbose_name="manifest digest")),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("ready", "Ready"),
+                            ("quarantined", "Quarantined"),
+                            ("removed", "Removed by retention"),
+                        ],
+                        default="ready",
+                        max_length=12,
+                        verbose_name="state",
+                    ),
+                ),
+                (
+                    "state_reason",
+                    models.CharField(blank=True, max_length=300, verbose_name="reason of state"),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        default=portal.lib.clock.now, editable=False, verbose_name="created"
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'model version',
-                'verbose_name_plural': 'model versions',
-                'ordering': ('-created_at',),
-                'default_permissions': ('view',),
+                "verbose_name": "model version",
+                "verbose_name_plural": "model versions",
+                "ordering": ("-created_at",),
+                "default_permissions": ("view",),
             },
         ),
         migrations.CreateModel(
-            name='PromotionDecision',
+            name="PromotionDecision",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('verdict', models.CharField(choices=[('approve', 'Approved'), ('reject', 'Rejected')], max_length=10, verbose_name='verdict')),
-                ('via', models.CharField(max_length=20, verbose_name='via')),
-                ('reason', models.TextField(verbose_name='reason')),
-                ('digest', models.CharField(max_length=64, verbose_name='evidence digest')),
-                ('at', models.DateTimeField(default=portal.lib.clock.now, verbose_name='time')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "verdict",
+                    models.CharField(
+                        choices=[("approve", "Approved"), ("reject", "Rejected")],
+                        max_length=10,
+                        verbose_name="verdict",
+                    ),
+                ),
+                ("via", models.CharField(max_length=20, verbose_name="via")),
+                ("reason", models.TextField(verbose_name="reason")),
+                ("digest", models.CharField(max_length=64, verbose_name="evidence digest")),
+                ("at", models.DateTimeField(default=portal.lib.clock.now, verbose_name="time")),
             ],
             options={
-                'verbose_name': 'promotion decision',
-                'verbose_name_plural': 'promotion decisions',
-                'ordering': ('at',),
-                'default_permissions': ('view',),
+                "verbose_name": "promotion decision",
+                "verbose_name_plural": "promotion decisions",
+                "ordering": ("at",),
+                "default_permissions": ("view",),
             },
         ),
         migrations.CreateModel(
-            name='PromotionRequest',
+            name="PromotionRequest",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('state', models.CharField(choices=[('open', 'Waiting for approval'), ('approved', 'Approved'), ('applied', 'Applied'), ('rejected', 'Rejected'), ('withdrawn', 'Withdrawn'), ('expired', 'Expired'), ('voided', 'Void: the ground changed')], default='open', max_length=10, verbose_name='state')),
-                ('state_reason', models.TextField(blank=True, verbose_name='reason of state')),
-                ('requested_via', models.CharField(max_length=20, verbose_name='via')),
-                ('reason', models.TextField(verbose_name='reason')),
-                ('evidence', models.JSONField(verbose_name='evidence')),
-                ('digest', models.CharField(max_length=64, verbose_name='evidence digest')),
-                ('created_at', models.DateTimeField(default=portal.lib.clock.now, editable=False, verbose_name='created')),
-                ('expires_at', models.DateTimeField(verbose_name='expires')),
-                ('closed_at', models.DateTimeField(blank=True, null=True, verbose_name='closed')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid.uuid4, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("open", "Waiting for approval"),
+                            ("approved", "Approved"),
+                            ("applied", "Applied"),
+                            ("rejected", "Rejected"),
+                            ("withdrawn", "Withdrawn"),
+                            ("expired", "Expired"),
+                            ("voided", "Void: the ground changed"),
+                        ],
+                        default="open",
+                        max_length=10,
+                        verbose_name="state",
+                    ),
+                ),
+                ("state_reason", models.TextField(blank=True, verbose_name="reason of state")),
+                ("requested_via", models.CharField(max_length=20, verbose_name="via")),
+                ("reason", models.TextField(verbose_name="reason")),
+                ("evidence", models.JSONField(verbose_name="evidence")),
+                ("digest", models.CharField(max_length=64, verbose_name="evidence digest")),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        default=portal.lib.clock.now, editable=False, verbose_name="created"
+                    ),
+                ),
+                ("expires_at", models.DateTimeField(verbose_name="expires")),
+                ("closed_at", models.DateTimeField(blank=True, null=True, verbose_name="closed")),
             ],
             options={
-                'verbose_name': 'promotion request',
-                'verbose_name_plural': 'promotion requests',
-                'ordering': ('-created_at',),
-                'default_permissions': ('view',),
+                "verbose_name": "promotion request",
+                "verbose_name_plural": "promotion requests",
+                "ordering": ("-created_at",),
+                "default_permissions": ("view",),
             },
         ),
         migrations.CreateModel(
-            name='RegisteredModel',
+            name="RegisteredModel",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.SlugField(max_length=80, unique=True, verbose_name='name')),
-                ('family', models.CharField(max_length=40, verbose_name='family')),
-                ('title', models.CharField(max_length=200, verbose_name='title')),
-                ('description', models.TextField(blank=True, verbose_name='description')),
-                ('gate_policy', models.JSONField(blank=True, default=dict, verbose_name='gate policy')),
-                ('n_rollback_targets', models.PositiveSmallIntegerField(default=3, verbose_name='rollback targets kept')),
-                ('created_at', models.DateTimeField(default=portal.lib.clock.now, editable=False, verbose_name='created')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.SlugField(max_length=80, unique=True, verbose_name="name")),
+                ("family", models.CharField(max_length=40, verbose_name="family")),
+                ("title", models.CharField(max_length=200, verbose_name="title")),
+                ("description", models.TextField(blank=True, verbose_name="description")),
+                (
+                    "gate_policy",
+                    models.JSONField(blank=True, default=dict, verbose_name="gate policy"),
+                ),
+                (
+                    "n_rollback_targets",
+                    models.PositiveSmallIntegerField(
+                        default=3, verbose_name="rollback targets kept"
+                    ),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        default=portal.lib.clock.now, editable=False, verbose_name="created"
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'model',
-                'verbose_name_plural': 'models',
-                'ordering': ('name',),
-                'permissions': [('request_promotion', 'Can ask for a promotion'), ('approve_promotion', 'Can approve or reject a promotion'), ('apply_promotion', 'Can apply an approved promotion'), ('rollback_model', 'Can roll a model back'), ('break_glass', 'Can put a version live without approval in an emergency')],
+                "verbose_name": "model",
+                "verbose_name_plural": "models",
+                "ordering": ("name",),
+                "permissions": [
+                    ("request_promotion", "Can ask for a promotion"),
+                    ("approve_promotion", "Can approve or reject a promotion"),
+                    ("apply_promotion", "Can apply an approved promotion"),
+                    ("rollback_model", "Can roll a model back"),
+                    ("break_glass", "Can put a version live without approval in an emergency"),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='VersionArtifact',
+            name="VersionArtifact",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=100, verbose_name='name')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=100, verbose_name="name")),
             ],
             options={
-                'verbose_name': 'version artifact',
-                'verbose_name_plural': 'version artifacts',
-                'default_permissions': ('view',),
+                "verbose_name": "version artifact",
+                "verbose_name_plural": "version artifacts",
+                "default_permissions": ("view",),
             },
         ),
     ]

@@ -6,148 +6,287 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('registry', '0001_initial'),
-        ('runs', '0001_initial'),
+        ("registry", "0001_initial"),
+        ("runs", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='evaluationset',
-            name='artifact',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='runs.artifact', verbose_name='artifact'),
+            model_name="evaluationset",
+            name="artifact",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="runs.artifact",
+                verbose_name="artifact",
+            ),
         ),
         migrations.AddField(
-            model_name='gateevaluation',
-            name='evaluation_set',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.evaluationset', verbose_name='evaluation set'),
+            model_name="gateevaluation",
+            name="evaluation_set",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="registry.evaluationset",
+                verbose_name="evaluation set",
+            ),
         ),
         migrations.AddField(
-            model_name='modelversion',
-            name='evaluation_set',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='versions', to='registry.evaluationset', verbose_name='evaluation set'),
+            model_name="modelversion",
+            name="evaluation_set",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="versions",
+                to="registry.evaluationset",
+                verbose_name="evaluation set",
+            ),
         ),
         migrations.AddField(
-            model_name='modelversion',
-            name='run',
-            field=models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='version', to='runs.run', verbose_name='run'),
+            model_name="modelversion",
+            name="run",
+            field=models.OneToOneField(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="version",
+                to="runs.run",
+                verbose_name="run",
+            ),
         ),
         migrations.AddField(
-            model_name='gateevaluation',
-            name='candidate',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='gate_evaluations', to='registry.modelversion', verbose_name='candidate'),
+            model_name="gateevaluation",
+            name="candidate",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="gate_evaluations",
+                to="registry.modelversion",
+                verbose_name="candidate",
+            ),
         ),
         migrations.AddField(
-            model_name='gateevaluation',
-            name='champion',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='registry.modelversion', verbose_name='champion'),
+            model_name="gateevaluation",
+            name="champion",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="+",
+                to="registry.modelversion",
+                verbose_name="champion",
+            ),
         ),
         migrations.AddField(
-            model_name='aliasmove',
-            name='from_version',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.modelversion', verbose_name='from'),
+            model_name="aliasmove",
+            name="from_version",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="registry.modelversion",
+                verbose_name="from",
+            ),
         ),
         migrations.AddField(
-            model_name='aliasmove',
-            name='to_version',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='moves_in', to='registry.modelversion', verbose_name='to'),
+            model_name="aliasmove",
+            name="to_version",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="moves_in",
+                to="registry.modelversion",
+                verbose_name="to",
+            ),
         ),
         migrations.AddField(
-            model_name='aliasassignment',
-            name='version',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='aliases', to='registry.modelversion', verbose_name='version'),
+            model_name="aliasassignment",
+            name="version",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="aliases",
+                to="registry.modelversion",
+                verbose_name="version",
+            ),
         ),
         migrations.AddField(
-            model_name='promotiondecision',
-            name='decided_by',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='decided by'),
+            model_name="promotiondecision",
+            name="decided_by",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to=settings.AUTH_USER_MODEL,
+                verbose_name="decided by",
+            ),
         ),
         migrations.AddField(
-            model_name='promotionrequest',
-            name='candidate',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='promotions', to='registry.modelversion', verbose_name='candidate'),
+            model_name="promotionrequest",
+            name="candidate",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="promotions",
+                to="registry.modelversion",
+                verbose_name="candidate",
+            ),
         ),
         migrations.AddField(
-            model_name='promotionrequest',
-            name='champion',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='registry.modelversion', verbose_name='champion then'),
+            model_name="promotionrequest",
+            name="champion",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="registry.modelversion",
+                verbose_name="champion then",
+            ),
         ),
         migrations.AddField(
-            model_name='promotionrequest',
-            name='requested_by',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='promotion_requests', to=settings.AUTH_USER_MODEL, verbose_name='requested by'),
+            model_name="promotionrequest",
+            name="requested_by",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="promotion_requests",
+                to=settings.AUTH_USER_MODEL,
+                verbose_name="requested by",
+            ),
         ),
         migrations.AddField(
-            model_name='promotiondecision',
-            name='request',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='decisions', to='registry.promotionrequest', verbose_name='request'),
+            model_name="promotiondecision",
+            name="request",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="decisions",
+                to="registry.promotionrequest",
+                verbose_name="request",
+            ),
         ),
         migrations.AddField(
-            model_name='aliasmove',
-            name='promotion',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='moves', to='registry.promotionrequest', verbose_name='request'),
+            model_name="aliasmove",
+            name="promotion",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="moves",
+                to="registry.promotionrequest",
+                verbose_name="request",
+            ),
         ),
         migrations.AddField(
-            model_name='promotionrequest',
-            name='model',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='promotions', to='registry.registeredmodel', verbose_name='model'),
+            model_name="promotionrequest",
+            name="model",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="promotions",
+                to="registry.registeredmodel",
+                verbose_name="model",
+            ),
         ),
         migrations.AddField(
-            model_name='modelversion',
-            name='model',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='versions', to='registry.registeredmodel', verbose_name='model'),
+            model_name="modelversion",
+            name="model",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="versions",
+                to="registry.registeredmodel",
+                verbose_name="model",
+            ),
         ),
         migrations.AddField(
-            model_name='evaluationset',
-            name='model',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='evaluation_sets', to='registry.registeredmodel', verbose_name='model'),
+            model_name="evaluationset",
+            name="model",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="evaluation_sets",
+                to="registry.registeredmodel",
+                verbose_name="model",
+            ),
         ),
         migrations.AddField(
-            model_name='aliasmove',
-            name='model',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='moves', to='registry.registeredmodel', verbose_name='model'),
+            model_name="aliasmove",
+            name="model",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="moves",
+                to="registry.registeredmodel",
+                verbose_name="model",
+            ),
         ),
         migrations.AddField(
-            model_name='aliasassignment',
-            name='model',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='aliases', to='registry.registeredmodel', verbose_name='model'),
+            model_name="aliasassignment",
+            name="model",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="aliases",
+                to="registry.registeredmodel",
+                verbose_name="model",
+            ),
         ),
         migrations.AddField(
-            model_name='versionartifact',
-            name='artifact',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='runs.artifact', verbose_name='artifact'),
+            model_name="versionartifact",
+            name="artifact",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="runs.artifact",
+                verbose_name="artifact",
+            ),
         ),
         migrations.AddField(
-            model_name='versionartifact',
-            name='version',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='version_artifacts', to='registry.modelversion', verbose_name='version'),
+            model_name="versionartifact",
+            name="version",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="version_artifacts",
+                to="registry.modelversion",
+                verbose_name="version",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='promotiondecision',
-            constraint=models.UniqueConstraint(fields=('request', 'decided_by'), name='registry_one_decision_a_person'),
+            model_name="promotiondecision",
+            constraint=models.UniqueConstraint(
+                fields=("request", "decided_by"), name="registry_one_decision_a_person"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='promotionrequest',
-            constraint=models.UniqueConstraint(condition=models.Q(('state__in', ['open', 'approved'])), fields=('model',), name='registry_one_open_request'),
+            model_name="promotionrequest",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("state__in", ["open", "approved"])),
+                fields=("model",),
+                name="registry_one_open_request",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='modelversion',
-            constraint=models.UniqueConstraint(fields=('model', 'number'), name='registry_version_number_once'),
+            model_name="modelversion",
+            constraint=models.UniqueConstraint(
+                fields=("model", "number"), name="registry_version_number_once"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='evaluationset',
-            constraint=models.UniqueConstraint(fields=('model', 'artifact'), name='registry_evaluation_set_once'),
+            model_name="evaluationset",
+            constraint=models.UniqueConstraint(
+                fields=("model", "artifact"), name="registry_evaluation_set_once"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='aliasassignment',
-            constraint=models.UniqueConstraint(fields=('model', 'alias'), name='registry_alias_once'),
+            model_name="aliasassignment",
+            constraint=models.UniqueConstraint(
+                fields=("model", "alias"), name="registry_alias_once"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='versionartifact',
-            constraint=models.UniqueConstraint(fields=('version', 'name'), name='registry_version_artifact_once'),
+            model_name="versionartifact",
+            constraint=models.UniqueConstraint(
+                fields=("version", "name"), name="registry_version_artifact_once"
+            ),
         ),
     ]

@@ -1,0 +1,1 @@
+"""The numbers behind a promotion: metrics, paired intervals, the gate and stable digests."""

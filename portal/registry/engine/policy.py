@@ -1,0 +1,93 @@
+"""What a model's gate looks at and how sure it has to be."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from portal.registry.engine.metrics import METRICS
+
+
+class PolicyError(ValueError):
+    """A gate policy breaks a rule; the message names it."""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The rule of one gate. The defaults are ours; tests/registry/test_gate.py sets and holds them.
+
+    Attributes
+    ----------
+    primary
+        The metric that must be better.
+    guards
+        The metrics that must not be worse.
+    level
+        Confidence of the primary metric's two-sided interval; the guards share the error 1 - level.
+    n_resamples
+        Bootstrap resamples, 200 to 20,000.
+    min_groups
+        Fewer distinct rows than this prove nothing.
+    min_positives, min_negatives
+        Fewer distinct rows of a class than this prove nothing.
+    """
+
+    primary: str = "average_precision"
+    guards: tuple[str, ...] = ("roc_auc", "f1", "brier")
+    level: float = 0.90
+    n_resamples: int = 1000
+    min_groups: int = 100
+    min_positives: int = 20
+    min_negatives: int = 20
+
+    def __post_init__(self) -> None:
+        for name in (self.primary, *self.guards):
+            if name not in METRICS:
+                raise PolicyError(
+                    f"There is no metric “{name}”; the gate knows {', '.join(METRICS)}."
+                )
+        if self.primary in self.guards or len(set(self.guards)) < len(self.guards):
+            raise PolicyError("Each metric appears once: as the primary one or as one guard.")
+        if not 0.5 <= self.level <= 0.999:
+            raise PolicyError(f"level is {self.level}; it must lie from 0.5 to 0.999.")
+        if not 200 <= self.n_resamples <= 20_000:
+            raise PolicyError(f"n_resamples is {self.n_resamples}; use 200 to 20,000.")
+        if min(self.min_groups, self.min_positives, self.min_negatives) < 2:
+            raise PolicyError("min_groups, min_positives and min_negatives must be at least 2.")
+
+    @property
+    def guard_level(self) -> float:
+        """Confidence of each guard's interval: the error divided among them (Bonferroni)."""
+        return 1 - (1 - self.level) / max(len(self.guards), 1)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Policy":
+        """Return a policy with the values given and defaults for the rest.
+
+        Raises
+        ------
+        PolicyError
+            For an unknown name, a wrong type or a value out of range.
+        """
+        known = {field.name: type(field.default) for field in fields(cls)}
+        given: dict[str, Any] = {}
+        for name, value in values.items():
+            if name not in known:
+                raise PolicyError(f"There is no setting “{name}”; use {', '.join(known)}.")
+            given[name] = _as(known[name], name, value)
+        return cls(**given)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the whole policy as JSON."""
+        return asdict(self) | {"guards": list(self.guards)}
+
+
+def _as(kind: type, name: str, value: Any) -> Any:
+    """Return the value as the type of the field, refusing what would have to be guessed."""
+    if kind is tuple and isinstance(value, list | tuple) and all(isinstance(v, str) for v in value):
+        return tuple(value)
+    if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(value, kind) and not isinstance(value, bool):
+        return value
+    wanted = {tuple: "a list of names", float: "a number", int: "a whole number", str: "a name"}
+    raise PolicyError(f"{name} is {value!r}; it must be {wanted[kind]}.")

@@ -26,6 +26,7 @@ VERSION = "0.1.0"
 # --- Safety --------------------------------------------------------------------------------------
 DEBUG = env.flag("MILLWRIGHT_DEBUG", default=False)
 SECRET_KEY = env.text("SECRET_KEY") or secrets.secret_key(HOME)
+BIND = env.text("MILLWRIGHT_BIND", "127.0.0.1:8000")
 HTTPS = env.flag("MILLWRIGHT_HTTPS", default=False)
 ALLOWED_HOSTS = env.words("MILLWRIGHT_HOSTS", ["127.0.0.1", "localhost", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.words("MILLWRIGHT_ORIGINS", [])
@@ -60,8 +61,10 @@ INSTALLED_APPS = [
     "portal.console.apps.ConsoleConfig",
 ]
 MIDDLEWARE = [
+    "portal.core.request_context.RequestContextMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "portal.core.api.middleware.ApiMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -177,8 +180,24 @@ PROMOTION_TTL = timedelta(hours=env.integer("MILLWRIGHT_PROMOTION_TTL_HOURS", 72
 RETENTION = timedelta(days=env.integer("MILLWRIGHT_RETENTION_DAYS", 180, low=1))
 
 # --- API -----------------------------------------------------------------------------------------
+REQUESTS_PER_MINUTE = env.integer("MILLWRIGHT_REQUESTS_PER_MINUTE", 120_000, low=0)
+ANONYMOUS_REQUESTS_PER_MINUTE = env.integer("MILLWRIGHT_ANONYMOUS_REQUESTS_PER_MINUTE", 600, low=0)
+N_PROXIES = env.integer("MILLWRIGHT_PROXIES", 0, low=0)
+CSRF_FAILURE_VIEW = "portal.core.api.middleware.csrf_failure"
 REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "portal.core.api.authentication.KeyAuthentication",
+        "portal.core.api.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["portal.core.api.permissions.ScopePermission"],
+    "DEFAULT_PARSER_CLASSES": ["portal.core.api.parsers.StrictJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_THROTTLE_CLASSES": ["portal.core.api.throttles.RequestLimit"],
+    "DEFAULT_PAGINATION_CLASS": "portal.core.api.pages.CursorPage",
+    "DEFAULT_FILTER_BACKENDS": ["portal.core.api.filters.StrictFilterBackend"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "portal.core.api.exceptions.exception_handler",
+    "URL_FORMAT_OVERRIDE": None,
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Millwright",

@@ -69,6 +69,7 @@ def pytest_configure() -> None:
     """Trade strength for speed where nothing of ours is under test."""
     from django.conf import settings  # noqa: PLC0415 - the environment must be set first
 
+    Path(settings.STATIC_ROOT).mkdir(exist_ok=True)  # WhiteNoise warns of a missing one
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.STORAGES = settings.STORAGES | {
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}

@@ -104,6 +104,26 @@ class AuditEntry(models.Model):
         return f"#{self.number} {self.action} {self.target}"
 
 
+class AuditHead(models.Model):
+    """The end of the audit chain, sealed with the portal's secret; without it a cut tail would not show."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
+    number = models.BigIntegerField(default=0)
+    digest = models.CharField(max_length=64, blank=True)
+    seal = models.CharField(max_length=64, blank=True)
+
+    class Meta:
+        verbose_name = _("end of the audit log")
+        verbose_name_plural = _("end of the audit log")
+        default_permissions = ()
+        constraints = [
+            models.CheckConstraint(condition=models.Q(id=1), name="core_audit_one_head"),
+        ]
+
+    def __str__(self) -> str:
+        return f"#{self.number}"
+
+
 class IdempotencyRecord(models.Model):
     """The first answer to a POST that carried an Idempotency-Key."""
 
@@ -113,6 +133,8 @@ class IdempotencyRecord(models.Model):
     status = models.PositiveSmallIntegerField(null=True)
     headers = models.JSONField(default=dict)
     body = models.BinaryField(null=True)
+    claim = models.UUIDField(default=uuid.uuid4)
+    claimed_at = models.DateTimeField(default=clock.now)
     created_at = models.DateTimeField(default=clock.now, db_index=True)
 
     class Meta:

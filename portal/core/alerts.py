@@ -1,0 +1,64 @@
+"""Alerts: what an operator must know, one open row per key however often it happens."""
+
+import uuid
+
+from django.db import connection
+from django.utils.translation import gettext as _
+
+from portal.core.actors import Actor
+from portal.core.errors import Conflict
+from portal.core.models import Alert
+from portal.lib import clock
+
+# The conflict target is the partial unique index of open alerts, which bulk_create cannot name.
+UPSERT = """
+INSERT INTO core_alert (id, key, severity, message, url, n_times, first_at, last_at)
+VALUES (%(id)s, %(key)s, %(severity)s, %(message)s, %(url)s, 1, %(now)s, %(now)s)
+ON CONFLICT (key) WHERE resolved_at IS NULL DO UPDATE SET
+    severity = excluded.severity, message = excluded.message, url = excluded.url,
+    n_times = core_alert.n_times + 1, last_at = excluded.last_at
+RETURNING id
+"""
+
+
+def raise_alert(key: str, severity: str, message: object, url: str = "") -> Alert:
+    """Open an alert, or count it once more on the open one and renew its severity and message."""
+    row = {
+        "id": uuid.uuid4(),
+        "key": key[:200],
+        "severity": Alert.Severity(severity).value,
+        "message": str(message).replace("\x00", ""),
+        "url": url[:300],
+        "now": clock.now(),
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(UPSERT, row)
+        (alert_id,) = cursor.fetchone()
+    return Alert.objects.get(pk=alert_id)
+
+
+def resolve_alert(key: str) -> bool:
+    """Close the open alert of a key; return whether there was one."""
+    return bool(Alert.objects.open().filter(key=key).update(resolved_at=clock.now()))
+
+
+def acknowledge(alert: Alert, actor: Actor) -> Alert:
+    """Note that somebody has seen an alert and looks after it.
+
+    Raises
+    ------
+    Refused
+        When the actor may not change alerts.
+    Conflict
+        When the alert is acknowledged or resolved already.
+    """
+    actor.require("core.change_alert")
+    waiting = Alert.objects.open().filter(pk=alert.pk, acknowledged_at__isnull=True)
+    if not waiting.update(acknowledged_at=clock.now(), acknowledged_by_id=actor.user_id):
+        raise Conflict(
+            _("The alert “%(key)s” is already acknowledged or resolved; nothing is left to do.")
+            % {"key": alert.key},
+            code="alert_settled",
+        )
+    alert.refresh_from_db()
+    return alert

@@ -1,0 +1,83 @@
+"""Limits on requests a minute, counted in Redis for all processes together.
+
+A process draws from the shared count in small lots and spends them alone, so that a busy caller costs a trip to
+Redis once in many requests. The count can therefore be off by one lot a process, at most a hundredth of the
+limit each. Without Redis nobody is limited; the log says so.
+"""
+
+import logging
+import threading
+import time
+from dataclasses import dataclass
+
+import redis
+
+from portal.core.store import redis_client
+
+logger = logging.getLogger(__name__)
+
+WINDOW_S = 60
+LOTS = 100
+PAUSE_WITHOUT_REDIS_S = 5.0
+
+
+@dataclass
+class _Lot:
+    window: int
+    left: int
+    is_refused: bool = False
+
+
+class Limiter:
+    """Requests a minute for each of many callers."""
+
+    def __init__(self, name: str, per_minute: int) -> None:
+        self.name = name
+        self.per_minute = per_minute
+        self._lot_size = max(1, per_minute // LOTS)
+        self._lots: dict[str, _Lot] = {}
+        self._lock = threading.Lock()
+        self._blind_until = 0.0
+
+    def seconds_to_wait(self, caller: str) -> int:
+        """Count a request; return 0 when it is within the limit, else after how long to come back."""
+        if self.per_minute == 0:
+            return 0
+        moment = time.time()
+        window = int(moment // WINDOW_S)
+        with self._lock:
+            lot = self._lots.get(caller)
+            if lot is not None and lot.window == window:
+                if lot.left > 0:
+                    lot.left -= 1
+                    return 0
+                if lot.is_refused:
+                    return _rest(moment)
+        return self._draw(caller, window, moment)
+
+    def _draw(self, caller: str, window: int, moment: float) -> int:
+        if time.monotonic() < self._blind_until:
+            return 0
+        try:
+            total = self._count(caller, window)
+        except redis.RedisError:
+            self._blind_until = time.monotonic() + PAUSE_WITHOUT_REDIS_S
+            logger.warning("Redis does not answer: requests are not limited (%s)", self.name)
+            return 0
+        granted = min(self._lot_size, self._lot_size - (total - self.per_minute))
+        with self._lock:
+            if len(self._lots) > 10_000:
+                self._lots.clear()
+            self._lots[caller] = _Lot(window, max(granted - 1, 0), is_refused=granted <= 0)
+        return _rest(moment) if granted <= 0 else 0
+
+    def _count(self, caller: str, window: int) -> int:
+        key = f"millwright:limit:{self.name}:{caller}:{window}"
+        with redis_client().pipeline(transaction=False) as pipe:
+            pipe.incrby(key, self._lot_size)
+            pipe.expire(key, 2 * WINDOW_S)
+            return int(pipe.execute()[0])
+
+
+def _rest(moment: float) -> int:
+    return int(WINDOW_S - moment % WINDOW_S) + 1

@@ -1,0 +1,45 @@
+"""The id of the request being answered: in the answer, in the logs and on whatever the request starts."""
+
+import re
+import uuid
+from collections.abc import Callable
+from contextvars import ContextVar
+
+import structlog
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+HEADER = "X-Request-ID"
+WELL_FORMED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+_request_id: ContextVar[str] = ContextVar("request_id", default="")
+
+
+def current_request_id() -> str:
+    """Return the id of the request being answered, empty outside of one."""
+    return _request_id.get()
+
+
+def new_request_id() -> str:
+    """Return a fresh id."""
+    return uuid.uuid4().hex
+
+
+class RequestContextMiddleware:
+    """Give every request an id, taken from the caller when it is well formed; first in MIDDLEWARE."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        given = request.headers.get(HEADER, "")
+        request_id = given if WELL_FORMED.fullmatch(given) else new_request_id()
+        token = _request_id.set(request_id)
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        try:
+            response = self.get_response(request)
+        finally:
+            structlog.contextvars.unbind_contextvars("request_id")
+            _request_id.reset(token)
+        response.headers[HEADER] = request_id
+        return response

@@ -1,0 +1,43 @@
+"""Which Django permission opens for a signed-in person what a scope opens for a key."""
+
+from django.utils.translation import gettext as _
+
+from portal.core.errors import Refused
+from portal.core.keys import Principal
+from portal.core.models import Scope
+
+PERMISSIONS = {
+    Scope.READ.value: "runs.view_run",
+    Scope.PREDICT.value: "predictions.view_prediction",
+    Scope.TRAIN.value: "predictions.train_model",
+    Scope.SEARCH.value: "runs.view_run",
+    Scope.BENCHMARK.value: "runs.retry_run",
+    Scope.TUNE.value: "predictions.train_model",
+    Scope.PROMOTE.value: "registry.request_promotion",
+    Scope.ADMIN.value: "core.change_apikey",
+}
+
+
+def check(principal: Principal, scope: str, permission: str | None = None) -> None:
+    """Raise :class:`Refused` unless the principal may use what the scope opens.
+
+    A key needs the scope. A person needs the permission; so does, for the scope ``admin``, the person a key
+    acts for: administration ends with the role, not with the last key made under it.
+    """
+    needed = permission or PERMISSIONS[scope]
+    if principal.is_key and scope not in principal.scopes:
+        raise Refused(
+            _("The key has the scopes “%(held)s”; this needs “%(needed)s”.")
+            % {"held": ", ".join(sorted(principal.scopes)), "needed": scope},
+            code="scope_missing",
+        )
+    if principal.is_key and scope != Scope.ADMIN:
+        return
+    if not principal.user.has_perm(needed):
+        raise Refused(
+            _(
+                "%(name)s does not hold the permission “%(permission)s”; an administrator can grant it by a role."
+            )
+            % {"name": principal.user.get_username(), "permission": needed},
+            code="permission_missing",
+        )

@@ -31,7 +31,7 @@ def settings() -> dict[str, dict[str, str]]:
 
 
 def words() -> list[str]:
-    """Return uv's options; of one setting in several sections the last section counts, as in pip."""
+    """Return uv's options; of a setting in several sections the last counts, as in pip."""
     merged: dict[str, str] = {}
     for section in settings().values():
         merged |= section

@@ -10,8 +10,8 @@ A leaf with the distinct features :math:`F` on its path pays
 
 where :math:`z_j` is the share of training rows kept by the path's splits on :math:`j` and
 :math:`o_j` says whether the row satisfies them all. The Shapley value of a product game follows
-from the coefficients of :math:`\prod_{i \ne j} (z_i + o_i y)`. All leaves with equally many distinct
-features are computed at once, which keeps one row of a few hundred trees near a millisecond.
+from the coefficients of :math:`\prod_{i \ne j} (z_i + o_i y)`. All leaves with equally many
+distinct features are computed at once, which keeps a row of a few hundred trees near a millisecond.
 """
 
 from dataclasses import dataclass

@@ -128,6 +128,7 @@ TIME_ZONE = env.text("MILLWRIGHT_TIME_ZONE", "Asia/Seoul")
 STATIC_URL = "/static/"
 STATIC_ROOT = HOME / "static"
 DATA_UPLOAD_MAX_MEMORY_SIZE = env.integer("MILLWRIGHT_MAX_BODY_BYTES", 32 << 20, low=1 << 20)
+MAX_DATASET_BYTES = env.integer("MILLWRIGHT_MAX_DATASET_BYTES", 256 << 20, low=1 << 20)
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
@@ -179,6 +180,9 @@ RUN_STREAM_S = env.integer("MILLWRIGHT_RUN_STREAM_SECONDS", 300, low=1)
 PROMOTION_TTL = timedelta(hours=env.integer("MILLWRIGHT_PROMOTION_TTL_HOURS", 72, low=1))
 RETENTION = timedelta(days=env.integer("MILLWRIGHT_RETENTION_DAYS", 180, low=1))
 
+# --- Predictions ---------------------------------------------------------------------------------
+STRICT_RECORDING = env.flag("MILLWRIGHT_STRICT_RECORDING", default=False)
+
 # --- API -----------------------------------------------------------------------------------------
 REQUESTS_PER_MINUTE = env.integer("MILLWRIGHT_REQUESTS_PER_MINUTE", 120_000, low=0)
 ANONYMOUS_REQUESTS_PER_MINUTE = env.integer("MILLWRIGHT_ANONYMOUS_REQUESTS_PER_MINUTE", 600, low=0)
@@ -195,7 +199,7 @@ REST_FRAMEWORK = {
     "DEFAULT_THROTTLE_CLASSES": ["portal.core.api.throttles.RequestLimit"],
     "DEFAULT_PAGINATION_CLASS": "portal.core.api.pages.CursorPage",
     "DEFAULT_FILTER_BACKENDS": ["portal.core.api.filters.StrictFilterBackend"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "portal.core.api.schema.PortalAutoSchema",
     "EXCEPTION_HANDLER": "portal.core.api.exceptions.exception_handler",
     "URL_FORMAT_OVERRIDE": None,
 }
@@ -203,6 +207,15 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "Millwright",
     "VERSION": VERSION,
     "OAS_VERSION": "3.1.0",
+    "DESCRIPTION": "Machine-learning operations for manufacturing: train, judge, promote, serve, watch.",
+    "LICENSE": {"name": "Apache-2.0"},
+    "SCHEMA_PATH_PREFIX": "/api/v1/",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "DEFAULT_GENERATOR_CLASS": "portal.core.api.schema.EnglishGenerator",
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "portal.core.api.schema.add_problem",
+    ],
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",

@@ -2,8 +2,15 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+api = [
+    path("", include("portal.core.api.urls")),
+]
+
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
     path("i18n/", include("django.conf.urls.i18n")),
+    path("api/v1/", include(api)),
 ]
+
+handler500 = "portal.core.api.middleware.server_error"

@@ -4,7 +4,7 @@ A view of Django REST framework costs 0.45 to 0.75 ms of CPU a request on our te
 """
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,13 +13,16 @@ from django.http import HttpRequest, HttpResponse
 from django.middleware.csrf import CsrfViewMiddleware
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
+from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import UnsupportedMediaType
+from rest_framework.views import APIView
 
 from portal.core import keys
 from portal.core.actors import Actor
 from portal.core.api.authentication import CHALLENGE, bearer
 from portal.core.api.exceptions import problem_of
 from portal.core.api.parsers import parse
+from portal.core.api.permissions import scope as scope_permission
 from portal.core.api.throttles import address_limiter, client_address, principal_limiter
 from portal.core.keys import Principal
 from portal.core.problems import Problem
@@ -57,7 +60,11 @@ View = Callable[..., Any]
 
 
 def fast_view(
-    *, scope: str, methods: Sequence[str] = ("POST",), permission: str | None = None
+    *,
+    scope: str,
+    methods: Sequence[str] = ("POST",),
+    permission: str | None = None,
+    documented: Mapping[str, Any] | None = None,
 ) -> Callable[[View], Callable[..., HttpResponse]]:
     """Make ``view(call, **url_parts)`` a Django view.
 
@@ -71,6 +78,8 @@ def fast_view(
         The HTTP methods taken.
     permission
         The permission a signed-in person needs, when it is not the scope's usual one.
+    documented
+        Keywords of ``drf_spectacular.utils.extend_schema``: how the OpenAPI document shows the view.
     """
 
     def decorate(view: View) -> Callable[..., HttpResponse]:
@@ -89,9 +98,24 @@ def fast_view(
             except Exception as exc:  # noqa: BLE001 - the API's handler answers for each
                 return problem_of(exc).response()
 
+        _document(wrapper, view, scope, methods, documented or {})
         return wrapper
 
     return decorate
+
+
+def _document(
+    wrapper: Any, view: View, scope: str, methods: Sequence[str], documented: Mapping[str, Any]
+) -> None:
+    """Give the view a class beside it that only the OpenAPI document looks at."""
+
+    def shown(self: APIView) -> None: ...
+
+    shown.__doc__ = view.__doc__
+    handlers = {method.lower(): extend_schema(**documented)(shown) for method in methods}
+    rights = {"permission_classes": [scope_permission(scope)]}
+    wrapper.cls = type(view.__name__, (APIView,), {"__doc__": view.__doc__, **rights, **handlers})
+    wrapper.initkwargs = {}
 
 
 def _answer(value: Any) -> HttpResponse:

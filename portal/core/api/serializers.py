@@ -1,0 +1,105 @@
+"""What keys, audit entries and alerts look like from outside."""
+
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+from rest_framework import serializers
+
+from portal.core.models import Alert, ApiKey, AuditEntry, Scope, User
+
+
+class KeySerializer(serializers.ModelSerializer[ApiKey]):
+    """A key without its secret."""
+
+    user = serializers.CharField(source="user.username", read_only=True)
+    scopes = serializers.ListField(child=serializers.ChoiceField(Scope.choices), read_only=True)
+
+    class Meta:
+        model = ApiKey
+        fields = (
+            "id",
+            "name",
+            "prefix",
+            "user",
+            "scopes",
+            "created_at",
+            "expires_at",
+            "last_used_at",
+            "revoked_at",
+        )
+        read_only_fields = fields
+
+
+class CreatedKeySerializer(KeySerializer):
+    """A new key with its secret, which is shown this once."""
+
+    key = serializers.CharField(
+        read_only=True,
+        allow_null=True,
+        help_text="The secret; null when the answer is given again for the same Idempotency-Key.",
+    )
+
+    class Meta(KeySerializer.Meta):
+        fields = (*KeySerializer.Meta.fields, "key")
+        read_only_fields = fields
+
+
+class NewKeySerializer(serializers.Serializer[dict[str, Any]]):
+    """What a new key shall be."""
+
+    name = serializers.CharField(max_length=120)
+    scopes = serializers.ListField(child=serializers.ChoiceField(Scope.choices), min_length=1)
+    user = serializers.SlugRelatedField(
+        slug_field="username",
+        queryset=User.objects.filter(is_active=True),
+        required=False,
+        help_text=_("The account it acts for; without one, yours."),
+    )
+    expires_at = serializers.DateTimeField(required=False, allow_null=True)
+
+
+class AuditEntrySerializer(serializers.ModelSerializer[AuditEntry]):
+    """One entry of the chain."""
+
+    class Meta:
+        model = AuditEntry
+        fields = (
+            "number",
+            "at",
+            "actor",
+            "via",
+            "action",
+            "outcome",
+            "target",
+            "reason",
+            "detail",
+            "request_id",
+            "previous_digest",
+            "digest",
+        )
+        read_only_fields = fields
+
+
+class AlertSerializer(serializers.ModelSerializer[Alert]):
+    """One alert."""
+
+    acknowledged_by = serializers.CharField(
+        source="acknowledged_by.username", read_only=True, allow_null=True, default=None
+    )
+
+    class Meta:
+        model = Alert
+        fields = (
+            "id",
+            "key",
+            "severity",
+            "message",
+            "url",
+            "n_times",
+            "first_at",
+            "last_at",
+            "acknowledged_at",
+            "acknowledged_by",
+            "resolved_at",
+        )
+        read_only_fields = fields

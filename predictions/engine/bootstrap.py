@@ -90,6 +90,8 @@ def intervals(
         Draws in which a metric is not defined are left out of its interval.
     """
     names = tuple(names)
+    # Ranking metrics sort the scores in every draw; sorted scores sort again in linear time.
+    scored = scored.at(np.argsort(scored.probability, kind="stable"))
     drawn = np.array(
         [
             [_value(name, scored, weight) for name in names]

@@ -3,6 +3,7 @@
 Runs before training; the findings stand on the quality profile and on the evaluation report.
 """
 
+import itertools
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -262,7 +263,7 @@ def _time_findings(found: DataChecks, made_at: list[str | None] | None) -> list[
             findings.append(Problem("", "share_drifts", None, {"low": low, "high": high}))
     if made_at:
         times = [time for time in made_at if time]
-        falls = sum(after < before for before, after in zip(times, times[1:], strict=False))
+        falls = sum(after < before for before, after in itertools.pairwise(times))
         if falls:
             findings.append(Problem("Made_At", "time_disorder", None, {"value": falls}))
     return findings

@@ -15,6 +15,10 @@ class ParameterProblem(EngineError):
     code: ClassVar[str] = "bad_parameters"
 
 
+#: What a model may be judged by; a leaking protocol is shown beside, never instead.
+HONEST_PROTOCOLS = tuple(name for name, protocol in PROTOCOLS.items() if not protocol.leaks)
+
+
 @dataclass(frozen=True)
 class NumberSpec:
     """Bounds of a number; ends included."""
@@ -50,7 +54,7 @@ class TrainingParams:
     Attributes
     ----------
     protocol : str
-        Key of `splits.PROTOCOLS`.
+        One of `HONEST_PROTOCOLS`.
     n_estimators, max_depth, learning_rate, subsample, max_features, min_samples_leaf
         Settings of the trees.
     n_folds, n_inner_folds : int
@@ -117,8 +121,8 @@ class TrainingParams:
 
 def _problems(values: Mapping[str, Any]) -> list[Problem]:
     found = [_number_problem(spec, values[spec.name]) for spec in NUMBER_SPECS]
-    if values["protocol"] not in PROTOCOLS:
-        found.append(_choice_problem("protocol", values["protocol"], tuple(PROTOCOLS)))
+    if values["protocol"] not in HONEST_PROTOCOLS:
+        found.append(_choice_problem("protocol", values["protocol"], HONEST_PROTOCOLS))
     if not isinstance(values["compare"], bool):
         found.append(_choice_problem("compare", values["compare"], ("true", "false")))
     return [problem for problem in found if problem]

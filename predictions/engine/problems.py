@@ -112,6 +112,10 @@ TEMPLATES: Mapping[str, str] = {
     "no_usable_column": gettext_noop(
         "Every feature is constant or empty: there is nothing to learn from in this data set."
     ),
+    "no_parity": gettext_noop(
+        "The serving form differs from the training form by {value:.2g} on {n_rows} rows, more "
+        "than {limit:g}: the version cannot be served."
+    ),
     # Findings: not wrong, but worth knowing before a figure is believed.
     "copied_rows": gettext_noop(
         "{value} of {n_rows} rows ({share:.1%}) are exact copies of an earlier row: each shot is "
@@ -156,8 +160,8 @@ TEMPLATES: Mapping[str, str] = {
         "forward in time."
     ),
     "leak_inflates": gettext_noop(
-        "Shuffled rows with their copies would show F1 {value:.3f} instead of {honest:.3f}: the "
-        "difference is remembered shots, not skill."
+        "Shuffled rows with their copies would show F1 {value:.3f} instead of {honest:.3f}, and a "
+        "lookup table {lookup:.3f}: the difference is remembered shots, not skill."
     ),
     "no_signal": gettext_noop(
         "The model is not better than chance: the interval of ROC AUC is {low:.3f} to {high:.3f}."
@@ -168,6 +172,9 @@ TEMPLATES: Mapping[str, str] = {
     ),
     "rows_capped": gettext_noop(
         "Only the latest {value} of {n_rows} rows were used, as max_rows says."
+    ),
+    "held_out_rows": gettext_noop(
+        "{value} rows were left out because the evaluation set holds the same shots."
     ),
     "comparison_not_possible": gettext_noop(
         "The comparison under the protocol {field} was not possible: a part held one class only."

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from portal.lib import seeds
 from predictions.engine.problems import gettext_noop
-from predictions.engine.rows import row_keys
 
 Indices = NDArray[np.intp]
 
@@ -189,34 +188,3 @@ PROTOCOLS: Mapping[str, Protocol] = {
     )
 }
 DEFAULT_PROTOCOL = "grouped"
-
-
-FROZEN_SHARE = 0.2
-MAX_FROZEN_SHARE = 0.5
-
-
-def is_frozen(matrix: NDArray[np.float32], share: float = FROZEN_SHARE) -> NDArray[np.bool_]:
-    """Return which shots belong to the frozen evaluation set and never to training.
-
-    Parameters
-    ----------
-    matrix : float32 array, shape [n, 30]
-        Features.
-    share : float
-        Share of distinct shots to keep apart, in (0, 0.5].
-
-    Returns
-    -------
-    bool array, shape [n]
-        Decided by the shot's own values (without the counter) and nothing else, so that a shot is on
-        the same side in every data set it ever occurs in, with all its copies.
-
-    Raises
-    ------
-    ValueError
-        If the share lies outside.
-    """
-    if not 0 < share <= MAX_FROZEN_SHARE:
-        raise ValueError(f"share is {share}: it must lie above 0 and up to {MAX_FROZEN_SHARE}.")
-    frozen: NDArray[np.bool_] = row_keys(matrix) < np.uint64(share * 2**64)
-    return frozen

@@ -1,0 +1,383 @@
+"""The evaluation report of a version: figures that cannot fool their reader.
+
+Beside every figure stand its interval, the humble baselines, the protocol that earned it, and what
+the checks found in the data.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+from typing import Protocol as Shape
+
+import numpy as np
+from numpy.typing import NDArray
+
+from predictions.engine.bootstrap import Interval, Scored, intervals, measure
+from predictions.engine.calibration import CurvePoint, calibration_curve
+from predictions.engine.checks import DataChecks
+from predictions.engine.crossfit import FoldFit, Shots
+from predictions.engine.features import FAMILY
+from predictions.engine.humble import BASELINES
+from predictions.engine.metrics import METRICS
+from predictions.engine.problems import Problem
+from predictions.engine.rows import first_of_copies, group_numbers, row_keys
+from predictions.engine.splits import Protocol
+from predictions.engine.tables import ShotTable
+
+SCHEMA_VERSION = 1
+FOLD_METRICS = ("f1", "roc_auc", "pr_auc")
+#: Slices smaller than this are not judged; ours.
+MIN_SLICE_ROWS = 50
+#: Difference of F1 from which the inflation by copies is named; ours.
+INFLATION = 0.02
+
+Figures = dict[str, Interval]
+
+
+@dataclass(frozen=True)
+class BaselineResult:
+    """How a humble baseline did on the same folds."""
+
+    name: str
+    label: str
+    description: str
+    metrics: Figures
+
+
+@dataclass(frozen=True)
+class ProtocolResult:
+    """How model and baselines did under one protocol.
+
+    Attributes
+    ----------
+    name, label, description : str
+        Of the protocol.
+    leaks : bool
+        Whether the figures are for comparison only.
+    n_folds : int
+        Folds scored.
+    n_tested : int
+        Test rows over all folds.
+    metrics : dict of str to Interval
+        Keys as in `metrics.METRICS`.
+    baselines : tuple of BaselineResult
+    """
+
+    name: str
+    label: str
+    description: str
+    leaks: bool
+    n_folds: int
+    n_tested: int
+    metrics: Figures
+    baselines: tuple[BaselineResult, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result ready for JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class FoldResult:
+    """One fold: sizes, threshold chosen on validation rows, figures on test rows."""
+
+    number: int
+    n_train: int
+    n_test: int
+    threshold: float
+    metrics: dict[str, float | None]
+
+
+@dataclass(frozen=True)
+class SliceResult:
+    """One product, mold or shift.
+
+    Attributes
+    ----------
+    column, value : str
+        Which shots.
+    n_rows : int
+    defect_share : float
+    metrics : dict of str to float
+    """
+
+    column: str
+    value: str
+    n_rows: int
+    defect_share: float
+    metrics: dict[str, float | None]
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """Out-of-fold calls against outcomes, each fold at its own threshold."""
+
+    true_defect: int
+    false_defect: int
+    true_ok: int
+    missed_defect: int
+
+
+@dataclass(frozen=True)
+class EvaluationReport:
+    """Everything known of how good a version is.
+
+    Attributes
+    ----------
+    seed : int
+    params : dict
+        Training parameters.
+    n_rows, n_distinct, n_groups : int
+        Rows given, rows without copies, sets of rows that agree in all but the counter.
+    defect_share : float
+        Among distinct rows.
+    threshold : float
+        Of the version, for calibrated probabilities.
+    result : ProtocolResult
+        The figures that count.
+    comparisons : tuple of ProtocolResult
+        Other protocols, for comparison.
+    confusion : Confusion
+    calibration_curve : tuple of CurvePoint
+    folds : tuple of FoldResult
+    slices : tuple of SliceResult
+    worst_slice : SliceResult or None
+        Lowest ROC AUC; None when there is only one.
+    importance : dict of str to float
+        Share of impurity removed by each feature in training, descending.
+    checks : DataChecks
+    findings : tuple of Problem
+        All that a reader should know, from checks and figures.
+    """
+
+    seed: int
+    params: Mapping[str, Any]
+    n_rows: int
+    n_distinct: int
+    n_groups: int
+    defect_share: float
+    threshold: float
+    result: ProtocolResult
+    comparisons: tuple[ProtocolResult, ...]
+    confusion: Confusion
+    calibration_curve: tuple[CurvePoint, ...]
+    folds: tuple[FoldResult, ...]
+    slices: tuple[SliceResult, ...]
+    worst_slice: SliceResult | None
+    importance: dict[str, float]
+    checks: DataChecks
+    findings: tuple[Problem, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report ready for JSON, without NaN."""
+        result = self.result.to_dict()
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "family": FAMILY,
+            "seed": self.seed,
+            "params": dict(self.params),
+            "n_rows": self.n_rows,
+            "n_distinct": self.n_distinct,
+            "n_groups": self.n_groups,
+            "defect_share": self.defect_share,
+            "threshold": self.threshold,
+            "metric_table": [metric.to_dict() for metric in METRICS.values()],
+            "metrics": result["metrics"],
+            "baselines": result["baselines"],
+            "protocol": {
+                name: result[name]
+                for name in ("name", "label", "description", "leaks", "n_folds", "n_tested")
+            },
+            "comparisons": [comparison.to_dict() for comparison in self.comparisons],
+            "confusion": asdict(self.confusion),
+            "calibration_curve": [asdict(point) for point in self.calibration_curve],
+            "folds": [asdict(fold) for fold in self.folds],
+            "slices": [asdict(part) for part in self.slices],
+            "worst_slice": None if self.worst_slice is None else asdict(self.worst_slice),
+            "importance": self.importance,
+            "checks": self.checks.to_dict(),
+            "findings": [finding.to_dict() for finding in self.findings],
+        }
+
+
+class Predictor(Shape):
+    """Anything with a threshold that scores a matrix, such as a `serving.ServingModel`."""
+
+    @property
+    def threshold(self) -> float:
+        """Probability from which a shot is called a defect."""
+
+    def predict(
+        self, matrix: NDArray[np.float32], /
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return probabilities [n] and latent features [n, 12]."""
+
+
+def score(model: Predictor, table: ShotTable) -> Scored:
+    """Score a model on a labelled table, such as a frozen evaluation set.
+
+    Parameters
+    ----------
+    model : Predictor
+        Not trained on any of these shots.
+    table : ShotTable
+        Labelled; copies are counted once.
+
+    Raises
+    ------
+    ValueError
+        If the table is not labelled.
+    """
+    labels = table.labels()
+    if labels is None:
+        raise ValueError("The evaluation set has no complete label.")
+    matrix = table.matrix()
+    kept = first_of_copies(matrix, labels)
+    probability = model.predict(matrix[kept])[0].astype(np.float64)
+    groups = group_numbers(matrix[kept])
+    return Scored(labels[kept], probability, probability >= model.threshold, groups)
+
+
+def out_of_fold(shots: Shots, fits: Sequence[FoldFit]) -> tuple[NDArray[np.intp], Scored]:
+    """Return the tested rows in ascending order and what was said of them."""
+    rows = np.concatenate([fit.fold.test for fit in fits])
+    order = np.argsort(rows, kind="stable")
+    rows = rows[order]
+    probability = np.concatenate([fit.probability for fit in fits])[order]
+    called = np.concatenate([fit.called for fit in fits])[order]
+    return rows, Scored(shots.labels[rows], probability, called, shots.groups[rows])
+
+
+def judge(
+    shots: Shots, fits: Sequence[FoldFit], protocol: Protocol, *, seed: int, n_draws: int
+) -> ProtocolResult:
+    """Return figures with intervals for a model and the baselines on the same folds."""
+    _, scored = out_of_fold(shots, fits)
+    return ProtocolResult(
+        name=protocol.name,
+        label=protocol.label,
+        description=protocol.description,
+        leaks=protocol.leaks,
+        n_folds=len(fits),
+        n_tested=scored.n_rows,
+        metrics=intervals(scored, seed=seed, n_draws=n_draws),
+        baselines=_baselines(shots, fits, seed=seed, n_draws=n_draws),
+    )
+
+
+def _baselines(
+    shots: Shots, fits: Sequence[FoldFit], *, seed: int, n_draws: int
+) -> tuple[BaselineResult, ...]:
+    keys = row_keys(shots.matrix)
+    results = []
+    for baseline in BASELINES:
+        guesses = [(fit.fold.test, baseline.guess(shots.labels, keys, fit.fold)) for fit in fits]
+        rows = np.concatenate([test for test, _ in guesses])
+        probability = np.concatenate([guess.probability for _, guess in guesses])
+        called = np.concatenate([guess.probability >= guess.threshold for _, guess in guesses])
+        scored = Scored(shots.labels[rows], probability, called, shots.groups[rows])
+        figures = intervals(scored, seed=seed, n_draws=n_draws)
+        results.append(BaselineResult(baseline.name, baseline.label, baseline.description, figures))
+    return tuple(results)
+
+
+def fold_results(shots: Shots, fits: Sequence[FoldFit]) -> tuple[FoldResult, ...]:
+    """Return sizes, thresholds and figures fold by fold."""
+    results = []
+    for number, fit in enumerate(fits, start=1):
+        test = fit.fold.test
+        scored = Scored(shots.labels[test], fit.probability, fit.called, shots.groups[test])
+        results.append(
+            FoldResult(
+                number, len(fit.fold.train), len(test), fit.threshold, measure(scored, FOLD_METRICS)
+            )
+        )
+    return tuple(results)
+
+
+def confusion(scored: Scored) -> Confusion:
+    """Count calls against outcomes."""
+    labels, called = scored.labels, scored.called
+    return Confusion(
+        true_defect=int((labels & called).sum()),
+        false_defect=int((~labels & called).sum()),
+        true_ok=int((~labels & ~called).sum()),
+        missed_defect=int((labels & ~called).sum()),
+    )
+
+
+def slices(scored: Scored, columns: Mapping[str, Sequence[str]]) -> tuple[SliceResult, ...]:
+    """Return figures by product, mold or shift.
+
+    Parameters
+    ----------
+    scored : Scored
+        Out-of-fold calls.
+    columns : mapping of str to sequence of str, each of length n
+        What to slice by. Slices below fifty rows or of one class are left out.
+    """
+    results = []
+    for column, values in columns.items():
+        array = np.array(values, dtype=object)
+        for value in sorted(set(values)):
+            part = scored.at(array == value)
+            share = float(part.labels.mean())
+            if part.n_rows < MIN_SLICE_ROWS or share in {0.0, 1.0}:
+                continue
+            figures = measure(part, FOLD_METRICS)
+            results.append(SliceResult(column, value, part.n_rows, share, figures))
+    return tuple(results)
+
+
+def worst(parts: Sequence[SliceResult]) -> SliceResult | None:
+    """Return the slice with the lowest ROC AUC, or None when there is nothing to choose from."""
+    judged = [part for part in parts if part.metrics["roc_auc"] is not None]
+    if len(judged) < 2:
+        return None
+    return min(judged, key=lambda part: part.metrics["roc_auc"] or 0.0)
+
+
+def curve(scored: Scored) -> tuple[CurvePoint, ...]:
+    """Return the reliability curve of out-of-fold probabilities."""
+    return calibration_curve(scored.labels, scored.probability)
+
+
+def figure_findings(
+    result: ProtocolResult, comparisons: Sequence[ProtocolResult]
+) -> tuple[Problem, ...]:
+    """Return what the figures themselves warn of."""
+    findings = []
+    auc = result.metrics["roc_auc"]
+    if auc.low is not None and auc.high is not None and auc.low <= 0.5:
+        params: dict[str, object] = {"low": auc.low, "high": auc.high}
+        findings.append(Problem("roc_auc", "no_signal", None, params))
+    honest = result.metrics["f1"].value or 0.0
+    for comparison in comparisons:
+        shown = comparison.metrics["f1"].value or 0.0
+        if comparison.leaks and shown - honest >= INFLATION:
+            params = {"value": shown, "honest": honest, "lookup": _lookup_f1(comparison)}
+            findings.append(Problem("f1", "leak_inflates", None, params))
+    for judged in (result, *comparisons):
+        if not judged.leaks:
+            findings += _beaten(judged)
+    return tuple(findings)
+
+
+def _lookup_f1(result: ProtocolResult) -> float:
+    found = (item.metrics["f1"].value for item in result.baselines if item.name == "lookup")
+    return next(found, None) or 0.0
+
+
+def _beaten(judged: ProtocolResult) -> list[Problem]:
+    """Return the baselines that are at least as good as the model."""
+    model = judged.metrics["pr_auc"].value or 0.0
+    return [
+        Problem(
+            baseline.name,
+            "baseline_as_good",
+            None,
+            {"value": value, "model": model, "protocol": judged.name},
+        )
+        for baseline in judged.baselines
+        if (value := baseline.metrics["pr_auc"].value) is not None and value >= model
+    ]

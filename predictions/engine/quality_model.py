@@ -1,0 +1,91 @@
+"""The training form of a quality model, and how it is kept.
+
+Kept with skops, which holds arrays and names of types but no code; a file that names any type
+beyond the list below is refused.
+"""
+
+from dataclasses import asdict, dataclass
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from predictions.engine.booster import Booster
+from predictions.engine.calibration import Calibration
+from predictions.engine.crossfit import Fitted
+from predictions.engine.imputer import Imputer
+from predictions.engine.latent import Projection
+
+#: Types a training form may name beside the plain ones that skops trusts by itself.
+ALLOWED_TYPES = frozenset({"sklearn.tree._tree.Tree"})
+#: Deflate; trees shrink to a sixth.
+_COMPRESSION = 8
+
+
+class UnreadableTrainingForm(ValueError):
+    """The bytes are not a training form, or name a type that is not allowed."""
+
+
+@dataclass(frozen=True, eq=False)
+class QualityModel:
+    """A fitted quality model.
+
+    Attributes
+    ----------
+    fitted : Fitted
+        Imputer and trees.
+    projection : Projection
+        The twelve latent features.
+    calibration : Calibration
+        From log-odds to probability.
+    """
+
+    fitted: Fitted
+    projection: Projection
+    calibration: Calibration
+
+    def predict(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return calibrated probabilities, float64 [n], for float32 [n, 30]; NaN is imputed."""
+        return self.calibration.probability(self.fitted.raw(matrix))
+
+    def latent(self, matrix: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the latent features, float32 [n, 12]; NaN is imputed."""
+        return self.projection.latent(self.fitted.imputer.fill(matrix))
+
+    def to_bytes(self) -> bytes:
+        """Return the training form as a skops file."""
+        from skops import io  # noqa: PLC0415 - heavy, and only training needs it
+
+        content = {
+            "estimator": self.fitted.booster.estimator,
+            "medians": self.fitted.imputer.medians,
+            "projection": asdict(self.projection),
+            "calibration": self.calibration.to_dict(),
+        }
+        data: bytes = io.dumps(content, compression=_COMPRESSION)
+        return data
+
+
+def from_bytes(data: bytes) -> QualityModel:
+    """Read a training form written by `QualityModel.to_bytes`.
+
+    Raises
+    ------
+    UnreadableTrainingForm
+        If the file is damaged or names a type that is not allowed.
+    """
+    from skops import io  # noqa: PLC0415 - heavy, and only training needs it
+
+    try:
+        named = set(io.get_untrusted_types(data=data))
+        if not named <= ALLOWED_TYPES:
+            strange = ", ".join(sorted(named - ALLOWED_TYPES))
+            raise UnreadableTrainingForm(f"The file names types that are not allowed: {strange}.")
+        content = io.loads(data, trusted=sorted(ALLOWED_TYPES))
+        return QualityModel(
+            Fitted(Imputer(content["medians"]), Booster(content["estimator"])),
+            Projection(**content["projection"]),
+            Calibration(**content["calibration"]),
+        )
+    except (BadZipFile, KeyError, TypeError) as exc:
+        raise UnreadableTrainingForm(f"The file is not a training form: {exc!r}") from exc

@@ -12,7 +12,10 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Coalesce, Now
+from django.utils.translation import gettext as _
 
+from portal.core import alerts
+from portal.core.models import Alert
 from portal.runs import events, provenance
 from portal.runs.models import TERMINAL_STATES, Run, State
 from portal.runs.resources import Usage
@@ -117,7 +120,21 @@ def change(rows: QuerySet[Run], run_id: UUID, outcome: Outcome, usage: Usage | N
         if not rows.update(**values):
             return False
         events.state_event(run_id, outcome.state, outcome.error_message, code=outcome.error_code)
+        if outcome.state == State.ERRORED:
+            _alert(Run.objects.get(pk=run_id))
     return True
+
+
+def alert_key(run_id: UUID) -> str:
+    """Return the key of the alert that a run became a dead letter."""
+    return f"run-errored:{run_id}"
+
+
+def _alert(run: Run) -> None:
+    message = _("The run “%(run)s” of kind %(kind)s ended in an error: %(error)s")
+    values = {"run": run, "kind": run.kind, "error": run.error_message}
+    url = f"/admin/runs/run/{run.pk}/change/"
+    alerts.raise_alert(alert_key(run.pk), Alert.Severity.CRITICAL, message % values, url)
 
 
 def _over(outcome: Outcome) -> dict[str, Any]:

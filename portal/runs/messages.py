@@ -1,5 +1,6 @@
 """Messages to the workers: hints that a run waits, never the truth about it."""
 
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -42,5 +43,5 @@ def n_waiting(queue: str) -> int:
         When the broker does not answer (see ``BROKER_DOWN``).
     """
     with current_app.connection_for_write() as connection:
-        declared = Queue(queue, channel=connection.default_channel).queue_declare(passive=True)
+        declared: Any = Queue(queue, channel=connection.default_channel).queue_declare(passive=True)
         return int(declared.message_count)

@@ -187,6 +187,12 @@ class Run(models.Model):
     def is_cancel_requested(self) -> bool:
         return self.cancel_requested_at is not None
 
+    @property
+    def worker_pid(self) -> int:
+        """Return the process id at the end of the worker's name; 0 when there is none."""
+        pid = self.worker.rpartition(":")[2]
+        return int(pid) if pid.isdigit() else 0
+
 
 class RunEvent(models.Model):
     """One line of a run's story: progress, log, metric point or change of state."""

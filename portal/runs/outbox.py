@@ -1,7 +1,7 @@
 """What a run has to say, collected in memory and written now and then.
 
 The work calls this from its own thread, often thousands of times a second; the keeper thread
-writes. At most one progress row leaves per flush, fewer on long runs, and a run's events have a cap.
+writes. At most one progress row leaves per flush, fewer on long runs; a run's events have a cap.
 """
 
 import threading

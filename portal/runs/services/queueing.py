@@ -10,6 +10,7 @@ from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
+from portal.core import alerts, audit
 from portal.core.actors import Actor
 from portal.core.errors import Conflict, InvalidInput, NotFound
 from portal.lib import clock
@@ -125,24 +126,25 @@ def cancel(*, run_id: UUID | str, actor: Actor, reason: str = "") -> Run:
         When the run is over.
     """
     run = _found(run_id)
-    _require(actor, run, "runs.cancel_run")
-    message = reason or _("Cancelled by %(name)s.") % {"name": actor.name}
-    stopped = leases.Outcome(State.CANCELLED, error_code="cancelled", error_message=message)
-    if not leases.change(Run.objects.queued().filter(pk=run.pk), run.pk, stopped):
-        _ask_to_stop(run, actor, reason)
+    with audit.refusals(actor, "run.cancel", f"run {run.pk}"):
+        _require(actor, run, "runs.cancel_run")
+        with transaction.atomic():
+            _stop(run, actor, reason)
+            _record(actor, "run.cancel", run, reason=reason)
     return _found(run_id)
 
 
-def _ask_to_stop(run: Run, actor: Actor, reason: str) -> None:
-    wanted = Run.objects.running().filter(pk=run.pk, cancel_requested_at__isnull=True)
-    with transaction.atomic():
-        if wanted.update(cancel_requested_at=Now(), cancel_requested_by=actor.name[:150]):
-            message = _("%(name)s asked the run to stop.") % {"name": actor.name}
-            events.log_event(run.pk, message, reason=reason)
-            return
-    if Run.objects.filter(pk=run.pk).active().exists():
+def _stop(run: Run, actor: Actor, reason: str) -> None:
+    message = reason or _("Cancelled by %(name)s.") % {"name": actor.name}
+    stopped = leases.Outcome(State.CANCELLED, error_code="cancelled", error_message=message)
+    if leases.change(Run.objects.queued().filter(pk=run.pk), run.pk, stopped):
         return
-    raise Conflict(_("The run is over; there is nothing to cancel."), code="run_over")
+    wanted = Run.objects.running().filter(pk=run.pk, cancel_requested_at__isnull=True)
+    if wanted.update(cancel_requested_at=Now(), cancel_requested_by=actor.name[:150]):
+        asked = _("%(name)s asked the run to stop.") % {"name": actor.name}
+        events.log_event(run.pk, asked, reason=reason)
+    elif not Run.objects.filter(pk=run.pk).active().exists():
+        raise Conflict(_("The run is over; there is nothing to cancel."), code="run_over")
 
 
 def retry(*, run_id: UUID | str, actor: Actor) -> Run:
@@ -160,7 +162,12 @@ def retry(*, run_id: UUID | str, actor: Actor) -> Run:
         When the run succeeded, is not over, or is being retried already.
     """
     old = _found(run_id)
-    _require(actor, old, "runs.retry_run")
+    with audit.refusals(actor, "run.retry", f"run {old.pk}"):
+        _require(actor, old, "runs.retry_run")
+        return _retried(old, actor)
+
+
+def _retried(old: Run, actor: Actor) -> Run:
     if not old.is_terminal or old.state == State.SUCCEEDED:
         message = _("The run is “%(state)s”; only failed, errored or cancelled runs are retried.")
         raise Conflict(message % {"state": old.get_state_display()}, code="not_retryable")
@@ -181,9 +188,19 @@ def retry(*, run_id: UUID | str, actor: Actor) -> Run:
         request_id=actor.request_id,
     )
     try:
-        return _store(new, actor)
+        with transaction.atomic():
+            _store(new, actor)
+            alerts.resolve_alert(leases.alert_key(old.pk))
+            _record(actor, "run.retry", old, detail={"new_run": str(new.pk)})
     except IntegrityError as exc:
         raise Conflict(_("The run is being retried already."), code="retry_active") from exc
+    return new
+
+
+def _record(actor: Actor, action: str, run: Run, **words: Any) -> None:
+    """Put what a person or key did to a run into the audit log."""
+    if actor.is_person:
+        audit.record(actor, action, f"run {run.pk}", **words)
 
 
 def _require(actor: Actor, run: Run, permission: str) -> None:

@@ -18,9 +18,11 @@ from portal.runs.context import RunContext
 from portal.runs.keeper import Keeper
 from portal.runs.leases import Outcome
 from portal.runs.models import Run, State
+from portal.runs.services import upkeep
 
 DATABASE_TROUBLE = (OperationalError, InterfaceError)
 TRANSIENT = (*DATABASE_TROUBLE, RedisConnectionError, RedisTimeoutError)
+SWEEP = "portal.runs.sweep"
 SERVER_FAULT = 500
 LONGEST_DELAY_S = 60.0
 
@@ -31,6 +33,12 @@ log = structlog.get_logger(__name__)
 def execute(self: Task[..., Any], run_id: str) -> None:
     """Do the run a message speaks of, if it is still to be had."""
     perform(run_id, worker=f"{self.request.hostname}:{os.getpid()}")
+
+
+@shared_task(name=SWEEP, ignore_result=True)
+def sweep() -> None:
+    """Sweep and reap; the beat asks for it every few seconds, with an expiry against pile-ups."""
+    upkeep.sweep()
 
 
 def perform(run_id: str, *, worker: str) -> None:
@@ -47,6 +55,7 @@ def perform(run_id: str, *, worker: str) -> None:
             outcome = _outcome(run, keeper)
         if outcome is not None:
             _settle(run, outcome, keeper)
+            upkeep.send_next(run.overlap_key)
 
 
 def _outcome(run: Run, keeper: Keeper) -> Outcome | None:

@@ -56,7 +56,8 @@ class Actor:
         if not self.holds(permission):
             raise Refused(
                 _(
-                    "%(name)s does not hold the permission “%(permission)s”; an administrator can grant it by a role."
+                    "%(name)s does not hold the permission “%(permission)s”; "
+                    "an administrator can grant it by a role."
                 )
                 % {"name": self.name, "permission": permission},
                 code="permission_missing",

@@ -1,6 +1,7 @@
 """Alerts: what an operator must know, one open row per key however often it happens."""
 
 import uuid
+from typing import Any
 
 from django.db import connection
 from django.utils.translation import gettext as _
@@ -23,7 +24,7 @@ RETURNING id
 
 def raise_alert(key: str, severity: str, message: object, url: str = "") -> Alert:
     """Open an alert, or count it once more on the open one and renew its severity and message."""
-    row = {
+    row: dict[str, Any] = {
         "id": uuid.uuid4(),
         "key": key[:200],
         "severity": Alert.Severity(severity).value,

@@ -1,7 +1,7 @@
 """The product's own errors: one root, one subclass for every decision a caller makes.
 
-Messages give the value seen, the rule and the way out. The API turns each into problem details, the admin
-into a message, a task into an outcome.
+Messages give the value seen, the rule and the way out. The API turns each into problem details, the
+admin into a message, a task into an outcome.
 """
 
 from collections.abc import Sequence
@@ -96,7 +96,7 @@ class OutOfSpace(PortalError):
 
 
 class LeaseLost(PortalError):
-    """This worker no longer owns the run; whatever it still writes is refused."""
+    """The worker no longer owns the run; whatever it still writes is refused."""
 
     code = "lease_lost"
     status = 409

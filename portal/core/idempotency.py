@@ -1,8 +1,8 @@
 """Idempotency-Key: the first answer to a POST is given again to whoever repeats it.
 
-A record is claimed before the work and filled after it. While it is claimed, a duplicate is told to come back;
-a claim whose process died is taken over after :data:`TAKEOVER`. Answers of 500 and above free the key, all
-others are kept for :data:`KEPT`.
+A record is claimed before the work and filled after it. While it is claimed, a duplicate is told to
+come back; a claim whose process died is taken over after :data:`TAKEOVER`. Answers of 500 and above
+free the key, all others are kept for :data:`KEPT`.
 """
 
 import re
@@ -112,9 +112,7 @@ def _second(record: IdempotencyRecord, fingerprint: str, token: uuid.UUID) -> Cl
         return _take_over(record, fingerprint, token)
     if record.fingerprint != fingerprint:
         raise Conflict(
-            _(
-                "This idempotency key was used for another request; take a new key for a new request."
-            ),
+            _("This idempotency key was used for another request; take a new key for a new one."),
             code="idempotency_key_reused",
         )
     if record.status is not None:

@@ -1,7 +1,7 @@
-"""How a process hears that keys changed: a listening thread on Redis, and an epoch that moves with each word.
+"""How a process hears that keys changed: a listening thread and an epoch moved by each word.
 
-While the thread does not listen (Redis is away, the process is new) there is no epoch, and nobody may rely on
-what they remember.
+While the thread does not listen (Redis is away, the process is new) there is no epoch, and nobody
+may rely on what they remember.
 """
 
 import contextlib
@@ -12,6 +12,7 @@ import time
 
 import redis
 from django.conf import settings
+from redis.client import PubSub
 
 from portal.core.store import redis_client
 
@@ -33,7 +34,7 @@ def announce() -> None:
 
 
 def epoch() -> int | None:
-    """Return the epoch that what is remembered must bear, or None when nothing may be remembered."""
+    """Return the epoch that memories must bear, or None when nothing may be remembered."""
     _listener.ensure()
     return _listener.epoch
 
@@ -77,11 +78,11 @@ class _Listener:
             socket_timeout=ANSWER_WITHIN_S,
             socket_connect_timeout=ANSWER_WITHIN_S,
         )
-        with contextlib.closing(client), client.pubsub() as news:
+        with contextlib.closing(client), PubSub(client.connection_pool) as news:
             news.subscribe(CHANNEL)
             self._hear(news)
 
-    def _hear(self, news: redis.client.PubSub) -> None:
+    def _hear(self, news: PubSub) -> None:
         """Follow the channel; a server that stops answering our pings counts as gone."""
         asked_at: float | None = None
         while True:

@@ -1,7 +1,8 @@
 """API keys: made once, kept as a hash, checked on every call, revoked at once.
 
-The secret is 256 random bits, so a plain SHA-256 keeps it: nobody can try 2^256 secrets however fast the hash
-is. Slow hashes protect passwords that people choose; here they would only cost every call its speed.
+The secret is 256 random bits, so a plain SHA-256 keeps it: nobody can try 2^256 secrets however
+fast the hash is. Slow hashes protect passwords that people choose; here they would only cost
+every call its speed.
 """
 
 import logging
@@ -177,13 +178,13 @@ def _check_key(user: User, name: str, scopes: list[str], expires_at: datetime | 
 
 
 def _check_giver(user: User, scopes: list[str], actor: Actor) -> None:
-    """A key never lets somebody act as another person where two people are asked for."""
+    """Refuse a key that would let somebody act as another where two people are asked for."""
     personal = sorted(PERSONAL_SCOPES.intersection(scopes))
     if personal and actor.user_id != user.pk and actor.via != "command":
         raise Refused(
             _(
-                "A key with the scope “%(scopes)s” can be made only by the person it acts for, or on the "
-                "command line of the server."
+                "A key with the scope “%(scopes)s” can be made only by the person it acts for, "
+                "or on the command line of the server."
             )
             % {"scopes": ", ".join(personal)},
             code="personal_scope",

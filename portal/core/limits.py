@@ -1,8 +1,8 @@
 """Limits on requests a minute, counted in Redis for all processes together.
 
-A process draws from the shared count in small lots and spends them alone, so that a busy caller costs a trip to
-Redis once in many requests. The count can therefore be off by one lot a process, at most a hundredth of the
-limit each. Without Redis nobody is limited; the log says so.
+A process draws from the shared count in small lots and spends them alone, so that a busy caller
+costs a trip to Redis once in many requests. The count can therefore be off by one lot a process,
+at most a hundredth of the limit each. Without Redis nobody is limited; the log says so.
 """
 
 import logging
@@ -40,7 +40,7 @@ class Limiter:
         self._blind_until = 0.0
 
     def seconds_to_wait(self, caller: str) -> int:
-        """Count a request; return 0 when it is within the limit, else after how long to come back."""
+        """Count a request; return 0 when it is within the limit, else when to come back."""
         if self.per_minute == 0:
             return 0
         moment = time.time()

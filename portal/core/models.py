@@ -105,7 +105,7 @@ class AuditEntry(models.Model):
 
 
 class AuditHead(models.Model):
-    """The end of the audit chain, sealed with the portal's secret; without it a cut tail would not show."""
+    """The end of the audit chain under its seal; without it a tail cut off would not show."""
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
     number = models.BigIntegerField(default=0)

@@ -1,4 +1,4 @@
-"""The id of the request being answered: in the answer, in the logs and on whatever the request starts."""
+"""The id of the request being answered: in the answer, the logs and on what the request starts."""
 
 import re
 import uuid
@@ -26,7 +26,7 @@ def new_request_id() -> str:
 
 
 class RequestContextMiddleware:
-    """Give every request an id, taken from the caller when it is well formed; first in MIDDLEWARE."""
+    """Give every request an id, the caller's own when it is well formed; first in MIDDLEWARE."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response

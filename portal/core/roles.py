@@ -13,8 +13,9 @@ ROLES = (VIEWER, OPERATOR, APPROVER, ADMINISTRATOR)
 def grant(apps: Any, role: str, permissions: Iterable[str]) -> None:
     """Give a role permissions, from inside a migration.
 
-    Django writes permission rows only after the last migration, so those missing are written here, under the
-    names Django itself would give them. The migration must come after the one that creates the models.
+    Django writes permission rows only after the last migration, so those missing are written
+    here, under the names Django itself would give them. The migration must come after the one
+    that creates the models.
 
     Parameters
     ----------

@@ -21,8 +21,8 @@ PERMISSIONS = {
 def check(principal: Principal, scope: str, permission: str | None = None) -> None:
     """Raise :class:`Refused` unless the principal may use what the scope opens.
 
-    A key needs the scope. A person needs the permission; so does, for the scope ``admin``, the person a key
-    acts for: administration ends with the role, not with the last key made under it.
+    A key needs the scope. A person needs the permission; so does, for the scope ``admin``, the
+    person a key acts for: administration ends with the role, not with the last key made under it.
     """
     needed = permission or PERMISSIONS[scope]
     if principal.is_key and scope not in principal.scopes:
@@ -36,7 +36,8 @@ def check(principal: Principal, scope: str, permission: str | None = None) -> No
     if not principal.user.has_perm(needed):
         raise Refused(
             _(
-                "%(name)s does not hold the permission “%(permission)s”; an administrator can grant it by a role."
+                "%(name)s does not hold the permission “%(permission)s”; "
+                "an administrator can grant it by a role."
             )
             % {"name": principal.user.get_username(), "permission": needed},
             code="permission_missing",

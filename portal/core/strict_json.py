@@ -1,7 +1,8 @@
 """JSON as the API takes it: what two readers could understand differently is refused.
 
-Refused are NaN and infinity (also as an overflowing number), a name twice in one object, half a surrogate pair,
-NUL characters, other encodings than UTF-8 and nesting deeper than :data:`MAX_DEPTH`.
+Refused are NaN and infinity (also as an overflowing number), a name twice in one object, half a
+surrogate pair, NUL characters, other encodings than UTF-8 and nesting deeper than
+:data:`MAX_DEPTH`.
 """
 
 import json
@@ -35,10 +36,12 @@ def loads(raw: bytes) -> Any:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as exc:
         raise StrictJSONError(f"byte {exc.start + 1} is not UTF-8") from exc
-    overflow = {"parse_float": _finite} if MAY_OVERFLOW.search(raw) else {}
     try:
         value = json.loads(
-            text, object_pairs_hook=_object, parse_constant=_not_a_number, **overflow
+            text,
+            object_pairs_hook=_object,
+            parse_constant=_not_a_number,
+            parse_float=_finite if MAY_OVERFLOW.search(raw) else None,
         )
     except StrictJSONError:
         raise

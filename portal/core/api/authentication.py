@@ -47,7 +47,7 @@ class KeyAuthentication(authentication.BaseAuthentication):
 class SessionAuthentication(authentication.SessionAuthentication):
     """The browser session, CSRF token required; ``request.auth`` is the :class:`Principal`."""
 
-    def authenticate(self, request: Request) -> tuple[User, Principal] | None:  # type: ignore[override]  # DRF: auth is None
+    def authenticate(self, request: Request) -> tuple[User, Principal] | None:
         found = super().authenticate(request)
         if found is None:
             return None

@@ -1,6 +1,7 @@
 """Every exception that leaves a view, as problem details."""
 
 import logging
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -74,15 +75,8 @@ def _api(exc: BaseException) -> Problem | None:
         code = detail.code or code
     headers = {}
     if isinstance(exc, exceptions.Throttled):
-        headers["Retry-After"] = str(max(1, round(exc.wait or 1)))
-    return Problem(exc.status_code, CODES.get(code, code), _said(detail), headers=headers)
-
-
-CODES = {
-    "error": "error",
-    "parse_error": "malformed_body",
-    "method_not_allowed": "method_not_allowed",
-}
+        headers["Retry-After"] = str(max(1, math.ceil(getattr(exc, "wait", None) or 1)))
+    return Problem(exc.status_code, code, _said(detail), headers=headers)
 
 
 def _said(detail: Any) -> str:

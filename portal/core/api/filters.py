@@ -18,7 +18,7 @@ PAGING = frozenset(
 )
 
 
-class StrictFilterBackend(DjangoFilterBackend):
+class StrictFilterBackend(DjangoFilterBackend):  # type: ignore[misc]  # untyped library
     """A view's ``filterset_class``; a query parameter nobody declared is refused, not ignored."""
 
     def filter_queryset(
@@ -36,4 +36,5 @@ class StrictFilterBackend(DjangoFilterBackend):
                     _("There is no query parameter “%(seen)s” here; known are %(known)s.")
                     % {"seen": name[:60], "known": ", ".join(sorted(known | PAGING))},
                 )
-        return super().filter_queryset(request, queryset, view)  # type: ignore[no-any-return]  # untyped library
+        filtered: QuerySet[Any] = super().filter_queryset(request, queryset, view)
+        return filtered

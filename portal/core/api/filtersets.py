@@ -6,7 +6,7 @@ from django_filters import rest_framework as filters
 from portal.core.models import Alert, ApiKey, AuditEntry
 
 
-class KeyFilters(filters.FilterSet):
+class KeyFilters(filters.FilterSet):  # type: ignore[misc]  # untyped library
     """Filters of keys."""
 
     user = filters.CharFilter(field_name="user__username")
@@ -21,7 +21,7 @@ class KeyFilters(filters.FilterSet):
         return rows.filter(pk__in=usable) if wanted else rows.exclude(pk__in=usable)
 
 
-class AuditFilters(filters.FilterSet):
+class AuditFilters(filters.FilterSet):  # type: ignore[misc]  # untyped library
     """Filters of the audit log."""
 
     actor = filters.CharFilter()
@@ -37,7 +37,7 @@ class AuditFilters(filters.FilterSet):
         fields: tuple[str, ...] = ()
 
 
-class AlertFilters(filters.FilterSet):
+class AlertFilters(filters.FilterSet):  # type: ignore[misc]  # untyped library
     """Filters of alerts."""
 
     key = filters.CharFilter()

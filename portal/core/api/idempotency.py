@@ -3,7 +3,7 @@
 import functools
 import json
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpResponse
@@ -17,43 +17,51 @@ from portal.core.idempotency import HEADER, KEPT_HEADERS, REPLAYED_HEADER, Answe
 from portal.lib.hashing import sha256_stream
 
 if TYPE_CHECKING:
-    # Importing it here would be a circle: its settings name this module.
+    # Importing it here would be a circle: its settings name this package.
     from rest_framework.views import APIView
 
-Method = Callable[..., HttpResponseBase]
+Method = TypeVar("Method", bound=Callable[..., HttpResponseBase])
 
 
-def idempotent(method: Method | None = None, *, once: tuple[str, ...] = ()) -> Any:
+def idempotent(method: Method) -> Method:
     """Make a view method that creates something answer a repetition with its first answer.
 
-    Use it bare, ``@idempotent``, on ``post`` or a viewset's action. The body may be JSON or multipart.
+    It goes on ``post`` or a viewset's action, nearest to the function. The body may be JSON or
+    multipart. Decorators that follow it may look for its attribute ``is_idempotent``.
+    """
+    repeatable: Method = _repeatable(method, ())
+    return repeatable
+
+
+def idempotent_but(*once: str) -> Callable[[Method], Method]:
+    """Return :func:`idempotent` for answers that hold a secret.
 
     Parameters
     ----------
-    method
-        The view method.
     once
-        Names in the answer's body that are shown the first time only and null afterwards: secrets, which
-        must not lie in the record.
+        Names in the answer's body that are shown the first time and null afterwards: a secret must
+        not lie in the record.
     """
-    if method is None:
-        return functools.partial(idempotent, once=once)
+    return functools.partial(_repeatable, once=once)
 
+
+def _repeatable(method: Any, once: tuple[str, ...]) -> Any:
     @functools.wraps(method)
     def wrapper(view: "APIView", request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
         key = request.headers.get(HEADER)
         principal = principal_of(request)
         if key is None or principal is None:
-            return method(view, request, *args, **kwargs)
+            answer: HttpResponseBase = method(view, request, *args, **kwargs)
+            return answer
         begun = idempotency.begin(principal.name, key, _essence(request))
         if isinstance(begun, Answer):
             return replay(begun)
         try:
             response = _finished(method, view, request, *args, **kwargs)
+            begun.finish(_kept(response, once))
         except BaseException:
             begun.free()
             raise
-        begun.finish(_kept(response, once))
         return response
 
     wrapper.is_idempotent = True  # type: ignore[attr-defined]  # the schema looks for it
@@ -67,14 +75,19 @@ def replay(answer: Answer) -> HttpResponse:
 
 
 def _finished(
-    method: Method, view: "APIView", request: Request, *args: Any, **kwargs: Any
+    method: Callable[..., HttpResponseBase],
+    view: "APIView",
+    request: Request,
+    *args: Any,
+    **kwargs: Any,
 ) -> HttpResponse:
     """Return the rendered answer, whether the method returned it or raised."""
+    response: Any
     try:
         response = method(view, request, *args, **kwargs)
     except Exception as exc:  # noqa: BLE001 - the API's handler answers for each
         response = view.handle_exception(exc)
-    response = view.finalize_response(request, response, *args, **kwargs)  # type: ignore[arg-type]  # any Django answer
+    response = view.finalize_response(request, response, *args, **kwargs)
     if not isinstance(response, HttpResponse):
         raise TypeError("A streamed answer cannot be kept: take @idempotent off this method.")
     render = getattr(response, "render", None)
@@ -91,6 +104,7 @@ def _kept(response: HttpResponse, once: tuple[str, ...]) -> Answer:
 
 
 def _essence(request: Request) -> dict[str, Any]:
+    """Return what makes the request this one, whatever the boundary of its multipart body."""
     return {
         "method": request.method,
         "path": request.get_full_path(),
@@ -103,7 +117,7 @@ def _files(request: Request) -> Any:
     return request.FILES.lists() if request.FILES else ()
 
 
-def _file(upload: UploadedFile) -> list[Any]:
+def _file(upload: UploadedFile[Any]) -> list[Any]:
     upload.seek(0)
     digest = sha256_stream(upload)  # type: ignore[arg-type]  # reads like a binary file
     upload.seek(0)

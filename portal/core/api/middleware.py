@@ -25,7 +25,7 @@ def is_api(request: HttpRequest) -> bool:
 
 
 class ApiMiddleware:
-    """Times in UTC, English unless a language is asked for, and problem details for what Django refuses."""
+    """Times in UTC, English unless asked otherwise, and problem details for what Django refuses."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response

@@ -4,7 +4,7 @@ import base64
 import binascii
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured, ValidationError
 from django.db.models import Field, Model, Q, QuerySet
@@ -27,15 +27,15 @@ MAX_LIMIT = 500
 class CursorPage(BasePagination):
     """``?limit=&cursor=&ordering=`` by one whitelisted column and the primary key.
 
-    The view names what callers may order by, most useful first: ``ordering_fields = ("created_at", "name")``.
-    Its ``ordering`` is the default, else the model's own first ordering. Columns must not be NULL.
+    The view names what callers may order by in ``ordering_fields``; those columns must not be NULL.
+    Its ``ordering`` is the default, else the model's own first ordering.
     """
 
     limit_parameter = "limit"
     cursor_parameter = "cursor"
     ordering_parameter = "ordering"
 
-    def paginate_queryset(
+    def paginate_queryset(  # type: ignore[override]  # sequences have no columns to follow
         self, queryset: QuerySet[Any], request: Request, view: "APIView | None" = None
     ) -> list[Any]:
         self.request = request
@@ -96,7 +96,7 @@ class CursorPage(BasePagination):
             raise _bad_cursor()
         try:
             last_value = _column(model, column).to_python(value)
-            last_pk = model._meta.pk.to_python(pk)  # type: ignore[union-attr]  # concrete models have one
+            last_pk = model._meta.pk.to_python(pk)
         except (ValidationError, ValueError) as exc:
             raise _bad_cursor() from exc
         way = "lt" if is_descending else "gt"
@@ -159,7 +159,7 @@ def _bad_cursor() -> InvalidInput:
 
 def _column(model: type[Model], name: str) -> Field[Any, Any]:
     if name == "pk":
-        return cast("Field[Any, Any]", model._meta.pk)
+        return model._meta.pk
     try:
         field = model._meta.get_field(name)
     except FieldDoesNotExist as exc:

@@ -39,7 +39,7 @@ def scope(name: str, permission: str | None = None) -> type[ScopePermission]:
     name
         The scope a key needs.
     permission
-        The Django permission a signed-in person needs instead, when it is not the scope's usual one.
+        The permission a signed-in person needs instead, when it is not the scope's usual one.
     """
     return type(
         f"{name.title()}Scope", (ScopePermission,), {"scope_name": name, "permission": permission}

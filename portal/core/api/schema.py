@@ -52,7 +52,7 @@ class EnglishGenerator(SchemaGenerator):
 
     def get_schema(self, request: Any = None, public: bool = False) -> Any:
         with translation.override("en"):
-            return super().get_schema(request, public)
+            return super().get_schema(request, public)  # type: ignore[no-untyped-call]  # untyped
 
 
 class PortalAutoSchema(AutoSchema):
@@ -82,7 +82,7 @@ def add_problem(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
     return result
 
 
-class KeyScheme(OpenApiAuthenticationExtension):
+class KeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # untyped
     """How a key is sent."""
 
     target_class = "portal.core.api.authentication.KeyAuthentication"
@@ -92,7 +92,7 @@ class KeyScheme(OpenApiAuthenticationExtension):
         return {"type": "http", "scheme": "bearer", "bearerFormat": "mw_…"}
 
 
-class SessionScheme(OpenApiAuthenticationExtension):
+class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # untyped
     """How a browser is known."""
 
     target_class = "portal.core.api.authentication.SessionAuthentication"

@@ -39,7 +39,8 @@ class CreatedKeySerializer(KeySerializer):
         help_text="The secret; null when the answer is given again for the same Idempotency-Key.",
     )
 
-    class Meta(KeySerializer.Meta):
+    class Meta:
+        model = ApiKey
         fields = (*KeySerializer.Meta.fields, "key")
         read_only_fields = fields
 

@@ -1,4 +1,4 @@
-"""Limits as Django REST framework asks for them: per key or person, and per address for the unknown."""
+"""Limits as Django REST framework asks for them: per key or person, per address for the unknown."""
 
 from functools import cache
 from typing import TYPE_CHECKING

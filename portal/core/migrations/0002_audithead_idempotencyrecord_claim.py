@@ -27,9 +27,7 @@ class Migration(migrations.Migration):
                 "verbose_name_plural": "end of the audit log",
                 "default_permissions": (),
                 "constraints": [
-                    models.CheckConstraint(
-                        condition=models.Q(id=1), name="core_audit_one_head"
-                    )
+                    models.CheckConstraint(condition=models.Q(id=1), name="core_audit_one_head")
                 ],
             },
         ),

@@ -2,7 +2,7 @@
 
 from django.db import migrations
 
-from portal.core import audit, roles
+from portal.core import audit_chain, roles
 
 GUARDS = """
 CREATE FUNCTION core_audit_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -59,7 +59,7 @@ def create_roles(apps, schema_editor):
 
 def seal_empty_log(apps, schema_editor):
     apps.get_model("core", "AuditHead").objects.create(
-        id=1, number=0, digest=audit.GENESIS, seal=audit.seal_of(0, audit.GENESIS)
+        id=1, number=0, digest=audit_chain.GENESIS, seal=audit_chain.seal_of(0, audit_chain.GENESIS)
     )
 
 

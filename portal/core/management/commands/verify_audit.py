@@ -3,7 +3,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from portal.core import alerts, audit
+from portal.core import alerts, audit_verification
 from portal.core.actors import Actor
 from portal.core.errors import PortalError
 
@@ -28,7 +28,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        report = audit.verify([_anchor(text) for text in options["expect"]])
+        report = audit_verification.verify([_anchor(text) for text in options["expect"]])
         for line in report.breaks:
             self.stderr.write(line)
         if report.is_intact:
@@ -43,7 +43,7 @@ class Command(BaseCommand):
 
     def _reseal(self, reason: str) -> None:
         try:
-            entry = audit.reseal(Actor(name="verify_audit", via="command"), reason)
+            entry = audit_verification.reseal(Actor(name="verify_audit", via="command"), reason)
         except PortalError as exc:
             raise CommandError(str(exc)) from exc
         alerts.resolve_alert(ALERT)

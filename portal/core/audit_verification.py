@@ -1,0 +1,140 @@
+"""Verifying the audit log, and sealing it again after the portal's secret was changed."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from django.db import connection, transaction
+from django.utils.translation import gettext as _
+
+from portal.core import audit
+from portal.core.actors import Actor
+from portal.core.audit_chain import (
+    GENESIS,
+    Head,
+    current_head,
+    digest_of,
+    lock,
+    read_head,
+    seal_of,
+    write_head,
+)
+from portal.core.errors import Conflict
+from portal.core.models import AuditEntry
+
+BATCH = 2000
+MOST_BREAKS = 100
+
+
+@dataclass(frozen=True)
+class Report:
+    """What verifying the log found.
+
+    Attributes
+    ----------
+    n_entries
+        How many entries were read.
+    end
+        The last one, as ``number:digest``: note it elsewhere and ask for it later.
+    breaks
+        What is wrong, one sentence each; at most :data:`MOST_BREAKS` and the seal.
+    is_chain_intact
+        Whether the entries themselves are, whatever the seal says.
+    """
+
+    n_entries: int
+    end: str
+    breaks: tuple[str, ...]
+    is_chain_intact: bool
+
+    @property
+    def is_intact(self) -> bool:
+        """Whether nothing was changed, removed, added or moved."""
+        return not self.breaks
+
+
+def verify(anchors: Iterable[tuple[int, str]] = ()) -> Report:
+    """Read the whole log and compare every digest, the order, the end and its seal.
+
+    Parameters
+    ----------
+    anchors
+        Numbers and digests noted elsewhere earlier, which must still be there.
+    """
+    walk = _Walk(dict(anchors))
+    while True:
+        n_read = walk.go_on()
+        head = current_head()
+        # Whoever appended meanwhile has moved the end: read on to there.
+        if head.number <= walk.number or n_read == 0:
+            break
+    chain = [*walk.breaks, *walk.compare(head)]
+    seal = [] if head.is_sealed else ["The seal of the end was not made with this portal's secret."]
+    return Report(
+        n_entries=walk.n_entries,
+        end=f"{walk.number}:{walk.digest}",
+        breaks=(*chain[:MOST_BREAKS], *seal),
+        is_chain_intact=not chain,
+    )
+
+
+class _Walk:
+    """One reading of the log from its first entry on."""
+
+    def __init__(self, anchors: dict[int, str]) -> None:
+        self.anchors = anchors
+        self.number = 0
+        self.digest = GENESIS
+        self.n_entries = 0
+        self.breaks: list[str] = []
+
+    def go_on(self) -> int:
+        """Read what stands after the last entry read; return how many entries that was."""
+        before = self.n_entries
+        while batch := AuditEntry.objects.filter(number__gt=self.number).order_by("number")[:BATCH]:
+            for entry in batch:
+                self._take(entry)
+        return self.n_entries - before
+
+    def _take(self, entry: AuditEntry) -> None:
+        if entry.number != self.number + 1:
+            self.breaks.append(f"Entries {self.number + 1} to {entry.number - 1} are missing.")
+        elif entry.previous_digest != self.digest:
+            self.breaks.append(f"Entry {entry.number} does not follow the one before it.")
+        if digest_of(entry) != entry.digest:
+            self.breaks.append(f"Entry {entry.number} was changed.")
+        if self.anchors.get(entry.number) == entry.digest:
+            del self.anchors[entry.number]
+        self.number, self.digest = entry.number, entry.digest
+        self.n_entries += 1
+
+    def compare(self, head: Head) -> Iterator[str]:
+        """Say what the kept end and the anchors have against what was read."""
+        if (head.number, head.digest) != (self.number, self.digest):
+            yield (
+                f"The log ends with entry {self.number}, its kept end is entry {head.number}: "
+                "entries were removed or added at the end."
+            )
+        for number in sorted(self.anchors):
+            yield f"Entry {number} is not the one that was noted elsewhere."
+
+
+def reseal(actor: Actor, reason: str) -> AuditEntry:
+    """Seal the end again after the portal's secret was changed, and record that.
+
+    Raises
+    ------
+    Conflict
+        When the entries themselves are not intact: no seal may hide that.
+    """
+    with transaction.atomic(), connection.cursor() as cursor:
+        lock(cursor)
+        report = verify()
+        if not report.is_chain_intact:
+            raise Conflict(
+                _("The audit log itself is broken, and a new seal must not hide it: %(first)s")
+                % {"first": report.breaks[0]},
+                code="audit_broken",
+            )
+        head = read_head(cursor)
+        write_head(cursor, Head(head.number, head.digest, seal_of(head.number, head.digest)))
+        return audit.record(actor, "audit.reseal", "audit log", reason=reason)

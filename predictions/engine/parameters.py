@@ -75,7 +75,7 @@ class TrainingParams:
     max_features: float = 0.3
     min_samples_leaf: int = 15
     n_folds: int = 5
-    n_inner_folds: int = 4
+    n_inner_folds: int = 3
     n_bootstraps: int = 500
     max_rows: int = 100_000
     compare: bool = True

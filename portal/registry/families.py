@@ -1,37 +1,14 @@
 """What the registry asks of a kind of model: score a frozen set, warm up, say what it answered."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
 
-import numpy as np
-from numpy.typing import NDArray
-
 from portal.core.errors import NotFound
+from portal.registry.engine.scored import Scored
 from portal.registry.models import EvaluationSet, ModelVersion
 
-
-@dataclass(frozen=True)
-class Scored:
-    """What one version says about the rows of an evaluation set.
-
-    Attributes
-    ----------
-    y_true
-        Labels, 0 or 1, shape (n,).
-    probability
-        Predicted probability of class 1, shape (n,), in [0, 1], no NaN.
-    group_ids
-        Rows that are copies of one another share a number; they are resampled together. Shape (n,).
-    threshold
-        The version's own decision threshold: a row is called 1 when its probability reaches it.
-    """
-
-    y_true: NDArray[np.int_]
-    probability: NDArray[np.float64]
-    group_ids: NDArray[np.int_]
-    threshold: float
+__all__ = ["AnswersPredictions", "Family", "Scored", "get", "register"]
 
 
 class Family(Protocol):

@@ -1,7 +1,6 @@
 """Models, immutable versions, aliases and their history, evaluations and promotion requests."""
 
 import uuid
-from datetime import datetime
 
 from django.conf import settings
 from django.db import models
@@ -237,8 +236,6 @@ class AliasMove(models.Model):
     actor = models.CharField(_("actor"), max_length=150)
     actor_id = models.BigIntegerField(null=True, editable=False)
     reason = models.TextField(_("reason"), blank=True)
-
-    until: datetime | None  # set by selectors.history: when a later move ended this one
 
     class Meta:
         verbose_name = _("alias move")

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Annotated, TypedDict
 
 from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django_stubs_ext import Annotations, WithAnnotations
 
 from portal.core.actors import Actor
 from portal.core.models import User
@@ -37,6 +39,15 @@ class LiveAt:
     move: AliasMove
 
 
+class Until(TypedDict):
+    """What :func:`history` adds to a move: when a later one ended it."""
+
+    until: datetime | None
+
+
+MoveUntil = Annotated[AliasMove, Annotations[Until]]
+
+
 def current(model_name: str, alias: Alias) -> ModelVersion | None:
     """Return the version an alias of a model points at now."""
     assignment = (
@@ -62,7 +73,9 @@ def last_move_id(model_name: str, alias: Alias) -> int | None:
     )
 
 
-def history(model: RegisteredModel, alias: Alias | None = None) -> QuerySet[AliasMove]:
+def history(
+    model: RegisteredModel, alias: Alias | None = None
+) -> "QuerySet[WithAnnotations[AliasMove, Until]]":
     """Return a model's alias moves, newest first, each with ``until`` if a later one ended it."""
     later = AliasMove.objects.filter(
         model=OuterRef("model"), alias=OuterRef("alias"), id__gt=OuterRef("id")
@@ -120,3 +133,30 @@ def waiting_for(user: User) -> QuerySet[PromotionRequest]:
         .select_related("model", "candidate__model", "champion__model", "requested_by", "gate")
         .order_by("created_at")
     )
+
+
+def removable(before: datetime, model: RegisteredModel | None = None) -> list[ModelVersion]:
+    """Return the versions made before a moment that nothing refers to, for retention.
+
+    Spared are versions an alias points at, candidate and champion of live requests, and the last
+    former champions of each model, as many as it keeps rollback targets.
+    """
+    live = PromotionRequest.objects.filter(state__in=PromotionRequest.LIVE_STATES)
+    old = (
+        ModelVersion.objects.filter(created_at__lt=before)
+        .exclude(state=ModelVersion.State.REMOVED)
+        .exclude(pk__in=AliasAssignment.objects.values("version"))
+        .exclude(pk__in=live.values("candidate"))
+        .exclude(pk__in=live.filter(champion__isnull=False).values("champion"))
+        .select_related("model")
+        .order_by("pk")
+    )
+    if model is not None:
+        old = old.filter(model=model)
+    models = {version.model_id: version.model for version in old}
+    spared = {
+        version.pk
+        for one in models.values()
+        for version in former_champions(one)[: one.n_rollback_targets]
+    }
+    return [version for version in old if version.pk not in spared]

@@ -1,7 +1,7 @@
 """The metrics a gate looks at, computed for many resamples at once.
 
-A resample is a column of weights: how often each row was drawn. All functions take weights of
-shape (n_rows, n_resamples) and return one value per resample; one column of ones gives the plain
+A resample is a column of weights: how often each row was drawn. Every function takes rows drawn in
+shape (n_rows, n_resamples) and returns one value per resample; one column of ones gives the plain
 metric.
 """
 
@@ -12,6 +12,8 @@ from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
+
+from portal.registry.engine.words import gettext_noop
 
 Floats = NDArray[np.float64]
 
@@ -66,12 +68,21 @@ class Sample:
         return self.p >= self.threshold
 
 
-def _cumulative(sample: Sample, weights: Floats) -> tuple[Floats, Floats]:
-    """Return positives and rows at or above each distinct probability, by resample."""
-    drawn = weights[sample.order]
-    rows = np.cumsum(drawn, axis=0)[sample.tie_ends]
-    drawn[~sample.y[sample.order]] = 0.0
-    return np.cumsum(drawn, axis=0)[sample.tie_ends], rows
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """A sample and how often each of its rows was drawn, shape (n_rows, n_resamples)."""
+
+    sample: Sample
+    weights: Floats
+
+    @cached_property
+    def ranked(self) -> tuple[Floats, Floats]:
+        """Positives and rows at or above each distinct probability, for both ranking metrics."""
+        sample = self.sample
+        weights = self.weights[sample.order]
+        rows = np.cumsum(weights, axis=0)[sample.tie_ends]
+        weights[~sample.y[sample.order]] = 0.0
+        return np.cumsum(weights, axis=0)[sample.tie_ends], rows
 
 
 def _ratio(above: Floats, below: Floats) -> Floats:
@@ -80,39 +91,41 @@ def _ratio(above: Floats, below: Floats) -> Floats:
     return ratio
 
 
-def average_precision(sample: Sample, weights: Floats) -> Floats:
+def average_precision(drawn: Drawn) -> Floats:
     """Return the area under the precision-recall curve as the sum of recall steps times precision.
 
     NaN for a resample without positives. Source: scikit-learn, ``average_precision_score``.
     """
-    positives, rows = _cumulative(sample, weights)
+    positives, rows = drawn.ranked
     steps = np.diff(positives, axis=0, prepend=0.0)
     precision = np.divide(positives, rows, out=np.zeros_like(positives), where=rows > 0)
     return _ratio((steps * precision).sum(axis=0), positives[-1])
 
 
-def roc_auc(sample: Sample, weights: Floats) -> Floats:
+def roc_auc(drawn: Drawn) -> Floats:
     """Return the share of (positive, negative) pairs in the right order, ties half.
 
     NaN for a resample without positives or without negatives. Source: Hanley and McNeil 1982.
     """
-    positives, rows = _cumulative(sample, weights)
+    positives, rows = drawn.ranked
     negatives = rows - positives
     steps = np.diff(negatives, axis=0, prepend=0.0)
     middle = positives - np.diff(positives, axis=0, prepend=0.0) / 2
     return _ratio((steps * middle).sum(axis=0), positives[-1] * negatives[-1])
 
 
-def f1(sample: Sample, weights: Floats) -> Floats:
+def f1(drawn: Drawn) -> Floats:
     """Return 2·TP / (called + positives) at the model's own threshold; 0 when both are none."""
+    sample, weights = drawn.sample, drawn.weights
     hits: Floats = (sample.called & sample.y).astype(float) @ weights
     both: Floats = sample.called.astype(float) @ weights + sample.y.astype(float) @ weights
     value: Floats = np.divide(2 * hits, both, out=np.zeros_like(hits), where=both > 0)
     return value
 
 
-def brier(sample: Sample, weights: Floats) -> Floats:
+def brier(drawn: Drawn) -> Floats:
     """Return the mean squared distance of probability and label. Source: Brier 1950."""
+    sample, weights = drawn.sample, drawn.weights
     return _ratio((sample.p - sample.y) ** 2 @ weights, weights.sum(axis=0))
 
 
@@ -124,7 +137,7 @@ class Metric:
     label: str
     unit: str
     higher_is_better: bool
-    function: Callable[[Sample, Floats], Floats]
+    function: Callable[[Drawn], Floats]
     source: str
 
     @property
@@ -134,7 +147,7 @@ class Metric:
 
     def value(self, sample: Sample) -> float:
         """Return the metric on every row once."""
-        return float(self.function(sample, np.ones((len(sample.y), 1)))[0])
+        return float(self.function(Drawn(sample, np.ones((len(sample.y), 1))))[0])
 
 
 METRICS: Mapping[str, Metric] = MappingProxyType(
@@ -143,17 +156,31 @@ METRICS: Mapping[str, Metric] = MappingProxyType(
         for metric in (
             Metric(
                 "average_precision",
-                "PR-AUC (average precision)",
+                gettext_noop("PR-AUC (average precision)"),
                 "share",
                 True,
                 average_precision,
                 "scikit-learn, average_precision_score",
             ),
-            Metric("roc_auc", "ROC AUC", "share", True, roc_auc, "Hanley and McNeil 1982"),
             Metric(
-                "f1", "F1 at the version's own threshold", "share", True, f1, "van Rijsbergen 1979"
+                "roc_auc", gettext_noop("ROC AUC"), "share", True, roc_auc, "Hanley and McNeil 1982"
             ),
-            Metric("brier", "Brier score", "squared probability", False, brier, "Brier 1950"),
+            Metric(
+                "f1",
+                gettext_noop("F1 at the version's own threshold"),
+                "share",
+                True,
+                f1,
+                "van Rijsbergen 1979",
+            ),
+            Metric(
+                "brier",
+                gettext_noop("Brier score"),
+                "squared probability",
+                False,
+                brier,
+                "Brier 1950",
+            ),
         )
     }
 )

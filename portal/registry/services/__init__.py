@@ -1,7 +1,19 @@
 """The rules of the registry: the only way in for admin, API, tasks and commands."""
 
 from portal.registry.services.aliases import assign_alias, bootstrap_champion
+from portal.registry.services.applying import apply
+from portal.registry.services.decisions import approve, reject, withdraw
+from portal.registry.services.emergencies import (
+    Rollback,
+    break_glass,
+    quarantine,
+    release,
+    rollback,
+)
+from portal.registry.services.gates import sentences
 from portal.registry.services.manifests import read_artifact, verify
+from portal.registry.services.requests import request_promotion
+from portal.registry.services.upkeep import Removed, expire_due, remove_old_versions
 from portal.registry.services.versions import (
     check_policy,
     ensure_model,
@@ -10,12 +22,26 @@ from portal.registry.services.versions import (
 )
 
 __all__ = [
+    "Removed",
+    "Rollback",
+    "apply",
+    "approve",
     "assign_alias",
     "bootstrap_champion",
+    "break_glass",
     "check_policy",
     "ensure_model",
+    "expire_due",
     "freeze_evaluation_set",
+    "quarantine",
     "read_artifact",
     "register_version",
+    "reject",
+    "release",
+    "remove_old_versions",
+    "request_promotion",
+    "rollback",
+    "sentences",
     "verify",
+    "withdraw",
 ]

@@ -1,0 +1,50 @@
+"""The registry's own runs: expiry of requests and retention of versions."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+from portal.registry import services
+from portal.runs.context import RunContext
+from portal.runs.kinds import run_task
+from portal.runs.models import Queue
+from portal.runs.services.schedules import Plan, declare
+
+EXPIRE = "registry.expire_requests"
+RETAIN = "registry.remove_old_versions"
+
+
+@run_task(kind=EXPIRE, queue=Queue.MAINTENANCE, title=_("Expire promotion requests"))
+def expire_requests(ctx: RunContext) -> dict[str, Any]:
+    """Close requests whose time or ground is gone."""
+    return {"n_closed": services.expire_due()}
+
+
+@run_task(kind=RETAIN, queue=Queue.MAINTENANCE, title=_("Remove old model versions"))
+def remove_old_versions(ctx: RunContext) -> dict[str, Any]:
+    """Remove versions past retention that nothing refers to."""
+    removed = services.remove_old_versions()
+    ctx.log(f"{removed.n_versions} versions and {removed.n_artifacts} files removed")
+    return removed.to_dict()
+
+
+declare(
+    Plan(
+        name="expire-promotion-requests",
+        kind=EXPIRE,
+        interval=timedelta(minutes=5),
+        overlap_key=EXPIRE,
+        description="Close promotion requests whose time or ground is gone.",
+    )
+)
+declare(
+    Plan(
+        name="remove-old-model-versions",
+        kind=RETAIN,
+        crontab="30 3 * * *",
+        overlap_key=RETAIN,
+        missed_policy="once",
+        description="Remove model versions past retention that nothing refers to.",
+    )
+)

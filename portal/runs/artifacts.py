@@ -14,6 +14,8 @@ from typing import BinaryIO
 from botocore.exceptions import BotoCoreError, ClientError
 from django.core.files import File
 from django.core.files.storage import FileSystemStorage, Storage, storages
+from django.db import IntegrityError, connection, transaction
+from django.db.models import ProtectedError
 from django.utils.translation import gettext as _
 
 from portal.core.errors import Corrupt, NotFound, OutOfSpace, Unavailable
@@ -153,16 +155,52 @@ def save(data: Content, media_type: str) -> Artifact:
         When the object store does not answer.
     """
     storage = _storage()
-    with _translated(), _staged(data, _staging_folder(storage)) as staged:
+    with _translated(), _staged(data, _staging_folder(storage)) as staged, transaction.atomic():
+        _lock(staged.sha256, shared=True)
         artifact = Artifact(
             sha256=staged.sha256, size_bytes=staged.size_bytes, media_type=media_type
         )
         _publish(storage, staged, artifact.storage_name)
-    kept, _created = Artifact.objects.get_or_create(
-        sha256=artifact.sha256,
-        defaults={"size_bytes": artifact.size_bytes, "media_type": media_type},
-    )
+        kept, _created = Artifact.objects.get_or_create(
+            sha256=artifact.sha256,
+            defaults={"size_bytes": artifact.size_bytes, "media_type": media_type},
+        )
     return kept
+
+
+def remove_unreferenced(sha256: str) -> bool:
+    """Remove an artifact and its content unless something refers to it; return whether it is gone.
+
+    A lock on the digest, held to the end of the transaction by :func:`save` too, keeps content that
+    is being stored again from being taken away.
+
+    Raises
+    ------
+    Unavailable
+        When the object store does not answer; the row is then kept.
+    """
+    with transaction.atomic():
+        _lock(sha256, shared=False)
+        artifact = Artifact.objects.filter(pk=sha256).first()
+        if artifact is None:
+            return False
+        try:
+            with transaction.atomic(), connection.cursor() as cursor:
+                artifact.delete()
+                cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # a reference of just now counts
+                cursor.execute("SET CONSTRAINTS ALL DEFERRED")
+        except (ProtectedError, IntegrityError):
+            return False
+        with _translated():
+            _storage().delete(f"sha256/{sha256[:2]}/{sha256}")
+    return True
+
+
+def _lock(sha256: str, *, shared: bool) -> None:
+    """Hold a digest until the transaction ends: many may save it, one may remove it."""
+    function = "pg_advisory_xact_lock_shared" if shared else "pg_advisory_xact_lock"
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {function}(%s)", [int(sha256[:15], 16)])
 
 
 def _row(sha256: str) -> Artifact:

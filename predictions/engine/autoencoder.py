@@ -2,11 +2,12 @@
 
 Layers are gated (SwiGLU: Shazeer, 2020, arXiv:2002.05202) and levelled by their root mean square
 (Zhang and Sennrich, 2019, arXiv:1910.07467), without which products of small numbers vanish and
-nothing is learned for dozens of epochs. The widest layer is read as eight tokens of eight numbers, which attend to one another with four heads (Vaswani et al., 2017). The
-loss is the mean squared error of the reconstruction plus a focal loss (Lin et al., 2017,
-arXiv:1708.02002) of a linear head on the latent features. AdamW with cosine warm restarts
-(Loshchilov and Hutter, 2017 and 2019). The epoch that is kept is the best on rows set aside from
-the training rows; test rows have no part in it.
+nothing is learned for dozens of epochs. The widest layer is read as eight tokens of eight numbers,
+which attend to one another with four heads (Vaswani et al., 2017). The loss is the mean squared
+error of the reconstruction plus a focal loss (Lin et al., 2017, arXiv:1708.02002) of a linear head
+on the latent features. AdamW with cosine warm restarts (Loshchilov and Hutter, 2017 and 2019). The
+epoch that is kept is the best on rows set aside from the training rows; test rows have no part in
+it.
 
 Torch is loaded for fitting only: what comes out is plain arrays.
 """
@@ -125,7 +126,8 @@ class Encoder:
     def _gated(self, rows: Matrix, number: int) -> Matrix:
         gate = self._linear(rows, f"gate{number}")
         silu = gate / (1.0 + np.exp(-np.clip(gate, -80.0, 80.0)))
-        return _levelled((silu * self._linear(rows, f"value{number}")).astype(np.float32))
+        out: Matrix = _levelled((silu * self._linear(rows, f"value{number}")).astype(np.float32))
+        return out
 
     def _attended(self, rows: Matrix) -> Matrix:
         width = rows.shape[1] // N_TOKENS

@@ -155,12 +155,16 @@ if env.text("MILLWRIGHT_S3_BUCKET"):
 CELERY_BROKER_URL = state.broker_url(REDIS_URL)
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_RESULT_EXPIRES = None  # there are no results to clean up after
-CELERY_TASK_QUEUES = [Queue(name) for name in ("interactive", "train", "bench", "maintenance")]
+CELERY_TASK_QUEUES = [
+    Queue(name, routing_key=name) for name in ("interactive", "train", "bench", "maintenance")
+]
 CELERY_TASK_DEFAULT_QUEUE = "maintenance"
 CELERY_TASK_ACKS_LATE = (
     False  # a message is a hint; the run row is the truth and is sent again when lost
 )
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_DISABLE_PREFETCH = True  # take a message only when a slot is free
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_CREATE_MISSING_QUEUES = False

@@ -43,5 +43,9 @@ def n_waiting(queue: str) -> int:
         When the broker does not answer (see ``BROKER_DOWN``).
     """
     with current_app.connection_for_write() as connection:
-        declared: Any = Queue(queue, channel=connection.default_channel).queue_declare(passive=True)
+        try:
+            bound = Queue(queue, channel=connection.default_channel)
+            declared: Any = bound.queue_declare(passive=True)
+        except connection.channel_errors:
+            return 0  # an empty queue does not exist in Redis
         return int(declared.message_count)

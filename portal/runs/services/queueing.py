@@ -16,7 +16,7 @@ from portal.core.errors import Conflict, InvalidInput, NotFound
 from portal.lib import clock
 from portal.lib.hashing import canonical_json
 from portal.runs import events, kinds, leases, messages
-from portal.runs.models import Run, State
+from portal.runs.models import Queue, Run, State
 
 SEED_BITS = 31  # what every library takes
 
@@ -33,6 +33,7 @@ def enqueue(
     overlap_key: str = "",
     not_before: datetime | None = None,
     via_detail: str = "",
+    queue: str = "",
 ) -> Run:
     """Write a queued run in the caller's transaction; its message goes out on commit.
 
@@ -50,18 +51,20 @@ def enqueue(
         Runs that share a key never work at the same time.
     not_before
         The earliest start.
+    queue
+        Another queue than the kind's own.
 
     Raises
     ------
     NotFound
         When the kind is unknown.
     InvalidInput
-        When the parameters are not plain JSON.
+        When the parameters are not plain JSON, or there is no such queue.
     """
     known = kinds.get(kind)
     run = Run(
         kind=kind,
-        queue=known.queue,
+        queue=_queue(queue or known.queue),
         title=title[:200],
         parameters=_plain(parameters or {}),
         seed=secrets.randbits(SEED_BITS) if seed is None else seed,
@@ -95,6 +98,16 @@ def _plain(parameters: dict[str, Any]) -> dict[str, Any]:
             _("The parameters are not plain JSON (%(reason)s).") % {"reason": exc}
         ) from exc
     return parameters
+
+
+def _queue(name: str) -> Queue:
+    try:
+        return Queue(name)
+    except ValueError as exc:
+        raise InvalidInput(
+            _("There is no queue “%(seen)s”; the queues are: %(known)s.")
+            % {"seen": name, "known": ", ".join(Queue.values)}
+        ) from exc
 
 
 def _via(actor: Actor) -> str:
@@ -173,7 +186,7 @@ def _retried(old: Run, actor: Actor) -> Run:
         raise Conflict(message % {"state": old.get_state_display()}, code="not_retryable")
     new = Run(
         kind=old.kind,
-        queue=kinds.get(old.kind).queue,
+        queue=old.queue,
         title=old.title,
         parameters=old.parameters,
         seed=old.seed,

@@ -193,7 +193,8 @@ def _unheard() -> dict[str, list[UUID]]:
     found: dict[str, list[UUID]] = {}
     for run_id, queue in never.order_by("created_at").values_list("pk", "queue")[:BATCH]:
         found.setdefault(queue, []).append(run_id)
-    for queue in free.filter(sent_at__lt=late).values_list("queue", flat=True).distinct():
+    queues = free.filter(sent_at__lt=late).order_by("queue").values_list("queue", flat=True)
+    for queue in queues.distinct():
         sent = free.filter(queue=queue, sent_at__isnull=False)
         if _fewer_messages(queue, sent.count()):
             lost = sent.filter(sent_at__lt=late).order_by("created_at").values_list("pk", flat=True)

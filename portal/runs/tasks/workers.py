@@ -7,17 +7,19 @@ child that died without waiting for the lease, and hands runs back when it is to
 import os
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import structlog
 from billiard.exceptions import WorkerLostError
 from celery import signals
-from celery.worker.consumer import Consumer
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 
 from portal.runs.services import heartbeats, upkeep
+
+if TYPE_CHECKING:
+    from celery.worker.consumer import Consumer  # the web process need not load it
 
 HEARTBEAT_S = 5.0
 ROLE = "worker"
@@ -55,6 +57,8 @@ class Watch(threading.Thread):
                 upkeep.sweep_if_overdue()
             except (DatabaseError, InterfaceError) as exc:
                 log.warning("worker_database_trouble", work="watch", error=str(exc))
+            except Exception:  # the watch must outlive whatever a turn meets
+                log.exception("worker_watch_trouble")
             finally:
                 connection.close()
             if self.stopping.wait(HEARTBEAT_S):
@@ -65,7 +69,7 @@ _watches: dict[str, Watch] = {}
 
 
 @signals.worker_ready.connect
-def start_watch(sender: Consumer, **_kwargs: Any) -> None:
+def start_watch(sender: "Consumer", **_kwargs: Any) -> None:
     """Begin the signs of life when the worker takes messages; the first turn comes at once."""
     queues = sorted(sender.app.amqp.queues.consume_from)
     detail = {"queues": queues, "concurrency": sender.pool.num_processes}

@@ -4,7 +4,7 @@ Groups are drawn with replacement, because rows of a group are not independent (
 1993, ch. 13; cluster form: Field and Welsh 2007). The interval is the 2.5 to 97.5 percentile range.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,7 +69,12 @@ def measure(scored: Scored, names: Iterable[str] = tuple(METRICS)) -> dict[str, 
 
 
 def intervals(
-    scored: Scored, *, seed: int, n_draws: int, names: Iterable[str] = tuple(METRICS)
+    scored: Scored,
+    *,
+    seed: int,
+    n_draws: int,
+    names: Iterable[str] = tuple(METRICS),
+    on_draw: Callable[[], None] = lambda: None,
 ) -> dict[str, Interval]:
     """Return metrics with their bootstrap intervals.
 
@@ -83,6 +88,8 @@ def intervals(
         Draws; 0 gives figures without intervals.
     names : iterable of str
         Keys of `METRICS`.
+    on_draw : callable
+        Called before every draw; whatever it raises comes out of here.
 
     Returns
     -------
@@ -92,12 +99,10 @@ def intervals(
     names = tuple(names)
     # Ranking metrics sort the scores in every draw; sorted scores sort again in linear time.
     scored = scored.at(np.argsort(scored.probability, kind="stable"))
-    drawn = np.array(
-        [
-            [_value(name, scored, weight) for name in names]
-            for weight in _weights(scored.groups, seed, n_draws)
-        ]
-    ).reshape(n_draws, len(names))
+    drawn = np.empty((n_draws, len(names)))
+    for draw, weight in enumerate(_weights(scored.groups, seed, n_draws)):
+        on_draw()
+        drawn[draw] = [_value(name, scored, weight) for name in names]
     points = measure(scored, names)
     return {name: _interval(points[name], drawn[:, i]) for i, name in enumerate(names)}
 

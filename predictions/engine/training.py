@@ -27,7 +27,6 @@ from predictions.engine.crossfit import (
     fit,
     plan,
 )
-from predictions.engine.evaluation import EvaluationReport, ProtocolResult
 from predictions.engine.features import FEATURE_NAMES, N_FEATURES
 from predictions.engine.latent import fit_projection
 from predictions.engine.metrics import expected_calibration_error
@@ -35,6 +34,7 @@ from predictions.engine.parameters import TrainingParams
 from predictions.engine.problems import EngineError, Problem
 from predictions.engine.progress import Meter, OnProgress
 from predictions.engine.quality_model import QualityModel
+from predictions.engine.report import EvaluationReport, ProtocolResult
 from predictions.engine.rows import first_of_copies, group_numbers, row_keys
 from predictions.engine.signature import Signature, learned_signature
 from predictions.engine.splits import PROTOCOLS, Protocol
@@ -147,11 +147,11 @@ def train(
     meter.enter("compare", "Judging under other protocols")
     comparisons, failed = _compared(others, params, seed, meter)
     meter.enter("report", "Writing the report")
-    result = evaluation.judge(shots, fits, main.protocol, seed=seed, n_draws=params.n_bootstraps)
+    result = _judged(main, fits, params, seed, meter)
     calling = _calling(shots, fits)
     findings = (*left_out, *capped, *checks.findings, *failed)
     report = _report(
-        _Judged(params, seed, used, every, shots, kept, checks, fitted),
+        _Basis(params, seed, used, every, shots, kept, checks, fitted),
         fits,
         result,
         comparisons,
@@ -243,11 +243,22 @@ def _compared(
         except OneClassPart:
             failed.append(Problem(trial.protocol.name, "comparison_not_possible"))
             continue
-        n_draws = params.n_bootstraps
-        results.append(
-            evaluation.judge(trial.shots, fits, trial.protocol, seed=seed, n_draws=n_draws)
-        )
+        results.append(_judged(trial, fits, params, seed, meter))
     return tuple(results), tuple(failed)
+
+
+def _judged(
+    trial: _Trial, fits: Sequence[FoldFit], params: TrainingParams, seed: int, meter: Meter
+) -> ProtocolResult:
+    message = f"Drawing intervals under the protocol {trial.protocol.name}"
+    return evaluation.judge(
+        trial.shots,
+        fits,
+        trial.protocol,
+        seed=seed,
+        n_draws=params.n_bootstraps,
+        on_draw=lambda: meter.advance(0, message),
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -281,8 +292,8 @@ def _calling(shots: Shots, fits: Sequence[FoldFit]) -> _Calling:
 
 
 @dataclass(frozen=True, eq=False)
-class _Judged:
-    """What was judged, for the report."""
+class _Basis:
+    """What the figures rest on, for the report."""
 
     params: TrainingParams
     seed: int
@@ -305,24 +316,24 @@ class _Judged:
 
 
 def _report(
-    judged: _Judged,
+    basis: _Basis,
     fits: Sequence[FoldFit],
     result: ProtocolResult,
     comparisons: tuple[ProtocolResult, ...],
     threshold: float,
     findings: tuple[Problem, ...],
 ) -> EvaluationReport:
-    shots = judged.shots
+    shots = basis.shots
     rows, scored = evaluation.out_of_fold(shots, fits)
-    parts = evaluation.slices(scored, judged.slice_columns(rows))
+    parts = evaluation.slices(scored, basis.slice_columns(rows))
     ranked = sorted(
-        zip(FEATURE_NAMES, judged.fitted.booster.importance().tolist(), strict=True),
+        zip(FEATURE_NAMES, basis.fitted.booster.importance().tolist(), strict=True),
         key=lambda item: -item[1],
     )
     return EvaluationReport(
-        seed=judged.seed,
-        params=judged.params.to_dict(),
-        n_rows=len(judged.every),
+        seed=basis.seed,
+        params=basis.params.to_dict(),
+        n_rows=len(basis.every),
         n_distinct=len(shots),
         n_groups=len(np.unique(shots.groups)),
         defect_share=float(shots.labels.mean()),
@@ -335,6 +346,6 @@ def _report(
         slices=parts,
         worst_slice=evaluation.worst(parts),
         importance=dict(ranked),
-        checks=judged.checks,
+        checks=basis.checks,
         findings=findings,
     )

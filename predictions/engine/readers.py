@@ -1,0 +1,246 @@
+"""Read batches of shots from text and Parquet streams, and say what is wrong with them."""
+
+from collections.abc import Iterator, Mapping
+from typing import BinaryIO, ClassVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pv
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from predictions.engine.cells import CellReader
+from predictions.engine.headers import HeaderMatch, is_known, match
+from predictions.engine.problems import EngineError, Problem, ProblemList
+from predictions.engine.shot_table import ShotTable, SourceInfo
+from predictions.engine.textfile import TextFormat, UndecodableText, sniff
+
+#: Bytes of text parsed at a time; about 4,000 shots per MB.
+BLOCK_BYTES = 4 << 20
+
+_FOREIGN = {
+    b"PK\x03\x04": "an Excel workbook or ZIP archive",
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook",
+    b"\x1f\x8b": "a gzip archive",
+    b"%PDF": "a PDF document",
+    b"SQLi": "a SQLite database",
+}
+
+
+class TableError(EngineError):
+    """The file cannot become a table of shots."""
+
+    code: ClassVar[str] = "bad_table"
+
+
+class UnreadableTable(TableError):
+    """Not a text or Parquet file, damaged, or in an unknown encoding."""
+
+    code: ClassVar[str] = "unreadable_table"
+
+
+class EmptyTable(TableError):
+    """No header or no shots."""
+
+    code: ClassVar[str] = "empty_table"
+
+
+class TooLarge(TableError):
+    """More rows than are read at once."""
+
+    code: ClassVar[str] = "table_too_large"
+
+
+class HeaderProblem(TableError):
+    """Columns are missing or occur twice."""
+
+    code: ClassVar[str] = "bad_header"
+
+
+class CellProblem(TableError):
+    """Rows or cells break a rule."""
+
+    code: ClassVar[str] = "bad_cells"
+
+
+def unreadable(reason: object) -> Problem:
+    text = " ".join(str(reason).split()).rstrip(".")
+    return Problem("", "unreadable", None, {"reason": text[:200]})
+
+
+def batches(
+    stream: BinaryIO, found: ProblemList, batch_rows: int, options: Mapping[str, bool]
+) -> Iterator[ShotTable]:
+    head = stream.read(4)
+    stream.seek(0)
+    if not head:
+        raise EmptyTable([Problem("", "empty_file")])
+    if head in {b"PAR1", b"PARE"}:
+        return _parquet_batches(stream, found, batch_rows, options)
+    for mark, name in _FOREIGN.items():
+        if head.startswith(mark):
+            raise UnreadableTable([Problem("", "wrong_format", None, {"value": name})])
+    return _text_batches(stream, found, batch_rows, options)
+
+
+def _matched(names: tuple[str, ...], options: Mapping[str, bool]) -> HeaderMatch:
+    header = match(names, require_label=options["require_label"])
+    if header.problems:
+        raise HeaderProblem(header.problems)
+    return header
+
+
+def _text_batches(
+    stream: BinaryIO, found: ProblemList, batch_rows: int, options: Mapping[str, bool]
+) -> Iterator[ShotTable]:
+    layout = _layout(stream)
+    header = _matched(layout.names, options)
+    cells = CellReader(found, decimal_comma=layout.delimiter == ";", **options)
+    ragged: list[int] = []
+    n_blank = 0
+    next_row = layout.header_rows + 1
+    for batch in _text_reader(stream, layout, header, found, ragged):
+        rows = _row_numbers(next_row, batch.num_rows, ragged)
+        next_row += batch.num_rows
+        filled = _filled(batch)
+        n_blank += int(batch.num_rows - filled.size)
+        source = SourceInfo(
+            "csv",
+            layout.encoding,
+            layout.delimiter,
+            layout.header_rows,
+            header.ignored,
+            n_blank,
+        )
+        for start in range(0, max(1, filled.size), batch_rows):
+            kept = filled[start : start + batch_rows]
+            columns = {name: batch.column(name).take(pa.array(kept)) for name in header.columns}
+            yield ShotTable(cells.canonical(columns, rows[kept]), source)
+
+
+def _layout(stream: BinaryIO) -> TextFormat:
+    try:
+        layout = sniff(stream, is_known)
+    except UndecodableText as exc:
+        params = {"position": exc.position}
+        raise UnreadableTable([Problem("", "wrong_encoding", None, params)]) from exc
+    if not any(name.strip() for name in layout.names):
+        raise EmptyTable([Problem("", "empty_file")])
+    return layout
+
+
+def _text_reader(
+    stream: BinaryIO,
+    layout: TextFormat,
+    header: HeaderMatch,
+    found: ProblemList,
+    ragged: list[int],
+) -> Iterator[pa.RecordBatch]:
+    """Yield batches of text columns under their canonical names; note rows of wrong length."""
+
+    def note(row: pv.InvalidRow) -> str:
+        ragged.append(row.number)
+        params = {"value": row.actual_columns, "expected": row.expected_columns}
+        found.add(Problem("", "ragged_row", row.number, params))
+        return "skip"
+
+    names = [f"column {index}" for index in range(len(layout.names))]
+    for name, index in header.columns.items():
+        names[index] = name
+    try:
+        reader = pv.open_csv(
+            _KeptOpen(stream),
+            read_options=pv.ReadOptions(
+                use_threads=False,
+                skip_rows=layout.header_rows,
+                column_names=names,
+                encoding=layout.encoding,
+                block_size=BLOCK_BYTES,
+            ),
+            parse_options=pv.ParseOptions(
+                delimiter=layout.delimiter, invalid_row_handler=note, ignore_empty_lines=False
+            ),
+            convert_options=pv.ConvertOptions(
+                column_types=dict.fromkeys(names, pa.string()),
+                include_columns=list(header.columns),
+                strings_can_be_null=False,
+            ),
+        )
+        yield from reader
+    except pa.ArrowInvalid as exc:
+        if "Could not skip initial" in str(exc):
+            raise EmptyTable([Problem("", "no_rows")]) from exc
+        raise UnreadableTable([unreadable(exc)]) from exc
+
+
+def _row_numbers(first: int, n_rows: int, ragged: list[int]) -> NDArray[np.int64]:
+    """Return the line of each row read, counting the rows of wrong length that were left out."""
+    rows = np.arange(first, first + n_rows, dtype=np.int64)
+    for line in ragged:
+        rows += rows >= line
+    return rows
+
+
+def _filled(batch: pa.RecordBatch) -> NDArray[np.intp]:
+    """Return the positions of rows with any content among the known columns."""
+    content = np.zeros(batch.num_rows, dtype=bool)
+    for column in batch.columns:
+        content |= np.asarray(pc.not_equal(pc.utf8_trim_whitespace(column), ""))
+        if content.all():
+            break
+    return np.flatnonzero(content)
+
+
+def _parquet_batches(
+    stream: BinaryIO, found: ProblemList, batch_rows: int, options: Mapping[str, bool]
+) -> Iterator[ShotTable]:
+    try:
+        file = pq.ParquetFile(_KeptOpen(stream))
+        names = tuple(file.schema_arrow.names)
+        header = _matched(names, options)
+        cells = CellReader(found, **options)
+        source = SourceInfo("parquet", ignored_columns=header.ignored)
+        written = {name: names[index] for name, index in header.columns.items()}
+        next_row = 1
+        for batch in file.iter_batches(batch_rows, columns=list(written.values())):
+            rows = np.arange(next_row, next_row + batch.num_rows, dtype=np.int64)
+            next_row += batch.num_rows
+            columns = {name: _plain(batch.column(column)) for name, column in written.items()}
+            yield ShotTable(cells.canonical(columns, rows), source)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as exc:
+        raise UnreadableTable([unreadable(exc)]) from exc
+
+
+def _plain(column: pa.Array) -> pa.Array:
+    """Return a column without dictionary encoding; times and other types become text."""
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        return _plain(column.dictionary_decode())
+    if pa.types.is_null(kind):
+        return column.cast(pa.string())
+    if pa.types.is_temporal(kind):
+        return column.cast(pa.string())
+    return column
+
+
+class _KeptOpen:
+    """Lends a stream to a reader that would close it."""
+
+    closed = False
+    mode = "rb"
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self.stream = stream
+
+    def read(self, size: int = -1) -> bytes:
+        return self.stream.read(size)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self.stream.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self.stream.tell()
+
+    def close(self) -> None:
+        """Leave the stream to its owner."""

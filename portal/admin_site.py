@@ -1,8 +1,101 @@
-from django.utils.translation import gettext_lazy as _
+"""The admin site: its name, its sidebar and its dashboard."""
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.template.response import TemplateResponse
+from django.templatetags.static import static
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from unfold.sites import UnfoldAdminSite
 
+from portal.console import selectors
+from portal.core.grants import grants_of
 
-class PortalAdminSite(UnfoldAdminSite):
+Entry = dict[str, Any]
+
+
+class PortalAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold ships no types
     site_title = "Millwright"
     site_header = "Millwright"
-    index_title = _("Dashboard")
+    index_title = gettext_lazy("Dashboard")
+
+    def index(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> TemplateResponse:
+        """Show what runs, what waits, what is live and what is wrong."""
+        context = {
+            "overview": selectors.overview(request.user),
+            "grants": grants_of(request),
+            **(extra_context or {}),
+        }
+        page: TemplateResponse = super().index(request, context)
+        return page
+
+
+def _entry(title: str, icon: str, name: str, badge: int = 0, variant: str = "") -> Entry:
+    app, model = name.split(".")
+    return {
+        "title": title,
+        "icon": icon,
+        "link": reverse(f"admin:{app}_{model}_changelist"),
+        "permission": lambda request: request.user.has_perm(f"{app}.view_{model}"),
+        "badge": str(badge) if badge else None,
+        "badge_variant": variant,
+    }
+
+
+def navigation(request: HttpRequest) -> list[dict[str, Any]]:
+    """Return the sidebar, grouped by work; entries the person may not see are left out."""
+    n_waiting = selectors.n_waiting(request.user)
+    n_alerts = selectors.n_open_alerts()
+    dashboard = {"title": _("Dashboard"), "icon": "dashboard", "link": reverse("admin:index")}
+    groups: list[tuple[str, list[Entry]]] = [
+        ("", [dashboard]),
+        (
+            _("Work"),
+            [
+                _entry(_("Data sets"), "dataset", "predictions.dataset"),
+                _entry(_("Runs"), "play_circle", "runs.run"),
+                _entry(_("Schedules"), "schedule", "runs.schedule"),
+            ],
+        ),
+        (
+            _("Models"),
+            [
+                _entry(_("Models"), "deployed_code", "registry.registeredmodel"),
+                _entry(_("Versions"), "layers", "registry.modelversion"),
+                _entry(
+                    _("Promotions"), "approval", "registry.promotionrequest", n_waiting, "warning"
+                ),
+                _entry(_("Predictions"), "online_prediction", "predictions.prediction"),
+            ],
+        ),
+        (
+            _("Watch"),
+            [
+                _entry(_("Alerts"), "notifications", "core.alert", n_alerts, "danger"),
+                _entry(_("Audit log"), "policy", "core.auditentry"),
+            ],
+        ),
+        (
+            _("Access"),
+            [
+                _entry(_("People"), "person", "core.user"),
+                _entry(_("Roles"), "groups", "auth.group"),
+                _entry(_("API keys"), "key", "core.apikey"),
+            ],
+        ),
+    ]
+    return [{"title": title, "separator": bool(title), "items": items} for title, items in groups]
+
+
+def stylesheet(request: HttpRequest) -> str:
+    """Return the address of the portal's own style sheet."""
+    return static("console/console.css")
+
+
+def favicon(request: HttpRequest) -> str:
+    """Return the address of the portal's icon."""
+    return static("console/favicon.svg")

@@ -40,7 +40,7 @@ X_FRAME_OPTIONS = "DENY"
 
 # --- Application ---------------------------------------------------------------------------------
 INSTALLED_APPS = [
-    "unfold",
+    "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",
     "portal.apps.PortalAdminConfig",
     "django.contrib.auth",
@@ -224,6 +224,38 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
+}
+
+# --- Console -------------------------------------------------------------------------------------
+UNFOLD = {
+    "SITE_TITLE": "Millwright",
+    "SITE_HEADER": "Millwright",
+    "SITE_SUBHEADER": _("Machine-learning operations"),
+    "SITE_SYMBOL": "precision_manufacturing",
+    "SITE_URL": None,
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": "portal.admin_site.favicon"},
+    ],
+    "SHOW_HISTORY": True,
+    "SHOW_LANGUAGES": True,
+    "SHOW_BACK_BUTTON": False,
+    "STYLES": ["portal.admin_site.stylesheet"],
+    "SIDEBAR": {"navigation": "portal.admin_site.navigation"},
+    "COLORS": {
+        "primary": {
+            "50": "oklch(97.5% .014 240)",
+            "100": "oklch(94% .03 240)",
+            "200": "oklch(88.5% .055 240)",
+            "300": "oklch(81% .09 240)",
+            "400": "oklch(71% .12 240)",
+            "500": "oklch(60% .125 240)",
+            "600": "oklch(51% .115 242)",
+            "700": "oklch(43.5% .1 243)",
+            "800": "oklch(37.5% .083 244)",
+            "900": "oklch(32% .066 245)",
+            "950": "oklch(23.5% .05 246)",
+        },
+    },
 }
 
 # --- Logs ----------------------------------------------------------------------------------------

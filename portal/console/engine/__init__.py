@@ -1,0 +1,1 @@
+"""Geometry of the small pictures on the pages: numbers in, coordinates out."""

@@ -1,0 +1,203 @@
+"""Template tags of the portal's own pages."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django import template
+from django.forms import BoundField
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import get_language, gettext
+from django.utils.translation import gettext_lazy as _
+
+from portal.console.engine import plots, prose
+from portal.core import formats
+from portal.registry.models import AliasMove
+from portal.runs.models import Run, State
+from predictions.engine.features import BY_NAME, Feature
+from predictions.engine.problems import TEMPLATES
+
+register = template.Library()
+
+register.filter("ago", formats.ago)
+register.filter("moment", formats.moment)
+register.filter("duration", formats.duration)
+register.filter("number", formats.number)
+register.filter("share", formats.share)
+register.filter("size", formats.size)
+register.filter("short", formats.short)
+register.simple_tag(formats.badge, name="badge")
+register.simple_tag(formats.state_badge, name="state_badge")
+
+
+@register.filter
+def get(mapping: Mapping[str, Any] | None, key: str) -> Any:
+    """Return one value of a mapping whose keys are data."""
+    return mapping.get(key) if mapping else None
+
+
+@register.filter
+def as_percent(fraction: float | None) -> str:
+    """Return a fraction as a CSS percentage."""
+    return f"{100 * (fraction or 0):.1f}%"
+
+
+@register.filter
+def pretty_json(value: object) -> str:
+    """Return JSON a person can read."""
+    return json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True, default=str)
+
+
+@register.filter
+def is_plain(value: object) -> bool:
+    """Whether a value fits on one line."""
+    return not isinstance(value, Mapping | list | tuple)
+
+
+@register.inclusion_tag("console/_calibration.html")
+def calibration(curve: Sequence[Mapping[str, Any]] | None) -> dict[str, Any]:
+    """Draw predicted against observed shares."""
+    return {"plot": plots.calibration(curve or [])}
+
+
+@register.inclusion_tag("console/_spark.html")
+def spark(values: Sequence[float]) -> dict[str, Any]:
+    """Draw the course of one metric as a small line."""
+    return {"points": plots.spark(values)}
+
+
+@register.inclusion_tag("console/_interval.html")
+def interval(value: float, low: float, high: float, zero: float = 0.0) -> dict[str, Any]:
+    """Draw a difference with its interval against zero."""
+    return {"plot": plots.interval(value, low, high, zero)}
+
+
+@register.inclusion_tag("console/_field.html")
+def form_field(field: BoundField) -> dict[str, Any]:
+    """Lay out one field: label, control, help and errors."""
+    return {"field": field}
+
+
+@register.filter
+def percent_number(fraction: float | None) -> int:
+    """Return a fraction as a whole percentage, for machines that read the page aloud."""
+    return round(100 * (fraction or 0))
+
+
+@register.filter
+def tr(text: object) -> str:
+    """Return the translation of a sentence that was stored in English."""
+    return gettext(str(text)) if text else ""
+
+
+@register.filter
+def sentence(finding: Mapping[str, Any]) -> str:
+    """Return a stored finding in the reader's language."""
+    wording = TEMPLATES.get(str(finding.get("code")))
+    values = {"field": finding.get("field"), "row": finding.get("row"), **finding.get("params", {})}
+    try:
+        return gettext(wording).format(**values) if wording else str(finding.get("message", ""))
+    except (KeyError, ValueError):
+        return str(finding.get("message", ""))
+
+
+@register.filter
+def state_name(value: str) -> str:
+    """Return what people call a state of a run."""
+    return str(State(value).label) if value in State.values else value
+
+
+@register.filter
+def via_name(value: str) -> str:
+    """Return what people call a way of starting something."""
+    return str(Run.Via(value).label) if value in Run.Via.values else value
+
+
+@register.filter
+def first_items(mapping: Mapping[str, Any] | None, n: int) -> list[tuple[str, Any]]:
+    """Return the largest values of a mapping with their keys."""
+    pairs = (mapping or {}).items()
+    return sorted(pairs, key=lambda pair: -float(pair[1]))[:n]
+
+
+@register.simple_tag
+def feature_label(feature: Feature | str | None) -> str:
+    """Return what people call a feature, in the reader's language."""
+    known = BY_NAME.get(feature) if isinstance(feature, str) else feature
+    if known is None:
+        return ""
+    return known.label_ko if get_language() == "ko" else known.label_en
+
+
+@register.filter
+def tone(value: str) -> str:
+    """Return the colour of a state."""
+    return formats.TONES.get(value, "")
+
+
+@register.filter
+def signed(value: object, digits: int = 3) -> str:
+    """Return a number with its sign."""
+    text = formats.number(value, digits)
+    return f"+{text}" if isinstance(value, int | float) and value > 0 else text
+
+
+@register.simple_tag
+def verdict_badge(verdict: str) -> SafeString:
+    """Return what an interval says of one metric."""
+    words = {
+        "better": (_("better"), "ok"),
+        "worse": (_("worse"), "bad"),
+        "undecided": (_("not decided"), "warn"),
+    }
+    return formats.badge(*words.get(verdict, (verdict, "")))
+
+
+@register.simple_tag
+def artifact_url(sha256: str) -> str:
+    """Return where the API gives out an artifact."""
+    return f"/api/v1/artifacts/{sha256}/"
+
+
+@register.simple_tag
+def events_url(run_id: object) -> str:
+    """Return where the API streams a run's events."""
+    return f"/api/v1/runs/{run_id}/events/"
+
+
+@register.simple_tag
+def move_badge(move: AliasMove) -> SafeString:
+    """Return how an alias came to move, loud where it should be."""
+    tones = {"rollback": "warn", "break_glass": "bad", "promotion": "ok"}
+    return formats.badge(move.get_kind_display(), tones.get(move.kind, ""))
+
+
+@register.simple_tag
+def metric_cell(evaluation: Mapping[str, Any], name: str, label: str) -> SafeString:
+    """Return a table cell with one figure of an evaluation."""
+    return figure_cell(evaluation.get("metrics"), name, label)
+
+
+@register.simple_tag
+def figure_cell(metrics: Mapping[str, Any] | None, name: str, label: str) -> SafeString:
+    """Return a table cell with a figure and its interval."""
+    figure = (metrics or {}).get(name) or {}
+    interval_text = ""
+    if figure.get("low") is not None and figure.get("high") is not None:
+        interval_text = f"{formats.number(figure['low'])} … {formats.number(figure['high'])}"
+    return format_html(
+        '<td class="mw-num" data-label="{}"><span>{}<small>{}</small></span></td>',
+        gettext(label),
+        formats.number(figure.get("value")),
+        interval_text,
+    )
+
+
+@register.filter(name="prose")
+def as_prose(text: str) -> SafeString:
+    """Return the plain Markdown of model cards as HTML; everything else is escaped."""
+    return mark_safe(prose.html(text))  # noqa: S308 - every character of the text was escaped
+
+
+register.simple_tag(formats.bar, name="bar")

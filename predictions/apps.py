@@ -6,3 +6,9 @@ class PredictionsConfig(AppConfig):
     name = "predictions"
     verbose_name = _("Predictions")
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from portal.registry import families  # noqa: PLC0415 - models load before ready, not before this
+        from predictions.services.quality import QualityFamily  # noqa: PLC0415 - as above
+
+        families.register(QualityFamily())

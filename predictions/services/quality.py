@@ -1,0 +1,68 @@
+"""What the registry asks of the quality family."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+import numpy as np
+from django.db.models import Max, Min
+
+from portal.registry.families import Scored
+from portal.registry.models import EvaluationSet, ModelVersion
+from portal.runs import artifacts
+from predictions.models import Prediction
+from predictions.services import serving
+from predictions.services.models import FAMILY_NAME
+
+
+class QualityFamily:
+    """Scores versions by their serving form, the very file that would go live."""
+
+    name = FAMILY_NAME
+
+    def score(self, version: ModelVersion, evaluation_set: EvaluationSet) -> Scored:
+        """Score a version on a frozen set; copies of a shot are counted once.
+
+        Raises
+        ------
+        Corrupt
+            When the version or the set does not match its digest.
+        """
+        from predictions.engine import evaluation, tables  # noqa: PLC0415 - scipy and pyarrow are large
+
+        with artifacts.open_verified(evaluation_set.artifact_id) as path:
+            table = tables.read_table(path, check_ranges=False, require_label=True)
+        model = serving.load(version).model
+        scored = evaluation.score(model, table)
+        return Scored(
+            y_true=scored.labels.astype(np.int_),
+            probability=scored.probability,
+            group_ids=scored.groups.astype(np.int_),
+            threshold=model.threshold,
+        )
+
+    def warm(self, version: ModelVersion) -> None:
+        """Load a version as a web process would; raise ``Corrupt`` when it cannot."""
+        serving.load(version)
+
+    def affected_predictions(
+        self, version: ModelVersion, since: datetime, until: datetime
+    ) -> Mapping[str, Any]:
+        """Count the answers a version gave in a span of time."""
+        answered = Prediction.objects.filter(version=version, at__gte=since, at__lt=until)
+        span = answered.aggregate(first=Min("at"), last=Max("at"))
+        query = urlencode(
+            {
+                "model": version.model.name,
+                "model_version": version.number,
+                "since": since.isoformat(),
+                "until": until.isoformat(),
+            }
+        )
+        return {
+            "count": answered.count(),
+            "first_at": span["first"].isoformat() if span["first"] else None,
+            "last_at": span["last"].isoformat() if span["last"] else None,
+            "url": f"/api/v1/predictions/?{query}",
+        }

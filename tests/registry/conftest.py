@@ -1,6 +1,7 @@
 """A small world for the registry: people, a family of known scores, versions."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
@@ -8,17 +9,20 @@ from uuid import uuid4
 import numpy as np
 import pytest
 from django.contrib.auth.models import Permission
+from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
 
 from portal.core.actors import Actor
 from portal.core.models import User
 from portal.lib import clock
 from portal.registry import families, services
 from portal.registry.families import Scored
-from portal.registry.models import EvaluationSet, ModelVersion, RegisteredModel
+from portal.registry.models import EvaluationSet, ModelVersion, PromotionRequest, RegisteredModel
 from portal.runs import artifacts
 from portal.runs.models import Queue, Run, State
 
 N_ROWS = 600
+SYSTEM = Actor.system("millwright")
 
 
 class Scores:
@@ -60,7 +64,12 @@ def family(monkeypatch: pytest.MonkeyPatch) -> Scores:
 
 @pytest.fixture
 def model(family: Scores, db: None) -> RegisteredModel:
-    return services.ensure_model(name="castings", family=family.name, title="Castings")
+    return services.ensure_model(
+        name="castings",
+        family=family.name,
+        title="Castings",
+        gate_policy={"n_resamples": 200},
+    )
 
 
 @pytest.fixture
@@ -165,4 +174,41 @@ def candidate(champion: ModelVersion, version: Callable[..., ModelVersion]) -> M
     return version(2.5)
 
 
-SYSTEM = Actor.system("millwright")
+@pytest.fixture
+def request_for(as_operator: Actor) -> Callable[..., PromotionRequest]:
+    """Give ``request_for(version)``: a live request that the operator made."""
+
+    def make(version: ModelVersion, actor: Actor | None = None) -> PromotionRequest:
+        return services.request_promotion(
+            version=version, reason="ranks better", actor=actor or as_operator
+        )
+
+    return make
+
+
+@pytest.fixture
+def opened(
+    candidate: ModelVersion, request_for: Callable[..., PromotionRequest]
+) -> PromotionRequest:
+    """Give the operator's request for version 2."""
+    return request_for(candidate)
+
+
+@pytest.fixture
+def approved(opened: PromotionRequest, as_approver: Actor) -> PromotionRequest:
+    """Give the same request, approved."""
+    return services.approve(request_id=opened.pk, digest=opened.digest, actor=as_approver)
+
+
+@pytest.fixture
+def without_guards() -> Callable[[], AbstractContextManager[CursorWrapper]]:
+    """Give a cursor for an attacker who is past the triggers, as a database administrator is."""
+
+    @contextmanager
+    def open_up() -> Iterator[CursorWrapper]:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET LOCAL session_replication_role = replica")
+            yield cursor
+            cursor.execute("SET LOCAL session_replication_role = origin")
+
+    return open_up

@@ -31,7 +31,6 @@ def grant(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
         ("registry", "0004_guards"),
         ("core", "0003_roles_and_audit_guards"),

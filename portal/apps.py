@@ -6,4 +6,5 @@ class PortalAdminConfig(AdminConfig):
 
     def ready(self) -> None:
         super().ready()
-        from portal import celery  # noqa: F401, PLC0415 - the app must exist before any task is sent
+        # The Celery app must exist before any task is sent, the checks before anything is checked.
+        from portal import celery, checks  # noqa: F401, PLC0415

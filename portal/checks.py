@@ -131,12 +131,10 @@ def check_redis() -> Iterator[CheckMessage]:
 def _redis_options(client: redis.Redis) -> dict[str, str]:
     """Return what Redis tells about its configuration; hosted servers often refuse."""
     try:
-        return {
-            **client.config_get("maxmemory-policy"),
-            **client.config_get("appendonly"),
-        }
+        told = client.config_get("maxmemory-policy") | client.config_get("appendonly")
     except redis.ResponseError:
         return {}
+    return {str(name): str(value) for name, value in told.items()}
 
 
 @register(Tags.database)

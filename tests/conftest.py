@@ -1,7 +1,6 @@
 """Fixtures for every test: Redis, child processes, real workers, the whole product."""
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from django.db import connection
 from pytest_django import DjangoDbBlocker
 
 from tests import waiting
-from tests.live import LiveStack, new_live_stack
+from tests.live import LiveStack, live
 from tests.worker import Worker
 
 
@@ -72,8 +71,5 @@ def celery_worker(
 @pytest.fixture(scope="session")
 def live_stack() -> Iterator[LiveStack]:
     """Give the whole running product in a state folder of its own, shared by all tests that ask."""
-    stack, folder = new_live_stack()
-    stack.start()
-    yield stack
-    stack.close()
-    shutil.rmtree(folder, ignore_errors=True)
+    with live() as stack:
+        yield stack

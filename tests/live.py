@@ -2,17 +2,22 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
 from urllib.request import urlopen
 
+import psycopg
+
+from portal.stack.processes import spawn
 from tests.waiting import wait_for
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -52,28 +57,50 @@ class LiveStack:
     def start(self, *options: str, timeout: float = 90) -> None:
         """Start the supervisor and return when the web answers."""
         with self.log.open("ab") as output:
-            self.process = process = subprocess.Popen(  # noqa: S603 - the words are ours
+            self.process = process = spawn(
                 [sys.executable, "-m", "portal.stack", "serve", "--no-demo", *options],
-                cwd=ROOT,
                 env=self.env,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
+                output=output.fileno(),
+                cwd=ROOT,
             )
-        wait_for(lambda: self.answers() or process.poll() is not None, timeout)
+        wait_for(lambda: self.is_ready() or process.poll() is not None, timeout)
         assert process.poll() is None, self.console()
+
+    def is_running(self) -> bool:
+        """Whether the supervisor lives."""
+        return self.process is not None and self.process.poll() is None
+
+    def is_ready(self) -> bool:
+        """Whether the supervisor has said that the web answers."""
+        try:
+            facts = self.state()
+        except FileNotFoundError:
+            return False
+        return (
+            bool(facts.get("ready"))
+            and self.process is not None
+            and facts["pid"] == self.process.pid
+        )
 
     def console(self) -> str:
         """Return what the supervisor has printed."""
         return self.log.read_text()
 
-    def answers(self, path: str = "/livez") -> bool:
+    def answers(self, path: str = "/admin/login/") -> bool:
         """Whether the web gives a good answer to a GET."""
         try:
             with urlopen(self.url + path, timeout=5) as answer:  # noqa: S310 - our own loopback
                 return bool(answer.status < 400)
         except (URLError, OSError):
             return False
+
+    def database_answers(self) -> bool:
+        """Whether the embedded Postgres takes connections."""
+        try:
+            psycopg.connect(self.state()["database_url"], connect_timeout=3).close()
+        except psycopg.OperationalError:
+            return False
+        return True
 
     def state(self) -> dict[str, Any]:
         """Return what the supervisor says about itself: URLs, members and their process ids."""
@@ -149,12 +176,19 @@ class LiveStack:
 
     def close(self) -> None:
         """End everything, however far it came."""
-        if self.process is not None and self.process.poll() is None:
+        if self.is_running():
             self.interrupt()
 
 
-def new_live_stack(settings: Mapping[str, str] | None = None) -> tuple[LiveStack, Path]:
-    """Return a stack that is not started yet, and the folder to remove in the end."""
+@contextmanager
+def live(settings: Mapping[str, str] | None = None) -> Iterator[LiveStack]:
+    """Run a stack with settings of its own for the time of a ``with`` block."""
     folder = Path(tempfile.mkdtemp(prefix="millwright-live-"))
     folder.chmod(0o711)
-    return LiveStack(folder / "home", settings), folder
+    stack = LiveStack(folder / "home", settings)
+    try:
+        stack.start()
+        yield stack
+    finally:
+        stack.close()
+        shutil.rmtree(folder, ignore_errors=True)

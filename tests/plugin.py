@@ -17,7 +17,7 @@ from portal.stack.throwaway import environment, throwaway
 
 WORKER = "PYTEST_XDIST_WORKER"
 SHARED_HOME = "MILLWRIGHT_TEST_SHARED_HOME"
-KEPT = {SHARED_HOME, "MILLWRIGHT_HOME"}
+KEPT = {SHARED_HOME, "MILLWRIGHT_HOME", "MILLWRIGHT_DATA"}
 
 
 def _forget_own_settings() -> None:

@@ -200,6 +200,8 @@ class Product:
         self._start_servers()
         fresh_code = self._start_web()
         self.supervisor.wait_ready("web", WEB_TIMEOUT_S)
+        self.supervisor.facts["ready"] = True
+        self.supervisor.publish()
         self.console.say(f"Ready: {self.bind.url}")
         self._say_password()
         self._remember_code(fresh_code)

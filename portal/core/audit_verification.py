@@ -61,11 +61,12 @@ def verify(anchors: Iterable[tuple[int, str]] = ()) -> Report:
         Numbers and digests noted elsewhere earlier, which must still be there.
     """
     walk = _Walk(dict(anchors))
+    head = current_head()
     while True:
-        n_read = walk.go_on()
-        head = current_head()
+        walk.go_on()
+        earlier, head = head, current_head()
         # Whoever appended meanwhile has moved the end: read on to there.
-        if head.number <= walk.number or n_read == 0:
+        if head == earlier or head.number == walk.number:
             break
     chain = [*walk.breaks, *walk.compare(head)]
     seal = [] if head.is_sealed else ["The seal of the end was not made with this portal's secret."]
@@ -87,13 +88,11 @@ class _Walk:
         self.n_entries = 0
         self.breaks: list[str] = []
 
-    def go_on(self) -> int:
-        """Read what stands after the last entry read; return how many entries that was."""
-        before = self.n_entries
+    def go_on(self) -> None:
+        """Read what stands after the last entry read."""
         while batch := AuditEntry.objects.filter(number__gt=self.number).order_by("number")[:BATCH]:
             for entry in batch:
                 self._take(entry)
-        return self.n_entries - before
 
     def _take(self, entry: AuditEntry) -> None:
         if entry.number != self.number + 1:

@@ -11,6 +11,7 @@ from portal.core.errors import FieldProblem, PortalError
 from portal.core.request_context import current_request_id
 
 MEDIA_TYPE = "application/problem+json"
+CHALLENGE = 'Bearer realm="Millwright API"'
 
 
 @dataclass(frozen=True)
@@ -54,9 +55,10 @@ class Problem:
 
     def response(self) -> HttpResponse:
         """Return the answer itself."""
+        challenge = {"WWW-Authenticate": CHALLENGE} if self.status == 401 else {}
         return HttpResponse(
             msgspec.json.encode(self.to_dict()),
             content_type=MEDIA_TYPE,
             status=self.status,
-            headers={"Cache-Control": "no-store", **self.headers},
+            headers={"Cache-Control": "no-store", **challenge, **self.headers},
         )

@@ -8,8 +8,7 @@ from rest_framework.request import Request
 from portal.core import keys
 from portal.core.keys import KeyRefused, Principal
 from portal.core.models import User
-
-CHALLENGE = 'Bearer realm="Millwright API"'
+from portal.core.problems import CHALLENGE
 
 
 def bearer(request: HttpRequest | Request) -> str | None:

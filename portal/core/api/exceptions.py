@@ -86,17 +86,25 @@ def _said(detail: Any) -> str:
 
 
 def _field_problems(detail: Any, path: str = "") -> Iterator[FieldProblem]:
-    """Flatten what serializers say into one problem a message, with dotted paths."""
+    """Flatten what serializers say into one problem a message, paths as in ``rows[2].speed``."""
     if isinstance(detail, Mapping):
         for name, inner in detail.items():
-            own = "" if name == api_settings.NON_FIELD_ERRORS_KEY else str(name)
-            yield from _field_problems(inner, ".".join(filter(None, [path, own])))
+            yield from _field_problems(inner, _joined(path, name))
     elif isinstance(detail, list):
         for number, inner in enumerate(detail):
-            is_text = isinstance(inner, str)
-            yield from _field_problems(inner, path if is_text else f"{path}[{number}]")
+            yield from _field_problems(
+                inner, path if isinstance(inner, str) else f"{path}[{number}]"
+            )
     else:
         yield FieldProblem(path, str(getattr(detail, "code", "invalid")), str(detail))
+
+
+def _joined(path: str, name: object) -> str:
+    if name == api_settings.NON_FIELD_ERRORS_KEY:
+        return path
+    if isinstance(name, int):
+        return f"{path}[{name}]"
+    return f"{path}.{name}" if path else str(name)
 
 
 def _django(exc: BaseException) -> Problem | None:

@@ -19,7 +19,7 @@ from rest_framework.views import APIView
 
 from portal.core import keys
 from portal.core.actors import Actor
-from portal.core.api.authentication import CHALLENGE, bearer
+from portal.core.api.authentication import bearer
 from portal.core.api.exceptions import problem_of
 from portal.core.api.parsers import parse
 from portal.core.api.permissions import scope as scope_permission
@@ -175,7 +175,6 @@ def _unknown_caller() -> HttpResponse:
         401,
         "not_authenticated",
         _("Send a key in the Authorization header, or sign in."),
-        headers={"WWW-Authenticate": CHALLENGE},
     ).response()
 
 

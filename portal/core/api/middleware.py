@@ -16,7 +16,7 @@ from portal.core.problems import Problem
 PREFIXES = ("/api/", "/v2/")
 # What Django itself answers with; views answer with a media type of their own.
 PAGES = {"", "text/html", "text/plain"}
-KEPT_HEADERS = ("Allow", "Retry-After", "WWW-Authenticate", "Location", "Vary")
+KEPT_HEADERS = ("Allow", "Retry-After", "WWW-Authenticate", "Location", "Vary", "Content-Language")
 
 
 def is_api(request: HttpRequest) -> bool:

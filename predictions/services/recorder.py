@@ -22,8 +22,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from portal.core import alerts
-from portal.lib import clock
-from portal.runs.models import Heartbeat
+from portal.runs.services import heartbeats
 from predictions.services import records, stream
 from predictions.services.stream import Entry
 
@@ -182,7 +181,7 @@ class Recorder:
             for consumer in self._redis.xinfo_consumers(stream.STREAM, stream.GROUP):
                 if consumer["name"].decode() == self.name and not consumer["pending"]:
                     self._redis.xgroup_delconsumer(stream.STREAM, stream.GROUP, self.name)
-            Heartbeat.objects.filter(name=self._beat_name).delete()
+            heartbeats.forget(self._beat_name)
         except (redis.RedisError, DatabaseError) as exc:
             log.warning("recorder_left_its_name", error=str(exc))
 
@@ -209,15 +208,8 @@ class Recorder:
         return f"{ROLE}@{self.name}"
 
     def _beat(self) -> None:
-        Heartbeat.objects.update_or_create(
-            name=self._beat_name,
-            defaults={
-                "role": ROLE,
-                "at": clock.now(),
-                "host": socket.gethostname(),
-                "pid": os.getpid(),
-                "detail": {"waiting": stream.waiting(), "recorded": self.n_recorded},
-            },
+        heartbeats.beat(
+            self._beat_name, role=ROLE, waiting=stream.waiting(), recorded=self.n_recorded
         )
 
 

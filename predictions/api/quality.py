@@ -1,0 +1,161 @@
+"""Quality predictions by the champion, one shot or many."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from django.http import HttpResponse
+from django.utils.translation import gettext as _
+
+from portal.core import idempotency
+from portal.core.api.exceptions import problem_of
+from portal.core.api.fast import Call, fast_view
+from portal.core.api.idempotency import replay
+from portal.core.errors import FieldProblem, InvalidInput, PortalError
+from portal.core.idempotency import Answer as KeptAnswer
+from portal.core.request_context import current_request_id
+from predictions.api import shapes
+from predictions.services import answering, serving
+from predictions.services.answering import Answers, Verdict
+
+JSON = "application/json"
+FLAGS = {"true": True, "1": True, "false": False, "0": False}
+
+
+class Predicted(msgspec.Struct, frozen=True):
+    """The answer to one shot."""
+
+    prediction_id: str | None
+    prediction: Verdict
+    latent_features: list[float]
+    processing_time_ms: float
+    model_version: int
+
+
+class PredictedBatch(msgspec.Struct, frozen=True):
+    """The answer to many shots, in the order asked."""
+
+    predictions: list[answering.Answer]
+    processing_time_ms: float
+    model_version: int
+
+
+@fast_view(
+    scope="predict",
+    documented={
+        "summary": "Predict the quality of one shot",
+        "parameters": [shapes.RECORD, shapes.ONCE],
+        "request": shapes.ShotSerializer,
+        "responses": shapes.PredictedSerializer,
+    },
+)
+def predict(call: Call) -> Any:
+    """Answer one shot."""
+    features = _only(call.body, "features")
+    if not isinstance(features, dict):
+        raise _wrong("features", _("“features” must be an object of feature names and numbers."))
+
+    def work() -> Predicted:
+        answers = _answer(call, [features], is_batch=False)
+        one = answers.answers[0]
+        return Predicted(
+            one.prediction_id,
+            one.prediction,
+            one.latent_features,
+            answers.processing_time_ms,
+            answers.model_version,
+        )
+
+    return _once(call, work)
+
+
+@fast_view(
+    scope="predict",
+    documented={
+        "summary": "Predict the quality of up to 10,000 shots at once",
+        "parameters": [shapes.RECORD, shapes.ONCE],
+        "request": shapes.ShotsSerializer,
+        "responses": shapes.PredictedBatchSerializer,
+    },
+)
+def predict_batch(call: Call) -> Any:
+    """Answer up to 10,000 shots."""
+    instances = _only(call.body, "instances")
+    if not isinstance(instances, list):
+        raise _wrong("instances", _("“instances” must be a list of objects, one for each shot."))
+
+    def work() -> PredictedBatch:
+        answers = _answer(call, instances, is_batch=True)
+        return PredictedBatch(answers.answers, answers.processing_time_ms, answers.model_version)
+
+    return _once(call, work)
+
+
+def _answer(call: Call, instances: Sequence[Mapping[str, Any]], *, is_batch: bool) -> Answers:
+    return answering.answer(
+        serving.quality,
+        instances,
+        principal=call.principal.name,
+        request_id=current_request_id(),
+        is_recorded=_is_recorded(call),
+        is_batch=is_batch,
+    )
+
+
+def _is_recorded(call: Call) -> bool:
+    if not call.request.META.get("QUERY_STRING"):
+        return True
+    given = call.request.GET.get("record", "true").lower()
+    if given not in FLAGS:
+        raise _wrong(
+            "record", _("“record” is “%(seen)s”: use true or false.") % {"seen": given[:40]}
+        )
+    return FLAGS[given]
+
+
+def _only(body: Any, name: str) -> Any:
+    """Return the one member that a body must have."""
+    if isinstance(body, dict) and len(body) == 1 and name in body:
+        return body[name]
+    if not isinstance(body, dict):
+        raise _wrong(
+            "", _("The body must be an object with the member “%(name)s”.") % {"name": name}
+        )
+    if name not in body:
+        raise _wrong(name, _("“%(name)s” is missing.") % {"name": name})
+    unknown = next(key for key in body if key != name)
+    raise _wrong(
+        unknown[:60],
+        _("“%(seen)s” is not known here: send “%(name)s” alone.")
+        % {"seen": unknown[:60], "name": name},
+    )
+
+
+def _wrong(field: str, message: str) -> InvalidInput:
+    return InvalidInput(message, problems=[FieldProblem(field, "invalid", message)])
+
+
+def _once(call: Call, work: Callable[[], msgspec.Struct]) -> Any:
+    """Do the work, or give the first answer again to a request that repeats its Idempotency-Key."""
+    key = call.request.META.get("HTTP_IDEMPOTENCY_KEY")
+    if key is None:
+        return work()
+    essence = {"method": "POST", "path": call.request.get_full_path(), "data": call.body}
+    begun = idempotency.begin(call.principal.name, key, essence)
+    if isinstance(begun, KeptAnswer):
+        return replay(begun)
+    try:
+        response = _finished(work)
+    except BaseException:
+        begun.free()
+        raise
+    kept = {"Content-Type": response.headers["Content-Type"]}
+    begun.finish(KeptAnswer(response.status_code, kept, response.content))
+    return response
+
+
+def _finished(work: Callable[[], msgspec.Struct]) -> HttpResponse:
+    try:
+        return HttpResponse(msgspec.json.encode(work()), content_type=JSON)
+    except PortalError as exc:
+        return problem_of(exc).response()

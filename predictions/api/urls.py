@@ -1,0 +1,16 @@
+from django.urls import path
+
+from predictions.api.datasets import DatasetDetail, DatasetList
+from predictions.api.history import PredictionDetail, PredictionList
+from predictions.api.quality import predict, predict_batch
+from predictions.api.training import TrainingList
+
+urlpatterns = [
+    path("datasets/", DatasetList.as_view(), name="dataset-list"),
+    path("datasets/<int:pk>/", DatasetDetail.as_view(), name="dataset-detail"),
+    path("training/", TrainingList.as_view(), name="training"),
+    path("predictions/", PredictionList.as_view(), name="prediction-list"),
+    path("predictions/quality/", predict, name="predict-quality"),
+    path("predictions/quality/batch/", predict_batch, name="predict-quality-batch"),
+    path("predictions/<uuid:pk>/", PredictionDetail.as_view(), name="prediction-detail"),
+]

@@ -1,0 +1,177 @@
+"""What the commands of this app have in common: who acts, and how errors and figures are shown."""
+
+import getpass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+from django.db import InterfaceError, OperationalError
+from django.utils.translation import gettext as _
+from rich.console import Console
+from rich.table import Table
+
+from portal.core.actors import Actor
+from portal.core.errors import PortalError
+from portal.core.models import User
+
+VIA = "command"
+#: Width when the output goes to a file or pipe; wide enough for the widest table.
+PLAIN_WIDTH = 120
+NONE = "-"
+
+
+def console(stream: Any) -> Console:
+    """Return a console on a command's output; colours and width only where there is a terminal."""
+    is_terminal = bool(getattr(stream, "isatty", bool)())
+    return Console(file=stream, width=None if is_terminal else PLAIN_WIDTH, highlight=False)
+
+
+def add_user_argument(parser: CommandParser) -> None:
+    """Add ``--user``."""
+    parser.add_argument("--user", default="", help="Account to act for; by default none.")
+
+
+def actor(username: str) -> Actor:
+    """Return who acts: an account of the portal, else the shell user by name.
+
+    Raises
+    ------
+    CommandError
+        When there is no such account.
+    """
+    if not username:
+        return Actor.system(getpass.getuser(), via=VIA)
+    user = User.objects.filter(username=username, is_active=True).first()
+    if user is None:
+        raise CommandError(
+            _("There is no active account “%(name)s”: see them under Users in the admin.")
+            % {"name": username}
+        )
+    return Actor.of_user(user, via=VIA)
+
+
+@contextmanager
+def plain_errors() -> Iterator[None]:
+    """Turn the product's errors and a missing database into a command's error.
+
+    Raises
+    ------
+    CommandError
+        With one line for each problem.
+    """
+    try:
+        yield
+    except PortalError as exc:
+        lines = [str(exc), *(f"  {problem.message}" for problem in exc.problems)]
+        raise CommandError("\n".join(dict.fromkeys(lines))) from exc
+    except (OperationalError, InterfaceError) as exc:
+        raise CommandError(
+            _(
+                "The database does not answer: start the portal with script/server in another "
+                "terminal, or set DATABASE_URL. (%(reason)s)"
+            )
+            % {"reason": " ".join(str(exc).split())}
+        ) from exc
+
+
+def profile_tables(profile: Mapping[str, Any]) -> list[Table]:
+    """Return a data set's quality profile as tables: columns, then what the checks found."""
+    columns = Table(title=_("Columns"), title_justify="left")
+    names = (_("Column"), _("Unit"), _("Missing"), _("Distinct"), _("Lowest"), _("Median"))
+    for number, name in enumerate((*names, _("Highest"), _("Outliers"))):
+        columns.add_column(name, justify="left" if number < 2 else "right")
+    for column in profile["columns"]:
+        if column["role"] == "feature":
+            columns.add_row(*_column_cells(column), style="dim" if column["is_constant"] else None)
+    return [columns, *_finding_tables(profile["checks"]["findings"])]
+
+
+def _column_cells(column: Mapping[str, Any]) -> list[str]:
+    distinct = str(column["n_distinct"])
+    return [
+        column["name"],
+        column["unit"],
+        f"{column['missing_share']:.1%}" if column["n_missing"] else NONE,
+        _("constant") if column["is_constant"] else distinct,
+        number(column["min"]),
+        number(column["quantiles"].get("0.5")),
+        number(column["max"]),
+        str(column["n_outliers"] or NONE),
+    ]
+
+
+def number(value: float | None, digits: int = 5) -> str:
+    """Return a number for a table, a dash for none."""
+    return NONE if value is None else f"{value:.{digits}g}"
+
+
+def figure(interval: Mapping[str, float | None]) -> str:
+    """Return a figure with its interval."""
+    if interval["value"] is None:
+        return NONE
+    text = f"{interval['value']:.3f}"
+    if interval["low"] is None or interval["high"] is None:
+        return text
+    return f"{text} ({interval['low']:.3f} to {interval['high']:.3f})"
+
+
+def evaluation_tables(evaluation: Mapping[str, Any]) -> list[Table]:
+    """Return a version's evaluation as tables: protocols, held-out shots, findings."""
+    protocol = evaluation["protocol"]
+    main = {**protocol, "metrics": evaluation["metrics"], "baselines": evaluation["baselines"]}
+    tables = [_protocol_table(evaluation, main)]
+    tables += [_protocol_table(evaluation, other) for other in evaluation["comparisons"]]
+    if "held_out" in evaluation:
+        tables.append(_held_out_table(evaluation, evaluation["held_out"]))
+    return [*tables, *_finding_tables(evaluation["findings"])]
+
+
+def _protocol_table(evaluation: Mapping[str, Any], result: Mapping[str, Any]) -> Table:
+    title = _("%(protocol)s: %(folds)d folds, %(rows)d shots tested") % {
+        "protocol": _(result["label"]),
+        "folds": result["n_folds"],
+        "rows": result["n_tested"],
+    }
+    if result["leaks"]:
+        title += ": " + _("leaking, for comparison only")
+    baselines = result["baselines"]
+    table = _metric_table(title, [_(item["label"]) for item in baselines], leaks=result["leaks"])
+    for metric in evaluation["metric_table"]:
+        cells = [figure(result["metrics"][metric["name"]])]
+        cells += [figure(item["metrics"][metric["name"]]) for item in baselines]
+        table.add_row(_(metric["label"]), _better(metric), *cells)
+    return table
+
+
+def _held_out_table(evaluation: Mapping[str, Any], held_out: Mapping[str, Any]) -> Table:
+    title = _("Held out for the gate: %(rows)d shots no version trains on") % {
+        "rows": held_out["n_distinct"]
+    }
+    table = _metric_table(title, [])
+    for metric in evaluation["metric_table"]:
+        row = figure(held_out["metrics"][metric["name"]])
+        table.add_row(_(metric["label"]), _better(metric), row)
+    return table
+
+
+def _metric_table(title: str, baselines: Sequence[str], *, leaks: bool = False) -> Table:
+    table = Table(title=title, title_justify="left", style="dim" if leaks else "")
+    table.add_column(_("Metric"))
+    table.add_column(_("Better"))
+    for name in (_("Model"), *baselines):
+        table.add_column(name, justify="right")
+    return table
+
+
+def _better(metric: Mapping[str, Any]) -> str:
+    return _("higher") if metric["higher_is_better"] else _("lower")
+
+
+def _finding_tables(findings: Sequence[Mapping[str, Any]]) -> list[Table]:
+    if not findings:
+        return []
+    table = Table(title=_("What to know about it"), title_justify="left", show_header=False)
+    for finding in findings:
+        table.add_row(finding["message"])
+    return [table]

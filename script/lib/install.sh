@@ -53,10 +53,13 @@ uv_with_pip_settings() { # runs uv with the package sources that pip is set to u
         ${UV_CACHE:+"UV_CACHE_DIR=$UV_CACHE"} "$VENV/bin/uv" "$@" ${words[@]+"${words[@]}"}
 }
 
-choose_uv_cache() { # a home directory may be absent or read-only
+choose_caches() { # a home directory may be absent or read-only
     UV_CACHE=
     if [ -n "${UV_CACHE_DIR:-}${XDG_CACHE_HOME:-}" ]; then return; fi
-    if [ -z "${HOME:-}" ] || [ ! -d "$HOME" ] || [ ! -w "$HOME" ]; then UV_CACHE=$VENV/cache; fi
+    if [ -z "${HOME:-}" ] || [ ! -d "$HOME" ] || [ ! -w "$HOME" ]; then
+        UV_CACHE=$VENV/cache
+        export PIP_NO_CACHE_DIR=1
+    fi
 }
 
 install_uv() { # the version and hashes of the lock
@@ -104,7 +107,7 @@ fill_venv() { # KIND
         make_venv
     fi
     touch -- "$VENV/installing"
-    choose_uv_cache
+    choose_caches
     say "Installing packages; only the first start does this."
     if "$PYTHON" -c 'import importlib.metadata as m, sys
 sys.exit(m.version("torch").partition("+")[0] != sys.argv[1])' "${TORCH#*==}" 2>/dev/null; then

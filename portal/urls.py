@@ -5,6 +5,7 @@ from django.views.generic import RedirectView
 api = [
     path("", include("portal.core.api.urls")),
     path("", include("portal.runs.api.urls")),
+    path("", include("portal.registry.api.urls")),
     path("", include("predictions.api.urls")),
 ]
 

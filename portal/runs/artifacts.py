@@ -2,15 +2,18 @@
 
 import errno
 import hashlib
+import mimetypes
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
+import structlog
 from botocore.exceptions import BotoCoreError, ClientError
 from django.core.files import File
 from django.core.files.storage import FileSystemStorage, Storage, storages
@@ -18,15 +21,28 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import ProtectedError
 from django.utils.translation import gettext as _
 
+from portal.core import alerts
 from portal.core.errors import Corrupt, NotFound, OutOfSpace, Unavailable
+from portal.core.models import Alert
+from portal.lib import clock
 from portal.lib.hashing import chunks
 from portal.runs.models import Artifact
 
 FULL_ERRNOS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 FULL_STATUS = 507
+STAGING = "staging"
+STRAY_AFTER = timedelta(days=1)
 FULL_CODES = {"QuotaExceeded", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded"}
 
+EXTENSIONS = {
+    "application/vnd.apache.parquet": ".parquet",
+    "application/onnx": ".onnx",
+    "application/x-onnx": ".onnx",
+}
+
 Content = bytes | Path | BinaryIO
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -46,7 +62,7 @@ def _staging_folder(storage: Storage) -> Path:
     """Return where temporary files go: in the storage's folder, if any, so renaming works."""
     if not isinstance(storage, FileSystemStorage):
         return Path(tempfile.gettempdir())
-    folder = Path(storage.location) / "staging"
+    folder = Path(storage.location) / STAGING
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
@@ -203,21 +219,36 @@ def _lock(sha256: str, *, shared: bool) -> None:
         cursor.execute(f"SELECT {function}(%s)", [int(sha256[:15], 16)])
 
 
-def _row(sha256: str) -> Artifact:
+def find(sha256: str) -> Artifact:
+    """Return an artifact's row.
+
+    Raises
+    ------
+    NotFound
+        When there is none.
+    """
     artifact = Artifact.objects.filter(pk=sha256).first()
     if artifact is None:
         raise NotFound(_("There is no artifact %(sha256)s.") % {"sha256": sha256})
     return artifact
 
 
-def _damaged(artifact: Artifact, seen: str) -> Corrupt:
-    return Corrupt(
-        _(
-            "Artifact %(sha256)s is damaged (%(seen)s) and was not loaded: restore it from a "
-            "backup, or run again what made it."
-        )
-        % {"sha256": artifact.sha256, "seen": seen}
+def extension_of(artifact: Artifact) -> str:
+    """Return the file extension that suits an artifact's media type, empty when none is known."""
+    return (
+        EXTENSIONS.get(artifact.media_type) or mimetypes.guess_extension(artifact.media_type) or ""
     )
+
+
+def _damaged(artifact: Artifact, seen: str) -> Corrupt:
+    """Return the error for content that is not what its digest says, and alert the operators."""
+    message = _(
+        "Artifact %(sha256)s is damaged (%(seen)s) and was not loaded: restore it from a "
+        "backup, or run again what made it."
+    ) % {"sha256": artifact.sha256, "seen": seen}
+    log.error("artifact_damaged", sha256=artifact.sha256, seen=seen)
+    alerts.raise_alert(f"artifact:{artifact.sha256}", Alert.Severity.CRITICAL, message)
+    return Corrupt(message)
 
 
 @contextmanager
@@ -233,11 +264,11 @@ def open_verified(sha256: str) -> Iterator[Path]:
     Corrupt
         When the stored content is missing or differs from its digest.
     """
-    artifact = _row(sha256)
+    artifact = find(sha256)
     storage = _storage()
     with ExitStack() as copy:
         folder = copy.enter_context(tempfile.TemporaryDirectory(prefix="artifact-"))
-        with _translated(), _stored(storage, artifact) as stream:
+        with _translated(), _content(storage, artifact) as stream:
             staged = copy.enter_context(_staged(stream, Path(folder)))
         if staged.sha256 != artifact.sha256:
             raise _damaged(artifact, _("its digest is %(seen)s") % {"seen": staged.sha256})
@@ -245,7 +276,7 @@ def open_verified(sha256: str) -> Iterator[Path]:
 
 
 @contextmanager
-def _stored(storage: Storage, artifact: Artifact) -> Iterator[BinaryIO]:
+def _content(storage: Storage, artifact: Artifact) -> Iterator[BinaryIO]:
     try:
         file = storage.open(artifact.storage_name, "rb")
     except FileNotFoundError as exc:
@@ -264,3 +295,35 @@ def read(sha256: str) -> bytes:
     """
     with open_verified(sha256) as path:
         return path.read_bytes()
+
+
+def remove_strays() -> int:
+    """Remove stored content without a row, and temporary files, once older than a day.
+
+    They remain when a process dies between storing and committing.
+    """
+    storage = _storage()
+    before = clock.now() - STRAY_AFTER
+    with _translated():
+        old = (name for name in _stored(storage) if storage.get_modified_time(name) < before)
+        return sum(_remove_stray(storage, name) for name in old)
+
+
+def _remove_stray(storage: Storage, name: str) -> bool:
+    with transaction.atomic():
+        if not name.startswith(STAGING):
+            sha256 = name.rpartition("/")[2]
+            _lock(sha256, shared=False)
+            if Artifact.objects.filter(pk=sha256).exists():
+                return False
+        storage.delete(name)
+    return True
+
+
+def _stored(storage: Storage) -> Iterator[str]:
+    """Yield the names of everything in the storage that is this module's."""
+    for folder in (STAGING, *(f"sha256/{number:02x}" for number in range(256))):
+        if isinstance(storage, FileSystemStorage) and not storage.exists(folder):
+            continue
+        _folders, files = storage.listdir(folder)
+        yield from (f"{folder}/{name}" for name in files)

@@ -139,8 +139,9 @@ class RunContext:
         RunCancelled, LeaseLost
             As :meth:`fenced`.
         """
+        self.check()
+        artifact = artifacts.save(data, media_type)  # may take long, so outside the transaction
         with self.fenced():
-            artifact = artifacts.save(data, media_type)
             RunArtifact.objects.update_or_create(
                 run_id=self.run_id, name=name, defaults={"artifact": artifact}
             )

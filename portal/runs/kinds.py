@@ -9,10 +9,17 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
 from portal.core.errors import NotFound
+from portal.core.models import Scope
 from portal.runs.context import RunContext
 from portal.runs.models import Queue
 
 Work = Callable[[RunContext], dict[str, Any]]
+SCOPES = {
+    Queue.INTERACTIVE: Scope.PREDICT,
+    Queue.TRAIN: Scope.TRAIN,
+    Queue.BENCH: Scope.BENCHMARK,
+    Queue.MAINTENANCE: Scope.ADMIN,
+}
 
 
 @dataclass(frozen=True)
@@ -31,6 +38,8 @@ class RunKind:
         The function: takes a RunContext, returns the result as plain JSON.
     most_attempts
         How often a run is tried when its workers die; None for the general setting.
+    key_scope
+        The scope a key needs to start, stop or repeat it; None for that of the queue.
     """
 
     kind: str
@@ -38,6 +47,12 @@ class RunKind:
     title: str | Promise
     work: Work
     most_attempts: int | None = None
+    key_scope: Scope | None = None
+
+    @property
+    def scope(self) -> Scope:
+        """Return the scope a key needs to start, stop or repeat such runs."""
+        return self.key_scope or SCOPES[self.queue]
 
     @property
     def max_attempts(self) -> int:
@@ -49,7 +64,12 @@ _kinds: dict[str, RunKind] = {}
 
 
 def run_task(
-    *, kind: str, queue: Queue | str, title: str | Promise, max_attempts: int | None = None
+    *,
+    kind: str,
+    queue: Queue | str,
+    title: str | Promise,
+    max_attempts: int | None = None,
+    scope: Scope | None = None,
 ) -> Callable[[Work], Work]:
     """Register the decorated function as the work of a kind of run."""
 
@@ -57,7 +77,7 @@ def run_task(
         known = _kinds.get(kind)
         if known is not None and known.work.__module__ != work.__module__:
             raise ValueError(f"The run kind {kind!r} is taken by {known.work.__module__}.")
-        _kinds[kind] = RunKind(kind, Queue(queue), title, work, max_attempts)
+        _kinds[kind] = RunKind(kind, Queue(queue), title, work, max_attempts, scope)
         return work
 
     return register

@@ -1,6 +1,6 @@
 """The rules of the registry: the only way in for admin, API, tasks and commands."""
 
-from portal.registry.services.aliases import assign_alias, bootstrap_champion
+from portal.registry.services.aliases import assign_alias, bootstrap_champion, refuse_champion
 from portal.registry.services.applying import apply
 from portal.registry.services.decisions import approve, reject, withdraw
 from portal.registry.services.emergencies import (
@@ -19,6 +19,7 @@ from portal.registry.services.versions import (
     ensure_model,
     freeze_evaluation_set,
     register_version,
+    set_gate_policy,
 )
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "freeze_evaluation_set",
     "quarantine",
     "read_artifact",
+    "refuse_champion",
     "register_version",
     "reject",
     "release",
@@ -42,6 +44,7 @@ __all__ = [
     "request_promotion",
     "rollback",
     "sentences",
+    "set_gate_policy",
     "verify",
     "withdraw",
 ]

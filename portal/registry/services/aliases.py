@@ -1,5 +1,7 @@
 """Moving aliases: every way a version gets or loses a name goes through one row of history."""
 
+from typing import NoReturn
+
 from django.db import DatabaseError, transaction
 from django.utils.translation import gettext as _
 
@@ -152,15 +154,25 @@ def assign_alias(
     return row
 
 
+def refuse_champion(*, model: RegisteredModel, actor: Actor) -> NoReturn:
+    """Refuse to set the champion directly, whatever was sent, and record that somebody tried."""
+    with audit.refusals(actor, "alias.assign", f"{model.name} {Alias.CHAMPION}"):
+        raise _never_directly()
+
+
+def _never_directly() -> Refused:
+    return Refused(
+        _(
+            "The champion is never set directly: ask for a promotion, or roll back, or use "
+            "break-glass in an emergency."
+        ),
+        code="champion_is_not_assignable",
+    )
+
+
 def _movable(alias: str) -> Alias:
     if alias == Alias.CHAMPION:
-        raise Refused(
-            _(
-                "The champion is never set directly: ask for a promotion, or roll back, or use "
-                "break-glass in an emergency."
-            ),
-            code="champion_is_not_assignable",
-        )
+        raise _never_directly()
     if alias not in MOVABLE:
         raise InvalidInput(
             _("There is no alias “%(alias)s”; use one of %(known)s.")

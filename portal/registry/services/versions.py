@@ -6,11 +6,14 @@ from typing import Any, TypedDict
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from portal.core import audit
+from portal.core.actors import Actor
 from portal.core.errors import Conflict, InvalidInput
 from portal.registry.engine import canonical
 from portal.registry.engine.policy import Policy, PolicyError
 from portal.registry.models import EvaluationSet, ModelVersion, RegisteredModel, VersionArtifact
 from portal.registry.services.manifests import manifest
+from portal.registry.services.reasons import checked_reason
 from portal.runs.models import Artifact, Run
 
 MAX_ANCESTORS = 20  # ours: a chain of retries and parents longer than this is cut
@@ -209,3 +212,28 @@ def launchers(run: Run) -> list[Launcher]:
                 seen.add(origin.pk)
                 queue.append(origin)
     return people
+
+
+def set_gate_policy(
+    *, model: RegisteredModel, policy: Mapping[str, Any], reason: str, actor: Actor
+) -> RegisteredModel:
+    """Change what a model's gate looks at; a live request judged by the old policy becomes void.
+
+    Raises
+    ------
+    Refused
+        If the actor may not change models.
+    InvalidInput
+        If the policy breaks a rule, or without a reason.
+    """
+    with audit.refusals(actor, "model.gate_policy", model.name):
+        actor.require("registry.change_registeredmodel")
+        reason = checked_reason(reason)
+        check_policy(policy)
+        with transaction.atomic():
+            locked = RegisteredModel.objects.select_for_update(no_key=True).get(pk=model.pk)
+            detail = {"before": locked.gate_policy, "after": dict(policy)}
+            locked.gate_policy = dict(policy)
+            locked.save(update_fields=["gate_policy"])
+            audit.record(actor, "model.gate_policy", model.name, reason=reason, detail=detail)
+    return locked

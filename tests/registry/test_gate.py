@@ -1,0 +1,244 @@
+"""The gate: what passes, what fails, what proves nothing."""
+
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from portal.registry.engine import canonical
+from portal.registry.engine.gate import (
+    GateError,
+    GateReport,
+    base_rate,
+    judge,
+    seed_of,
+)
+from portal.registry.engine.policy import Policy, PolicyError
+from portal.registry.engine.scored import Scored
+
+QUICK = Policy(n_resamples=200)
+
+
+def answers(
+    rng: np.random.Generator, y: np.ndarray, shared: np.ndarray, skill: float, copies: int = 1
+) -> Scored:
+    """Return calibrated answers of a model; two models share most of their noise."""
+    rate = 0.2
+    score = y * skill + 0.8 * shared + 0.6 * rng.normal(size=len(y))
+    p = 1 / (1 + np.exp(-(skill * (score - skill / 2) + np.log(rate / (1 - rate)))))
+    groups = np.repeat(np.arange(len(y)), copies)
+    return Scored(
+        np.repeat(y, copies), np.repeat(p, copies), groups, float(np.quantile(p, 1 - rate))
+    )
+
+
+def pair(seed: int, n: int, skills: tuple[float, float], copies: int = 1) -> tuple[Scored, Scored]:
+    rng = np.random.default_rng(seed)
+    y = (rng.random(n) < 0.2).astype(int)
+    shared = rng.normal(size=n)
+    one, other = (answers(rng, y, shared, skill, copies) for skill in skills)
+    return one, other
+
+
+def outcomes(
+    n_pairs: int, n: int, skills: tuple[float, float], *, copies: int = 1, blind: bool = False
+) -> dict[str, float]:
+    """Return the share of each outcome over many pairs of models."""
+    counts: Counter[str] = Counter()
+    for seed in range(n_pairs):
+        one, other = pair(seed, n, skills, copies)
+        if blind:
+            rows = np.arange(len(one.y_true))
+            one, other = (Scored(s.y_true, s.probability, rows, s.threshold) for s in (one, other))
+        counts[judge(one, other, policy=QUICK, seed=seed).outcome] += 1
+    return {name: count / n_pairs for name, count in counts.items()}
+
+
+@pytest.mark.parametrize("n", [150, 500])
+def test_versions_of_equal_skill_pass_at_most_one_time_in_ten(n: int) -> None:
+    assert outcomes(150, n, (1.5, 1.5)).get("passed", 0) <= 0.10
+
+
+def test_a_truly_better_version_mostly_passes_and_never_fails() -> None:
+    seen = outcomes(60, 500, (2.1, 1.5))
+
+    assert seen["passed"] >= 0.85
+    assert seen.get("failed", 0) == 0
+
+
+def test_a_truly_worse_version_never_passes_and_mostly_fails() -> None:
+    seen = outcomes(60, 500, (1.5, 2.1))
+
+    assert seen.get("passed", 0) == 0
+    assert seen["failed"] >= 0.85
+
+
+def test_copied_rows_do_not_make_the_gate_surer_than_it_is() -> None:
+    assert outcomes(60, 150, (1.5, 1.5), copies=4).get("passed", 0) <= 0.10
+    assert outcomes(60, 150, (1.5, 1.5), copies=4, blind=True)["inconclusive"] < 0.6
+
+
+def test_the_same_answers_prove_nothing() -> None:
+    one, _other = pair(1, 400, (1.5, 1.5))
+    report = judge(one, one, policy=QUICK, seed=0)
+
+    assert report.outcome == "inconclusive"
+    assert [reason.code for reason in report.reasons] == ["identical", "primary_undecided"]
+
+
+@pytest.mark.parametrize(
+    ("n", "n_positive", "code"),
+    [(60, 30, "too_few_groups"), (400, 5, "too_few_positives"), (400, 395, "too_few_negatives")],
+)
+def test_too_little_evidence_is_said_and_not_weighed(n: int, n_positive: int, code: str) -> None:
+    y = (np.arange(n) < n_positive).astype(int)
+    perfect = Scored(y, y * 0.98 + 0.01, np.arange(n), 0.5)
+    report = judge(perfect, base_rate(perfect), policy=QUICK, seed=0)
+
+    assert report.outcome == "inconclusive"
+    assert [reason.code for reason in report.reasons] == [code]
+    assert report.comparisons == ()
+
+
+def test_copies_of_a_few_rows_are_a_few_rows() -> None:
+    one, other = pair(3, 60, (3.0, 0.5), copies=10)
+
+    assert judge(one, other, policy=QUICK, seed=0).reasons[0].code == "too_few_groups"
+
+
+def test_a_guard_that_is_worse_fails_a_version_that_ranks_better() -> None:
+    better, other = pair(4, 600, (2.6, 1.5))
+    overconfident = Scored(
+        better.y_true,
+        np.clip(better.probability**0.2, 0, 1),
+        better.group_ids,
+        better.threshold**0.2,
+    )
+    report = judge(overconfident, other, policy=QUICK, seed=0)
+
+    assert report.comparisons[0].verdict == "better"
+    assert report.outcome == "failed"
+    assert report.reasons[0].code == "guard_worse"
+    assert "Brier" in report.reasons[0].to_dict()["message"]
+
+
+def test_the_first_version_is_held_against_the_base_rate() -> None:
+    skilled, _other = pair(5, 500, (2.0, 1.0))
+    report = judge(skilled, None, policy=QUICK, seed=0)
+    chance = {line.name: line.champion for line in report.comparisons}
+
+    assert (report.against, report.outcome) == ("base_rate", "passed")
+    assert chance["roc_auc"] == pytest.approx(0.5)
+    assert chance["average_precision"] == pytest.approx(np.mean(skilled.y_true))
+
+
+def test_a_first_version_without_skill_does_not_pass() -> None:
+    rng = np.random.default_rng(6)
+    y = (rng.random(500) < 0.2).astype(int)
+    guessing = Scored(y, rng.random(500), np.arange(500), 0.5)
+
+    assert judge(guessing, None, policy=QUICK, seed=0).outcome == "failed"
+
+
+@pytest.mark.parametrize("field", ["y_true", "group_ids"])
+def test_scores_on_different_rows_are_not_compared(field: str) -> None:
+    one, other = pair(7, 200, (1.5, 1.5))
+    changed: dict[str, Any] = {"y_true": 1 - other.y_true, "group_ids": other.group_ids + 1}
+    odd = replace(other, **{field: changed[field]})
+    with pytest.raises(GateError, match=field):
+        judge(one, odd, policy=QUICK, seed=0)
+
+
+def test_labels_are_zero_or_one() -> None:
+    with pytest.raises(GateError, match="0 or 1"):
+        judge(
+            Scored(np.array([0, 2]), np.array([0.1, 0.2]), np.arange(2), 0.5),
+            None,
+            policy=QUICK,
+            seed=0,
+        )
+
+
+def test_the_report_is_json_with_a_stable_digest() -> None:
+    one, other = pair(8, 300, (2.0, 1.5))
+    reports = [judge(one, other, policy=QUICK, seed=seed_of("a", "b")) for _ in range(2)]
+
+    assert len({canonical.digest(report.to_dict()) for report in reports}) == 1
+
+
+def flip(verdict: str) -> str:
+    return {"better": "worse", "worse": "better"}.get(verdict, verdict)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    n=st.integers(100, 250),
+    skills=st.tuples(st.floats(0.2, 3), st.floats(0.2, 3)),
+)
+def test_swapping_the_versions_mirrors_every_interval(
+    seed: int, n: int, skills: tuple[float, float]
+) -> None:
+    one, other = pair(seed, n, skills)
+    policy = Policy(n_resamples=200, min_positives=2)
+    there, back = (judge(a, b, policy=policy, seed=seed) for a, b in ((one, other), (other, one)))
+
+    for line, mirror in zip(there.comparisons, back.comparisons, strict=True):
+        assert line.low == pytest.approx(-mirror.high)
+        assert line.gain == pytest.approx(-mirror.gain)
+        assert line.verdict == flip(mirror.verdict)
+    assert not (there.outcome == back.outcome == "passed")
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    n=st.integers(2, 300),
+    n_levels=st.integers(1, 5),
+    threshold=st.floats(0, 1),
+)
+def test_whatever_is_scored_gets_one_outcome_with_reasons(
+    seed: int, n: int, n_levels: int, threshold: float
+) -> None:
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, 2, n)
+    coarse = rng.integers(0, n_levels, n) / max(n_levels - 1, 1)
+    groups = rng.integers(0, n, n)
+    one = Scored(y, coarse, groups, threshold)
+    report: GateReport = judge(one, None, policy=QUICK, seed=seed)
+
+    assert report.outcome in {"passed", "failed", "inconclusive"}
+    assert report.reasons
+    canonical.digest(report.to_dict())
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"primary": "size_mb"}, "size_mb"),
+        ({"guards": ["average_precision"]}, "once"),
+        ({"level": 0.2}, "0.5"),
+        ({"level": "high"}, "a number"),
+        ({"n_resamples": 10}, "200"),
+        ({"n_resamples": True}, "whole number"),
+        ({"min_positives": 0}, "at least 2"),
+        ({"allow_failed": True}, "allow_failed"),
+    ],
+)
+def test_a_policy_says_what_is_wrong_with_it(values: dict[str, Any], said: str) -> None:
+    with pytest.raises(PolicyError, match=said):
+        Policy.from_dict(values)
+
+
+def test_guards_share_the_error_among_them() -> None:
+    assert Policy(level=0.9).guard_level == pytest.approx(1 - 0.1 / 3)
+    assert Policy(guards=()).guard_level == pytest.approx(0.9)
+
+
+def test_a_policy_survives_its_json() -> None:
+    policy = Policy.from_dict({"primary": "roc_auc", "guards": ["brier"], "level": 1 - 0.05})
+    assert Policy.from_dict(policy.to_dict()) == policy

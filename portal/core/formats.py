@@ -76,15 +76,21 @@ def number(value: object, digits: int = 3) -> str:
         return DASH
     if value and abs(value) < 10**-digits:
         return f"{value:.{digits}g}"
-    places = digits if abs(value) < 100 else 1
-    return number_format(value, decimal_pos=places, force_grouping=True)
+    return fixed(value, digits if abs(value) < 100 else 1)
+
+
+def fixed(value: object, places: int = 3) -> str:
+    """Return a rounded number with grouping; ``number_format`` alone would cut it off."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return text(value)
+    return number_format(f"{value:.{places}f}", force_grouping=True)
 
 
 def share(value: object, digits: int = 1) -> str:
     """Return a fraction as a percentage."""
     if not isinstance(value, int | float) or not math.isfinite(value):
         return DASH
-    return f"{number_format(value * 100, decimal_pos=digits)} %"
+    return f"{fixed(value * 100, digits)} %"
 
 
 def size(value: object) -> str:
@@ -96,7 +102,7 @@ def size(value: object) -> str:
         if abs(amount) < 1024:
             break
         amount, unit = amount / 1024, larger
-    return f"{number_format(amount, decimal_pos=0 if unit == 'B' else 1)} {unit}"
+    return f"{fixed(amount, 0 if unit == 'B' else 1)} {unit}"
 
 
 def duration(seconds: object) -> str:
@@ -106,7 +112,7 @@ def duration(seconds: object) -> str:
     if seconds < 1:
         return _("%(n)s ms") % {"n": round(seconds * 1000)}
     if seconds < 10:
-        return _("%(n)s s") % {"n": number_format(seconds, decimal_pos=1)}
+        return _("%(n)s s") % {"n": fixed(seconds, 1)}
     left, parts = round(seconds), []
     for unit, length in STEPS:
         n, left = divmod(left, length)
@@ -170,3 +176,19 @@ def clipped(text: object, longest: int = 90) -> str:
 def badges(pairs: Iterable[tuple[object, str]]) -> SafeString:
     """Return several labels side by side."""
     return format_html_join(" ", "{}", ((badge(text, tone),) for text, tone in pairs))
+
+
+def text(value: object) -> str:
+    """Return anything as text; nothing as a dash."""
+    return DASH if value is None or value == "" else str(value)
+
+
+def figure(value: object) -> str:
+    """Return a measured value with four significant digits, without trailing zeros."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return text(value)
+    if value == round(value) and abs(value) < 1e15:
+        return number_format(round(value), force_grouping=True)
+    places = max(0, 3 - math.floor(math.log10(abs(value))))
+    rounded = round(value, places)
+    return number_format(f"{rounded:.{places}f}".rstrip("0").rstrip("."), force_grouping=True)

@@ -1,6 +1,5 @@
 """Template tags of the portal's own pages."""
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -26,6 +25,8 @@ register.filter("duration", formats.duration)
 register.filter("number", formats.number)
 register.filter("share", formats.share)
 register.filter("size", formats.size)
+register.filter("figure", formats.figure)
+register.filter("fixed", formats.fixed)
 register.filter("short", formats.short)
 register.simple_tag(formats.badge, name="badge")
 register.simple_tag(formats.state_badge, name="state_badge")
@@ -44,15 +45,16 @@ def as_percent(fraction: float | None) -> str:
 
 
 @register.filter
-def pretty_json(value: object) -> str:
-    """Return JSON a person can read."""
-    return json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True, default=str)
+def scaled(part: float, parts: Sequence[float]) -> str:
+    """Return a value as a CSS height against the greatest of its kind."""
+    most = max(parts, default=0) or 1
+    return f"{85 * part / most:.1f}%"
 
 
-@register.filter
-def is_plain(value: object) -> bool:
-    """Whether a value fits on one line."""
-    return not isinstance(value, Mapping | list | tuple)
+@register.simple_tag
+def columns_of(columns: Sequence[Mapping[str, Any]] | None, role: str) -> list[Mapping[str, Any]]:
+    """Return the columns of a data set that play one role."""
+    return [column for column in columns or () if column.get("role") == role]
 
 
 @register.inclusion_tag("console/_calibration.html")
@@ -139,7 +141,7 @@ def tone(value: str) -> str:
 @register.filter
 def signed(value: object, digits: int = 3) -> str:
     """Return a number with its sign."""
-    text = formats.number(value, digits)
+    text = formats.fixed(value, digits)
     return f"+{text}" if isinstance(value, int | float) and value > 0 else text
 
 
@@ -185,11 +187,11 @@ def figure_cell(metrics: Mapping[str, Any] | None, name: str, label: str) -> Saf
     figure = (metrics or {}).get(name) or {}
     interval_text = ""
     if figure.get("low") is not None and figure.get("high") is not None:
-        interval_text = f"{formats.number(figure['low'])} … {formats.number(figure['high'])}"
+        interval_text = f"{formats.fixed(figure['low'])} … {formats.fixed(figure['high'])}"
     return format_html(
         '<td class="mw-num" data-label="{}"><span>{}<small>{}</small></span></td>',
         gettext(label),
-        formats.number(figure.get("value")),
+        formats.fixed(figure.get("value")),
         interval_text,
     )
 

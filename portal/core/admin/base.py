@@ -241,7 +241,6 @@ class EvidenceAdmin(PagesMixin, ModelAdmin[M]):
     actions = None
     list_fullwidth = True
     list_per_page = 50
-    show_full_result_count = False
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

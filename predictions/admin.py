@@ -1,0 +1,286 @@
+"""Admin pages of data sets and recorded predictions."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _g
+from django.utils.translation import gettext_lazy as _
+from unfold.contrib.filters.admin import RangeDateTimeFilter
+from unfold.paginator import InfinitePaginator
+from unfold.widgets import (
+    UnfoldAdminFileFieldWidget,
+    UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextInputWidget,
+    UnfoldBooleanSwitchWidget,
+)
+
+from portal.core import formats
+from portal.core.admin.base import EvidenceAdmin, actor_of, grants_of, require, tell
+from portal.core.errors import PortalError
+from portal.registry.models import ModelVersion
+from portal.runs.models import Run
+from predictions import dispatch
+from predictions.engine.features import BY_NAME, LABEL
+from predictions.engine.parameters import NUMBER_SPECS, NumberSpec, TrainingParams
+from predictions.engine.splits import PROTOCOLS
+from predictions.models import Dataset, Prediction
+from predictions.services import datasets
+
+N_RUNS = 8
+COLUMN_GROUPS = (
+    ("feature", _("Features")),
+    ("label", _("Label")),
+    ("flag", _("Defect flags")),
+    ("metadata", _("Other columns")),
+)
+
+
+class ImportForm(forms.Form):
+    """Which file to import, and under which name."""
+
+    file = forms.FileField(
+        label=_("File"),
+        help_text=_("CSV with one or two header rows (UTF-8 or CP949), or Parquet."),
+        widget=UnfoldAdminFileFieldWidget(attrs={"accept": ".csv,.txt,.parquet"}),
+    )
+    name = forms.CharField(
+        label=_("Name"),
+        max_length=200,
+        help_text=_("What people will call it, for example the line and the month."),
+        widget=UnfoldAdminTextInputWidget,
+    )
+    kind = forms.ChoiceField(
+        label=_("Kind"), choices=Dataset.Kind.choices, widget=UnfoldAdminSelectWidget
+    )
+    allow_duplicate = forms.BooleanField(
+        label=_("Import even if the same shots were imported before"),
+        required=False,
+        widget=UnfoldBooleanSwitchWidget,
+    )
+
+
+class TrainForm(forms.Form):
+    """How to train; every field has a default that is a good first choice."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        defaults = TrainingParams().to_dict()
+        self.fields["protocol"] = _protocol_field(defaults["protocol"])
+        for spec in NUMBER_SPECS:
+            self.fields[spec.name] = _number_field(spec, defaults[spec.name])
+        self.fields["compare"] = forms.BooleanField(
+            label=_("Show the other protocols beside"),
+            initial=defaults["compare"],
+            required=False,
+            widget=UnfoldBooleanSwitchWidget,
+        )
+        self.fields["seed"] = forms.IntegerField(
+            label=_("Seed"),
+            required=False,
+            min_value=0,
+            max_value=2**31 - 1,
+            help_text=_("Leave empty to have one drawn; the run records it."),
+            widget=UnfoldAdminIntegerFieldWidget,
+        )
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The training parameters alone."""
+        return {name: value for name, value in self.cleaned_data.items() if name != "seed"}
+
+
+def _protocol_field(default: str) -> forms.Field:
+    choices = [(p.name, _g(p.label)) for p in PROTOCOLS.values() if not p.leaks]
+    notes = [f"{_g(p.label)}: {_g(p.description)}" for p in PROTOCOLS.values() if not p.leaks]
+    return forms.ChoiceField(
+        label=_("Protocol"),
+        choices=choices,
+        initial=default,
+        help_text=" ".join(notes),
+        widget=UnfoldAdminSelectWidget,
+    )
+
+
+def _number_field(spec: NumberSpec, default: Any) -> forms.Field:
+    kind: Any = forms.IntegerField if spec.kind is int else forms.FloatField
+    field: forms.Field = kind(
+        label=_g(spec.label),
+        initial=default,
+        min_value=spec.low,
+        max_value=spec.high,
+        help_text=_g("From %(low)s to %(high)s.")
+        % {"low": f"{spec.low:g}", "high": f"{spec.high:,g}"},
+        widget=UnfoldAdminIntegerFieldWidget,
+    )
+    if spec.kind is float:
+        field.widget.attrs["step"] = "any"
+    return field
+
+
+@admin.register(Dataset)
+class DatasetAdmin(EvidenceAdmin[Dataset]):
+    page_template = "predictions/dataset.html"
+    row_pages = ("train",)
+    list_display = ("name", "kind", "rows", "origin", "importer", "imported", "digest")
+    list_filter = ("kind", "is_synthetic", ("created_at", RangeDateTimeFilter))
+    list_filter_submit = True
+    search_fields = ("name", "source_name", "fingerprint")
+    list_select_related = ("created_by",)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return "predictions.import_dataset" in grants_of(request)
+
+    @admin.display(description=_("rows"), ordering="n_rows")
+    def rows(self, obj: Dataset) -> str:
+        return formats.number(obj.n_rows)
+
+    @admin.display(description=_("origin"), ordering="is_synthetic")
+    def origin(self, obj: Dataset) -> SafeString:
+        if obj.is_synthetic:
+            return formats.badge(_("synthetic"), "warn")
+        return formats.badge(_("imported"), "ok")
+
+    @admin.display(description=_("imported by"), ordering="created_by")
+    def importer(self, obj: Dataset) -> str:
+        return str(obj.created_by or formats.DASH)
+
+    @admin.display(description=_("imported"), ordering="created_at")
+    def imported(self, obj: Dataset) -> str:
+        return formats.moment(obj.created_at)
+
+    @admin.display(description=_("fingerprint"))
+    def digest(self, obj: Dataset) -> SafeString | str:
+        return formats.short(obj.fingerprint)
+
+    def page_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
+        grants = grants_of(request)
+        is_labelled = any(column["name"] == LABEL for column in obj.schema)
+        runs = Run.objects.filter(dataset_fingerprint=obj.fingerprint)
+        versions = ModelVersion.objects.filter(dataset_fingerprint=obj.fingerprint)
+        return {
+            "dataset": obj,
+            "is_labelled": is_labelled,
+            "may_train": is_labelled and "predictions.train_model" in grants,
+            "runs": runs.order_by("-created_at")[:N_RUNS],
+            "versions": versions.select_related("model")[:N_RUNS],
+            "column_groups": COLUMN_GROUPS,
+        }
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Take a file, hand it to the import service and show the data set it became."""
+        require(request, "predictions.import_dataset")
+        form = ImportForm(request.POST or None, request.FILES or None)
+        status = 200
+        if form.is_valid():
+            try:
+                dataset = self._import(request, form.cleaned_data)
+            except PortalError as error:
+                form.add_error(None, str(error))
+                status = 422
+                problems = error.problems
+            else:
+                self.message_user(request, _("The data set is imported. Look at it, then train."))
+                return HttpResponseRedirect(self.url("change", dataset.pk))
+        else:
+            problems = ()
+        context = {
+            "title": _("Import a data set"),
+            "form": form,
+            "problems": problems,
+            "back": self.url("changelist"),
+        }
+        return self.page(request, "predictions/import.html", context, status=status)
+
+    def _import(self, request: HttpRequest, wanted: Mapping[str, Any]) -> Dataset:
+        upload = wanted["file"]
+        return datasets.import_dataset(
+            source=upload.file,
+            name=wanted["name"],
+            kind=wanted["kind"],
+            source_name=upload.name,
+            allow_duplicate=wanted["allow_duplicate"],
+            actor=actor_of(request),
+        )
+
+    def train_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask the parameters, start the training and show its run."""
+        dataset = self.find(request, object_id)
+        require(request, "predictions.train_model")
+        form = TrainForm(request.POST if request.method == "POST" else None)
+        if form.is_bound and form.is_valid():
+            try:
+                run = dispatch.train(
+                    dataset=dataset,
+                    actor=actor_of(request),
+                    params=form.params,
+                    seed=form.cleaned_data["seed"],
+                )
+            except PortalError as error:
+                tell(request, error)
+            else:
+                return HttpResponseRedirect(reverse("admin:runs_run_change", args=[run.pk]))
+        context = {
+            "title": _("Train on “%(dataset)s”") % {"dataset": dataset.name},
+            "form": form,
+            "dataset": dataset,
+            "back": self.url("change", dataset.pk),
+        }
+        return self.page(request, "predictions/train.html", context, obj=dataset)
+
+
+@admin.register(Prediction)
+class PredictionAdmin(EvidenceAdmin[Prediction]):
+    page_template = "predictions/prediction.html"
+    paginator = InfinitePaginator
+    show_full_result_count = False
+    list_display = ("when", "class_badge", "chance", "sureness", "answered_by", "asked", "took")
+    list_filter = (
+        ("at", RangeDateTimeFilter),
+        "predicted_class",
+        "confidence",
+        ("version", admin.RelatedOnlyFieldListFilter),
+    )
+    list_filter_submit = True
+    search_fields = ("id", "request_id")
+    search_help_text = _("Prediction id or request id")
+    list_select_related = ("version__model",)
+
+    @admin.display(description=_("time"), ordering="at")
+    def when(self, obj: Prediction) -> str:
+        return formats.moment(obj.at)
+
+    @admin.display(description=_("class"), ordering="predicted_class")
+    def class_badge(self, obj: Prediction) -> SafeString:
+        return formats.state_badge(obj.predicted_class, obj.get_predicted_class_display())
+
+    @admin.display(description=_("defect probability"), ordering="probability")
+    def chance(self, obj: Prediction) -> str:
+        return formats.share(obj.probability)
+
+    @admin.display(description=_("confidence"), ordering="confidence")
+    def sureness(self, obj: Prediction) -> SafeString:
+        return formats.state_badge(obj.confidence, obj.get_confidence_display())
+
+    @admin.display(description=_("model version"), ordering="version")
+    def answered_by(self, obj: Prediction) -> str:
+        return str(obj.version)
+
+    @admin.display(description=_("asked by"), ordering="principal")
+    def asked(self, obj: Prediction) -> str:
+        return obj.principal
+
+    @admin.display(description=_("answered in"), ordering="latency_ms")
+    def took(self, obj: Prediction) -> str:
+        return _g("%(n)s ms") % {"n": formats.number(obj.latency_ms, 2)}
+
+    def page_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
+        given = [(BY_NAME.get(name), name, value) for name, value in obj.features.items()]
+        return {"prediction": obj, "given": given}

@@ -229,6 +229,8 @@ def authenticate(plain: str) -> Principal:
     KeyRefused
         When the key opens nothing.
     """
+    if not plain or " " in plain:
+        raise malformed()
     if not plain.startswith("mw_") or len(plain) > LONGEST_KEY:
         raise _refusal()
     key_digest = digest(plain)

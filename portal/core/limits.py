@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import redis
 
 from portal.core.store import redis_client
+from portal.lib import clock
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +44,7 @@ class Limiter:
         """Count a request; return 0 when it is within the limit, else when to come back."""
         if self.per_minute == 0:
             return 0
-        moment = time.time()
+        moment = clock.now().timestamp()
         window = int(moment // WINDOW_S)
         with self._lock:
             lot = self._lots.get(caller)

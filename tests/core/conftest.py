@@ -12,7 +12,7 @@ from django.test import Client
 
 from portal.core import audit_chain, key_news, keys
 from portal.core.actors import Actor
-from portal.core.api import throttles
+from portal.core.api import addresses, throttles
 from portal.core.models import AuditHead, User
 
 COMMAND = Actor(name="test", via="command")
@@ -22,7 +22,7 @@ COMMAND = Actor(name="test", via="command")
 def _nothing_remembered() -> Iterator[None]:
     """Keep one test's keys and limits out of the next."""
     throttles.principal_limiter.cache_clear()
-    throttles.address_limiter.cache_clear()
+    addresses.address_limiter.cache_clear()
     keys._cache.clear()
     yield
     keys._cache.clear()

@@ -10,20 +10,18 @@ from typing import Any
 
 import msgspec
 from django.http import HttpRequest, HttpResponse
-from django.middleware.csrf import CsrfViewMiddleware
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 from drf_spectacular.utils import extend_schema
-from rest_framework.exceptions import UnsupportedMediaType
+from rest_framework.exceptions import NotAuthenticated, UnsupportedMediaType
 from rest_framework.views import APIView
 
-from portal.core import keys
 from portal.core.actors import Actor
-from portal.core.api.authentication import bearer
+from portal.core.api import addresses, throttles
+from portal.core.api.authentication import SessionAuthentication, key_principal
 from portal.core.api.exceptions import problem_of
 from portal.core.api.parsers import parse
 from portal.core.api.permissions import scope as scope_permission
-from portal.core.api.throttles import address_limiter, client_address, principal_limiter
 from portal.core.keys import Principal
 from portal.core.problems import Problem
 from portal.core.scopes import check
@@ -90,8 +88,6 @@ def fast_view(
                 if request.method not in methods:
                     return _wrong_method(methods)
                 principal = _principal(request)
-                if isinstance(principal, HttpResponse):
-                    return principal
                 check(principal, scope, permission)
                 call = Call(request, principal, _body(request))
                 return _answer(view(call, **url_parts))
@@ -124,31 +120,20 @@ def _answer(value: Any) -> HttpResponse:
     return HttpResponse(msgspec.json.encode(value), content_type=JSON)
 
 
-def _principal(request: HttpRequest) -> Principal | HttpResponse:
-    plain = bearer(request)
-    if plain is not None:
-        principal = keys.authenticate(plain)
-    elif request.user.is_authenticated:
-        refusal = _Csrf(lambda request: HttpResponse()).check(request)
-        if refusal is not None:
-            return Problem(403, "csrf_failed", refusal).response()
-        principal = Principal(request.user)
-    else:
-        wait_s = address_limiter().seconds_to_wait(client_address(request))
-        return _too_many(wait_s) if wait_s else _unknown_caller()
-    wait_s = principal_limiter().seconds_to_wait(principal.name)
-    return _too_many(wait_s) if wait_s else principal
+def _principal(request: HttpRequest) -> Principal:
+    principal = key_principal(request)
+    if principal is None:
+        principal = _signed_in(request)
+    throttles.count(principal)
+    return principal
 
 
-class _Csrf(CsrfViewMiddleware):
-    """Django's own check, its reason given back instead of a page."""
-
-    def check(self, request: HttpRequest) -> str | None:
-        self.process_request(request)
-        return self.process_view(request, None, (), {})  # type: ignore[arg-type, return-value]
-
-    def _reject(self, request: HttpRequest, reason: str) -> str:
-        return reason
+def _signed_in(request: HttpRequest) -> Principal:
+    if not request.user.is_authenticated:
+        addresses.count_stranger(request)
+        raise NotAuthenticated
+    SessionAuthentication().enforce_csrf(request)
+    return Principal(request.user)
 
 
 def _body(request: HttpRequest) -> Any:
@@ -167,21 +152,4 @@ def _wrong_method(methods: Sequence[str]) -> HttpResponse:
         "method_not_allowed",
         _("This address takes %(methods)s.") % {"methods": allowed},
         headers={"Allow": allowed},
-    ).response()
-
-
-def _unknown_caller() -> HttpResponse:
-    return Problem(
-        401,
-        "not_authenticated",
-        _("Send a key in the Authorization header, or sign in."),
-    ).response()
-
-
-def _too_many(wait_s: int) -> HttpResponse:
-    return Problem(
-        429,
-        "throttled",
-        _("Too many requests; come back in %(seconds)s s.") % {"seconds": wait_s},
-        headers={"Retry-After": str(wait_s)},
     ).response()

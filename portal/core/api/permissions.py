@@ -7,6 +7,7 @@ from rest_framework.exceptions import NotAuthenticated
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
+from portal.core.api import addresses
 from portal.core.api.authentication import principal_of
 from portal.core.keys import Principal
 from portal.core.scopes import check
@@ -25,6 +26,7 @@ class ScopePermission(BasePermission):
     def has_permission(self, request: Request, view: "APIView") -> bool:
         principal = principal_of(request)
         if principal is None:
+            addresses.count_stranger(request)
             raise NotAuthenticated
         check(principal, self.scope_name, self.permission)
         return True

@@ -17,10 +17,14 @@ from tests.worker import Worker
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
-    """Let tests that commit empty the audit log afterwards; rows stay guarded."""
+    """Let tests that commit empty guarded tables afterwards; rows stay guarded."""
     with django_db_blocker.unblock(), connection.cursor() as cursor:
-        cursor.execute("ALTER TABLE core_auditentry DISABLE TRIGGER core_audit_keep_table")
-        cursor.execute("ALTER TABLE core_audithead DISABLE TRIGGER core_audit_keep_head_table")
+        cursor.execute(
+            "SELECT format('ALTER TABLE %s DISABLE TRIGGER %I', tgrelid::regclass, tgname)"
+            " FROM pg_trigger WHERE tgtype & 32 > 0"  # 32: BEFORE TRUNCATE
+        )
+        for (statement,) in cursor.fetchall():
+            cursor.execute(statement)
 
 
 @pytest.fixture

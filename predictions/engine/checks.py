@@ -26,8 +26,10 @@ LEAK_AUC = 0.95
 CLOCK_CORRELATION = 0.95
 #: Distance from the mean in standard deviations that is reported; ours.
 FAR_DEVIATIONS = 15.0
-#: Difference of defect shares between tenths that is reported; ours.
+#: Difference of defect shares between tenths that is reported; ours. It must also be more than
+#: chance: chi-squared test of homogeneity, 0.1 % point with 9 degrees of freedom.
 SHARE_DRIFT = 0.15
+CHI_SQUARED_9 = 27.88
 N_TENTHS = 10
 MIN_ROWS = 50
 
@@ -259,7 +261,7 @@ def _time_findings(found: DataChecks, made_at: list[str | None] | None) -> list[
     ]
     if found.share_by_tenth and found.n_distinct >= MIN_ROWS:
         low, high = min(found.share_by_tenth), max(found.share_by_tenth)
-        if high - low >= SHARE_DRIFT:
+        if high - low >= SHARE_DRIFT and _chi_squared(found) >= CHI_SQUARED_9:
             findings.append(Problem("", "share_drifts", None, {"low": low, "high": high}))
     if made_at:
         times = [time for time in made_at if time]
@@ -267,3 +269,10 @@ def _time_findings(found: DataChecks, made_at: list[str | None] | None) -> list[
         if falls:
             findings.append(Problem("Made_At", "time_disorder", None, {"value": falls}))
     return findings
+
+
+def _chi_squared(found: DataChecks) -> float:
+    """Return how far the tenths' defect shares are from equal, tenths taken as equally long."""
+    shares = np.array(found.share_by_tenth)
+    mean = shares.mean()
+    return float(found.n_distinct / N_TENTHS * ((shares - mean) ** 2).sum() / (mean * (1 - mean)))

@@ -4,7 +4,9 @@ Kept with skops, which holds arrays and names of types but no code; a file that 
 beyond the list below is refused.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -78,14 +80,17 @@ def from_bytes(data: bytes) -> QualityModel:
 
     try:
         named = set(io.get_untrusted_types(data=data))
-        if not named <= ALLOWED_TYPES:
-            strange = ", ".join(sorted(named - ALLOWED_TYPES))
-            raise UnreadableTrainingForm(f"The file names types that are not allowed: {strange}.")
-        content = io.loads(data, trusted=sorted(ALLOWED_TYPES))
-        return QualityModel(
-            Fitted(Imputer(content["medians"]), Booster(content["estimator"])),
-            Projection(**content["projection"]),
-            Calibration(**content["calibration"]),
-        )
-    except (BadZipFile, KeyError, TypeError) as exc:
+        if named <= ALLOWED_TYPES:
+            return _restored(io.loads(data, trusted=sorted(ALLOWED_TYPES)))
+    except (BadZipFile, KeyError, TypeError, ValueError) as exc:
         raise UnreadableTrainingForm(f"The file is not a training form: {exc!r}") from exc
+    strange = ", ".join(sorted(named - ALLOWED_TYPES))
+    raise UnreadableTrainingForm(f"The file names types that are not allowed: {strange}.")
+
+
+def _restored(content: Mapping[str, Any]) -> QualityModel:
+    return QualityModel(
+        Fitted(Imputer(content["medians"]), Booster(content["estimator"])),
+        Projection(**content["projection"]),
+        Calibration(**content["calibration"]),
+    )

@@ -126,7 +126,65 @@ def train(
         Without complete labels, with too few distinct shots of either class, without a feature
         that varies, or when a part of the split holds one class only.
     """
-    params = params or TrainingParams()
+    basis = _basis(table, params or TrainingParams(), seed, held_out)
+    main, others = _trials(basis)
+    n_shots = len(basis.shots)
+    meter = Meter(on_progress, main.work + sum(trial.work for trial in others) + n_shots)
+    meter.enter("evaluate", f"Judging on {n_shots:,} distinct shots")
+    fits = _main_fits(basis, main, meter)
+    meter.enter("fit", f"Fitting on all {n_shots:,} distinct shots")
+    fitted = fit(basis.shots, basis.params, seed, meter, "Final model")
+    meter.enter("compare", "Judging under other protocols")
+    comparisons, failed = _compared(basis, others, meter)
+    meter.enter("report", "Writing the report")
+    result = _judged(basis, main, fits, meter)
+    trained = _assembled(basis, fits, fitted, result, comparisons, failed)
+    meter.finish("Done")
+    return trained
+
+
+@dataclass(frozen=True, eq=False)
+class _Basis:
+    """What a training rests on.
+
+    Attributes
+    ----------
+    params, seed
+        As given.
+    table : ShotTable
+        The rows used.
+    every, shots : Shots
+        All rows, and distinct ones.
+    kept : int array
+        Positions of the distinct ones.
+    checks : DataChecks
+    findings : tuple of Problem
+        What to know so far.
+    """
+
+    params: TrainingParams
+    seed: int
+    table: ShotTable
+    every: Shots
+    shots: Shots
+    kept: NDArray[np.intp]
+    checks: DataChecks
+    findings: tuple[Problem, ...]
+
+    def slice_columns(self, rows: NDArray[np.intp]) -> dict[str, list[str]]:
+        """Return product, and mold and shift where known, of distinct shots."""
+        products = [f"{value:g}" for value in self.shots.matrix[rows, 0]]
+        columns = {FEATURE_NAMES[0]: products}
+        for name in SLICE_METADATA:
+            values = self.table.metadata(name)
+            if values is not None:
+                columns[name] = [values[row] or "" for row in self.kept[rows]]
+        return columns
+
+
+def _basis(
+    table: ShotTable, params: TrainingParams, seed: int, held_out: ShotTable | None
+) -> _Basis:
     apart, left_out = _without(table, held_out)
     used, capped = _latest(apart, params.max_rows)
     every = _shots(used)
@@ -134,46 +192,8 @@ def train(
     kept = np.flatnonzero(first_of_copies(every.matrix, every.labels))
     shots = every.at(kept)
     _refuse_untrainable(shots, checks)
-    main, others = _trials(shots, every, params, seed)
-    meter = Meter(on_progress, main.work + sum(trial.work for trial in others) + len(shots))
-    meter.enter("evaluate", f"Judging on {len(shots):,} distinct shots")
-    try:
-        fits = cross_fit(shots, main.plans, params, seed, meter)
-    except OneClassPart as exc:
-        params_seen = {"value": main.protocol.name}
-        raise NotTrainable([Problem("", "folds_not_trainable", None, params_seen)]) from exc
-    meter.enter("fit", f"Fitting on all {len(shots):,} distinct shots")
-    fitted = fit(shots, params, seed, meter, "Final model")
-    meter.enter("compare", "Judging under other protocols")
-    comparisons, failed = _compared(others, params, seed, meter)
-    meter.enter("report", "Writing the report")
-    result = _judged(main, fits, params, seed, meter)
-    calling = _calling(shots, fits)
-    findings = (*left_out, *capped, *checks.findings, *failed)
-    report = _report(
-        _Basis(params, seed, used, every, shots, kept, checks, fitted),
-        fits,
-        result,
-        comparisons,
-        calling.threshold,
-        (*findings, *evaluation.figure_findings(result, comparisons)),
-    )
-    meter.finish("Done")
-    rows = calling.rows
-    return TrainedModel(
-        params=params,
-        seed=seed,
-        signature=learned_signature(shots.matrix),
-        fitted=fitted,
-        projection=fit_projection(fitted.imputer.fill(shots.matrix)),
-        calibration=calling.calibration,
-        threshold=calling.threshold,
-        confidence=calling.confidence,
-        report=report,
-        baseline=drift_baseline(
-            shots.matrix[rows], FEATURE_NAMES, calling.probability, calling.called, seed=seed
-        ),
-    )
+    findings = (*left_out, *capped, *checks.findings)
+    return _Basis(params, seed, used, every, shots, kept, checks, findings)
 
 
 def _without(table: ShotTable, held_out: ShotTable | None) -> tuple[ShotTable, tuple[Problem, ...]]:
@@ -195,6 +215,9 @@ def _latest(table: ShotTable, max_rows: int) -> tuple[ShotTable, tuple[Problem, 
 
 
 def _shots(table: ShotTable) -> Shots:
+    if not table.n_rows:
+        params = {"value": 0, "low": MIN_DISTINCT}
+        raise NotTrainable([Problem("", "too_few_rows", None, params)])
     labels = table.labels()
     if labels is None:
         raise NotTrainable([Problem("", "not_labelled")])
@@ -217,46 +240,51 @@ def _refuse_untrainable(shots: Shots, checks: DataChecks) -> None:
         raise NotTrainable(problems)
 
 
-def _trials(
-    shots: Shots, every: Shots, params: TrainingParams, seed: int
-) -> tuple[_Trial, tuple[_Trial, ...]]:
+def _trials(basis: _Basis) -> tuple[_Trial, tuple[_Trial, ...]]:
     """Return the protocol that counts and those beside it; leaking ones keep copies, one fold."""
+    params, seed = basis.params, basis.seed
     chosen = PROTOCOLS[params.protocol]
-    main = _Trial(chosen, shots, plan(shots, chosen, params, seed))
+    main = _Trial(chosen, basis.shots, plan(basis.shots, chosen, params, seed))
     others = []
     for protocol in PROTOCOLS.values():
         if not params.compare or protocol is chosen:
             continue
-        on = every if protocol.leaks else shots
-        plans = plan(on, protocol, params, seed, first_only=protocol.leaks)
-        others.append(_Trial(protocol, on, plans))
+        shots = basis.every if protocol.leaks else basis.shots
+        plans = plan(shots, protocol, params, seed, first_only=protocol.leaks)
+        others.append(_Trial(protocol, shots, plans))
     return main, tuple(others)
 
 
+def _main_fits(basis: _Basis, trial: _Trial, meter: Meter) -> tuple[FoldFit, ...]:
+    try:
+        return cross_fit(trial.shots, trial.plans, basis.params, basis.seed, meter)
+    except OneClassPart as exc:
+        params = {"value": trial.protocol.name}
+        raise NotTrainable([Problem("", "folds_not_trainable", None, params)]) from exc
+
+
 def _compared(
-    trials: Sequence[_Trial], params: TrainingParams, seed: int, meter: Meter
+    basis: _Basis, trials: Sequence[_Trial], meter: Meter
 ) -> tuple[tuple[ProtocolResult, ...], tuple[Problem, ...]]:
     results, failed = [], []
     for trial in trials:
         try:
-            fits = cross_fit(trial.shots, trial.plans, params, seed, meter)
+            fits = cross_fit(trial.shots, trial.plans, basis.params, basis.seed, meter)
         except OneClassPart:
             failed.append(Problem(trial.protocol.name, "comparison_not_possible"))
             continue
-        results.append(_judged(trial, fits, params, seed, meter))
+        results.append(_judged(basis, trial, fits, meter))
     return tuple(results), tuple(failed)
 
 
-def _judged(
-    trial: _Trial, fits: Sequence[FoldFit], params: TrainingParams, seed: int, meter: Meter
-) -> ProtocolResult:
+def _judged(basis: _Basis, trial: _Trial, fits: Sequence[FoldFit], meter: Meter) -> ProtocolResult:
     message = f"Drawing intervals under the protocol {trial.protocol.name}"
     return evaluation.judge(
         trial.shots,
         fits,
         trial.protocol,
-        seed=seed,
-        n_draws=params.n_bootstraps,
+        seed=basis.seed,
+        n_draws=basis.params.n_bootstraps,
         on_draw=lambda: meter.advance(0, message),
     )
 
@@ -291,33 +319,42 @@ def _calling(shots: Shots, fits: Sequence[FoldFit]) -> _Calling:
     return _Calling(rows, calibration, probability, threshold, rule)
 
 
-@dataclass(frozen=True, eq=False)
-class _Basis:
-    """What the figures rest on, for the report."""
-
-    params: TrainingParams
-    seed: int
-    table: ShotTable
-    every: Shots
-    shots: Shots
-    kept: NDArray[np.intp]
-    checks: DataChecks
-    fitted: Fitted
-
-    def slice_columns(self, rows: NDArray[np.intp]) -> dict[str, list[str]]:
-        """Return product, and mold and shift where known, of distinct shots."""
-        products = [f"{value:g}" for value in self.shots.matrix[rows, 0]]
-        columns = {FEATURE_NAMES[0]: products}
-        for name in SLICE_METADATA:
-            values = self.table.metadata(name)
-            if values is not None:
-                columns[name] = [values[row] or "" for row in self.kept[rows]]
-        return columns
+def _assembled(
+    basis: _Basis,
+    fits: Sequence[FoldFit],
+    fitted: Fitted,
+    result: ProtocolResult,
+    comparisons: tuple[ProtocolResult, ...],
+    failed: tuple[Problem, ...],
+) -> TrainedModel:
+    matrix = basis.shots.matrix
+    calling = _calling(basis.shots, fits)
+    warned = evaluation.figure_findings(result, comparisons)
+    findings = (*basis.findings, *failed, *warned)
+    return TrainedModel(
+        params=basis.params,
+        seed=basis.seed,
+        signature=learned_signature(matrix),
+        fitted=fitted,
+        projection=fit_projection(fitted.imputer.fill(matrix)),
+        calibration=calling.calibration,
+        threshold=calling.threshold,
+        confidence=calling.confidence,
+        report=_report(basis, fits, fitted, result, comparisons, calling.threshold, findings),
+        baseline=drift_baseline(
+            matrix[calling.rows],
+            FEATURE_NAMES,
+            calling.probability,
+            calling.called,
+            seed=basis.seed,
+        ),
+    )
 
 
 def _report(
     basis: _Basis,
     fits: Sequence[FoldFit],
+    fitted: Fitted,
     result: ProtocolResult,
     comparisons: tuple[ProtocolResult, ...],
     threshold: float,
@@ -327,7 +364,7 @@ def _report(
     rows, scored = evaluation.out_of_fold(shots, fits)
     parts = evaluation.slices(scored, basis.slice_columns(rows))
     ranked = sorted(
-        zip(FEATURE_NAMES, basis.fitted.booster.importance().tolist(), strict=True),
+        zip(FEATURE_NAMES, fitted.booster.importance().tolist(), strict=True),
         key=lambda item: -item[1],
     )
     return EvaluationReport(

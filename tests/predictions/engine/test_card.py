@@ -1,0 +1,36 @@
+"""Model cards."""
+
+from predictions.engine.card import model_card
+from predictions.engine.training import TrainedModel
+
+
+def test_card_says_how_good_it_is_and_how_that_was_found_out(trained: TrainedModel) -> None:
+    report = trained.report.to_dict()
+
+    card = model_card(
+        report,
+        name="diecasting-quality",
+        signature=trained.signature.to_dict(),
+        dataset="January",
+        is_synthetic=True,
+    )
+
+    assert card.startswith("# diecasting-quality\n\n**Trained on generated shots.**")
+    assert f"**{report['metrics']['pr_auc']['value']:.3f}**" in card
+    assert "Grouped by identical rows, 3 folds" in card
+    assert "Recent defect rate" in card
+    assert "**Leaks: for comparison only.**" in card
+    assert "“January”" in card
+    assert all(finding["message"] in card for finding in report["findings"])
+    assert card.count("| process |") == 16
+
+
+def test_card_of_a_bare_report_has_no_empty_sections(trained: TrainedModel) -> None:
+    report = trained.report.to_dict() | {"comparisons": [], "slices": [], "findings": []}
+
+    card = model_card(report, name="x")
+
+    assert "generated" not in card
+    assert "## Inputs" not in card
+    assert "## Know before use" not in card
+    assert "\n\n\n" not in card

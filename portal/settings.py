@@ -34,7 +34,6 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = HTTPS
 SECURE_HSTS_SECONDS = int(timedelta(days=365).total_seconds()) if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
-SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$", r"^api/health$"]
 SESSION_COOKIE_HTTPONLY = True
 X_FRAME_OPTIONS = "DENY"
 
@@ -62,7 +61,9 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "portal.core.request_context.RequestContextMiddleware",
+    "monitoring.middleware.ProbesMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "portal.core.api.lane.LaneMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "portal.core.api.middleware.ApiMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -211,7 +212,7 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "Millwright",
     "VERSION": VERSION,
     "OAS_VERSION": "3.1.0",
-    "DESCRIPTION": "Machine-learning operations for manufacturing: train, judge, promote, serve, watch.",
+    "DESCRIPTION": "Machine-learning operations for manufacturing.",
     "LICENSE": {"name": "Apache-2.0"},
     "SCHEMA_PATH_PREFIX": "/api/v1/",
     "COMPONENT_SPLIT_REQUEST": True,

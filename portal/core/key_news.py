@@ -12,7 +12,9 @@ import time
 
 import redis
 from django.conf import settings
+from redis.backoff import NoBackoff
 from redis.client import PubSub
+from redis.retry import Retry
 
 from portal.core.store import redis_client
 
@@ -77,6 +79,7 @@ class _Listener:
             settings.REDIS_URL,
             socket_timeout=ANSWER_WITHIN_S,
             socket_connect_timeout=ANSWER_WITHIN_S,
+            retry=Retry(NoBackoff(), 0),
         )
         with contextlib.closing(client), PubSub(client.connection_pool) as news:
             news.subscribe(CHANNEL)

@@ -4,6 +4,8 @@ from functools import cache
 
 import redis
 from django.conf import settings
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 TIMEOUT_S = 1.0
 
@@ -12,5 +14,8 @@ TIMEOUT_S = 1.0
 def redis_client() -> redis.Redis:
     """Return the shared client; it fails within a second rather than hold up a request."""
     return redis.Redis.from_url(
-        settings.REDIS_URL, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S
+        settings.REDIS_URL,
+        socket_timeout=TIMEOUT_S,
+        socket_connect_timeout=TIMEOUT_S,
+        retry=Retry(NoBackoff(), 0),  # by default redis-py tries again for seconds
     )

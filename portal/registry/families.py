@@ -8,7 +8,7 @@ from portal.core.errors import NotFound
 from portal.registry.engine.scored import Scored
 from portal.registry.models import EvaluationSet, ModelVersion
 
-__all__ = ["AnswersPredictions", "Family", "Scored", "get", "register"]
+__all__ = ["AnswersPredictions", "Family", "Scored", "Serves", "get", "register"]
 
 
 class Family(Protocol):
@@ -33,6 +33,15 @@ class AnswersPredictions(Protocol):
         self, version: ModelVersion, since: datetime, until: datetime
     ) -> Mapping[str, Any]:
         """Return at least ``count``; further keys (``url``, …) are shown as they are."""
+        ...
+
+
+@runtime_checkable
+class Serves(Protocol):
+    """A family whose champion answers in the web process."""
+
+    def held(self, model_name: str) -> int | None:
+        """Return the number of the version that answers in this process, without waiting for it."""
         ...
 
 

@@ -46,6 +46,14 @@ class QualityFamily:
         """Load a version as a web process would; raise ``Corrupt`` when it cannot."""
         serving.load(version)
 
+    def held(self, model_name: str) -> int | None:
+        """Return the version that answers in this process, which begins to follow the champion."""
+        if model_name != serving.quality.model_name:
+            return None
+        serving.quality.start()
+        held = serving.quality.held
+        return held.number if held else None
+
     def affected_predictions(
         self, version: ModelVersion, since: datetime, until: datetime
     ) -> Mapping[str, Any]:

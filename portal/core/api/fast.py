@@ -95,6 +95,7 @@ def fast_view(
                 return problem_of(exc).response()
 
         _document(wrapper, view, scope, methods, documented or {})
+        wrapper.is_light = True  # type: ignore[attr-defined]  # the lane looks for it
         return wrapper
 
     return decorate

@@ -1,0 +1,46 @@
+"""What a look at one part of the portal found."""
+
+import enum
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+
+class Status(enum.StrEnum):
+    """How a part, or the whole, does."""
+
+    HEALTHY = "healthy"
+    DEGRADED = "degraded"
+    UNHEALTHY = "unhealthy"
+
+
+BY_GRAVITY = (Status.HEALTHY, Status.DEGRADED, Status.UNHEALTHY)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """How one part does.
+
+    Attributes
+    ----------
+    status
+        The judgement.
+    detail
+        Why it is not healthy, in a sentence; it names no host, account or file.
+    figures
+        What was measured, units in the names.
+    """
+
+    status: Status
+    detail: str = ""
+    figures: dict[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the finding as the report shows it."""
+        said = {"detail": self.detail} if self.detail else {}
+        return {"status": self.status.value, **said, **self.figures}
+
+
+def worst(findings: Iterable[Finding]) -> Status:
+    """Return the gravest status; healthy when there is no finding."""
+    return max((item.status for item in findings), key=BY_GRAVITY.index, default=Status.HEALTHY)

@@ -1,0 +1,198 @@
+"""What the probes say about a whole portal, an empty one and an ill one."""
+
+import os
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.conf import LazySettings
+from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
+from django.test import Client
+
+from monitoring import probes
+from monitoring.findings import Status
+from portal.core import store
+from portal.lib import clock
+from portal.registry.models import RegisteredModel
+from portal.runs import provenance
+from portal.runs.models import Heartbeat, Queue, Run
+
+PARTS = {
+    "postgres",
+    "migrations",
+    "redis",
+    "workers",
+    "beat",
+    "recorder",
+    "queues",
+    "champions",
+    "disk",
+}
+
+
+@pytest.fixture
+def caller() -> Client:
+    return Client(raise_request_exception=False)
+
+
+def live(name: str, role: str, **fields: Any) -> Heartbeat:
+    about = {"host": provenance.host(), "pid": os.getpid()} | fields
+    return Heartbeat.objects.create(name=name, role=role, **about)
+
+
+@pytest.fixture
+def portal_at_work(transactional_db: None) -> None:
+    """Have the signs of life of a whole portal."""
+    live("w1", "worker", detail={"queues": [queue.value for queue in Queue]})
+    live("beat", "beat")
+    live("recorder@1", "recorder")
+
+
+def test_livez_touches_nothing(caller: Client) -> None:
+    answer = caller.get("/livez")
+    assert (answer.status_code, answer.json()) == (200, {"status": "alive"})
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/api/health"])
+def test_probes_answer_whatever_host_is_asked_for(caller: Client, path: str) -> None:
+    answer = caller.get(path, headers={"host": "10.0.0.7"})
+    assert answer.headers["Content-Type"] == "application/json"
+    assert answer.headers["X-Request-ID"]
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/api/health"])
+def test_probes_are_only_read(caller: Client, path: str) -> None:
+    answer = caller.post(path)
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, HEAD")
+
+
+def test_probes_are_not_redirected_to_https(caller: Client, settings: LazySettings) -> None:
+    settings.SECURE_SSL_REDIRECT = True
+    assert caller.get("/livez").status_code == 200
+
+
+@pytest.mark.django_db
+def test_readyz_says_ready_when_everything_needed_answers(caller: Client) -> None:
+    answer = caller.get("/readyz")
+    assert (answer.status_code, answer.json()) == (200, {"status": "ready", "missing": {}})
+
+
+@pytest.mark.django_db
+def test_the_last_migration_must_be_applied() -> None:
+    recorder = MigrationRecorder(connection)
+    recorder.record_unapplied("core", "0003_roles_and_audit_guards")
+    look = probes.Migrations()
+    assert look()["migrations"].status == Status.UNHEALTHY
+    recorder.record_applied("core", "0003_roles_and_audit_guards")
+    assert look()["migrations"].status == Status.HEALTHY
+
+
+@pytest.fixture
+def no_redis(settings: LazySettings) -> Iterator[None]:
+    url = settings.REDIS_URL
+    settings.REDIS_URL = "unix:///nowhere/redis.sock"
+    store.redis_client.cache_clear()
+    yield
+    settings.REDIS_URL = url
+    store.redis_client.cache_clear()
+
+
+@pytest.mark.django_db
+def test_without_redis_the_portal_is_neither_ready_nor_healthy(
+    caller: Client, no_redis: None
+) -> None:
+    assert caller.get("/readyz").status_code == 503
+    answer = caller.get("/api/health")
+    assert (answer.status_code, answer.json()["status"]) == (503, "unhealthy")
+    assert answer.json()["checks"]["redis"]["detail"] == "ConnectionError when asked."
+    assert b"nowhere" not in answer.content
+
+
+def test_a_whole_portal_is_healthy_and_asking_again_costs_no_query(
+    caller: Client, portal_at_work: None, django_assert_num_queries: Any
+) -> None:
+    body = caller.get("/api/health").json()
+    assert set(body) == {"status", "version", "uptime_seconds", "timestamp", "checks"}
+    assert body["status"] == "healthy", body
+    assert set(body["checks"]) == PARTS
+    assert body["timestamp"].endswith("Z")
+    with django_assert_num_queries(0):
+        for _ in range(20):
+            caller.get("/api/health")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("role", ["beat", "recorder"])
+def test_a_missing_helper_degrades_the_portal(role: str) -> None:
+    assert probes.work()[role].status == Status.DEGRADED
+
+
+@pytest.mark.django_db
+def test_without_any_worker_the_portal_is_unhealthy() -> None:
+    assert probes.work()["workers"].status == Status.UNHEALTHY
+
+
+@pytest.mark.django_db
+def test_a_queue_nobody_serves_degrades_the_portal() -> None:
+    live("w1", "worker", detail={"queues": ["train", "interactive"]})
+    finding = probes.work()["workers"]
+    assert (finding.status, finding.detail) == (
+        Status.DEGRADED,
+        "No worker for bench, maintenance.",
+    )
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"pid": 2**22 + 1},
+        {"at": clock.now() - timedelta(seconds=16)},
+        {"at": clock.now() - timedelta(seconds=16), "host": "another machine", "pid": 1},
+    ],
+)
+def test_a_process_that_is_gone_or_silent_does_not_count(fields: dict[str, Any]) -> None:
+    live("beat", "beat", **fields)
+    assert probes.work()["beat"].status == Status.DEGRADED
+
+
+@pytest.mark.django_db
+def test_a_process_of_another_machine_is_judged_by_its_signs_alone() -> None:
+    live("beat", "beat", host="another machine", pid=2**22 + 1)
+    assert probes.work()["beat"].status == Status.HEALTHY
+
+
+@pytest.mark.django_db
+def test_runs_that_wait_too_long_degrade_the_portal() -> None:
+    old = clock.now() - timedelta(minutes=11)
+    Run.objects.create(
+        kind="k", queue=Queue.TRAIN, created_at=old, not_before=clock.now() + timedelta(1)
+    )
+    assert probes.work()["queues"].status == Status.HEALTHY
+    Run.objects.create(kind="k", queue=Queue.TRAIN, created_at=old)
+    finding = probes.work()["queues"]
+    assert (finding.status, finding.detail) == (Status.DEGRADED, "Runs wait too long in train.")
+    assert finding.figures["n_queued_by_queue"]["train"] == 1
+
+
+@pytest.mark.django_db
+def test_a_model_without_champion_degrades_the_portal() -> None:
+    RegisteredModel.objects.create(name="other", family="quality", title="Other")
+    finding = probes.champions()["champions"]
+    assert (finding.status, finding.detail) == (
+        Status.DEGRADED,
+        "The model other has no champion.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("limit", "status"),
+    [("LITTLE_SPACE_BYTES", Status.DEGRADED), ("NO_SPACE_BYTES", Status.UNHEALTHY)],
+)
+def test_a_full_disk_shows(monkeypatch: pytest.MonkeyPatch, limit: str, status: Status) -> None:
+    assert probes.disk()["disk"].status == Status.HEALTHY
+    monkeypatch.setattr(probes, limit, 1 << 60)
+    assert probes.disk()["disk"].status == status

@@ -101,6 +101,7 @@ class AliasWatcher:
         self._seen: int | None = None
         self._is_told = False
         self._was_down = False
+        self._client: redis.Redis | None = None
 
     @property
     def is_running(self) -> bool:
@@ -161,7 +162,8 @@ class AliasWatcher:
         """Wait for a message or the polling interval; return the subscription to go on with."""
         try:
             if pubsub is None:
-                pubsub = PubSub(_redis().connection_pool, ignore_subscribe_messages=True)
+                self._client = _redis()  # kept: a client that goes away closes its connections
+                pubsub = PubSub(self._client.connection_pool, ignore_subscribe_messages=True)
                 pubsub.subscribe(channel(self.model_name))
             pubsub.get_message(timeout=POLL_S)
         except (redis.RedisError, OSError):

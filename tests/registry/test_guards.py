@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from uuid import UUID
 
 import pytest
 from django.db import DatabaseError, connection, transaction
@@ -38,12 +39,12 @@ TABLES = [
 ]
 
 
-def run(sql: str, *params: str | int | None) -> None:
+def run(sql: str, *params: str | int | UUID | None) -> None:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(sql, params)
 
 
-def refuses(sql: str, *params: str | int | None, match: str) -> None:
+def refuses(sql: str, *params: str | int | UUID | None, match: str) -> None:
     with pytest.raises(DatabaseError, match=match):
         run(sql, *params)
 

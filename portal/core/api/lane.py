@@ -1,8 +1,8 @@
 """A short way through Django for programs that call a light view with a key.
 
-Sessions, cookies, CSRF, forms, the search for static files and for the view cost more than a prediction
-itself: 0.16 of 0.48 ms of CPU. A call with a key needs none of them, so it goes from here to the view.
-Its id, its limits, its problems and its security headers are those of every other call.
+Sessions, cookies, CSRF, forms, the search for static files and for the view cost more than a
+prediction itself: 0.16 of 0.48 ms of CPU. A call with a key needs none of them, so it goes from
+here to the view. Its id, limits, problems and security headers are those of every other call.
 """
 
 from collections.abc import Callable
@@ -18,9 +18,9 @@ LightView = Callable[[HttpRequest], HttpResponse]
 
 
 class LaneMiddleware:
-    """Answer at once where a view made by ``fast_view`` is known to lie; learn the places as they come.
+    """Answer at once where a view made by ``fast_view`` is known to lie; learn the places.
 
-    It stands after what every answer needs, request ids and transport security, and before the rest.
+    It stands after what every answer needs, request ids and transport security, before the rest.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:

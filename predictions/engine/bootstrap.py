@@ -1,10 +1,11 @@
-"""Percentile bootstrap over groups of rows, for one model and for the difference of two.
+"""Percentile bootstrap over groups of rows.
 
 Groups are drawn with replacement, because rows of a group are not independent (Efron and Tibshirani
 1993, ch. 13; cluster form: Field and Welsh 2007). The interval is the 2.5 to 97.5 percentile range.
+Two models are compared by the registry's gate, not here.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -105,48 +106,6 @@ def intervals(
         drawn[draw] = [_value(name, scored, weight) for name in names]
     points = measure(scored, names)
     return {name: _interval(points[name], drawn[:, i]) for i, name in enumerate(names)}
-
-
-def paired_difference(
-    candidate: Scored, champion: Scored, metric: str, *, seed: int, n_draws: int
-) -> Interval:
-    """Return how much a candidate's metric exceeds the champion's on the same rows.
-
-    Parameters
-    ----------
-    candidate, champion : Scored
-        Two models on the same rows in the same order.
-    metric : str
-        Key of `METRICS`; the sign is candidate minus champion whatever the direction.
-    seed, n_draws : int
-        As in `intervals`; both models are scored on the same draws.
-
-    Raises
-    ------
-    ValueError
-        If the rows differ.
-    """
-    if not np.array_equal(candidate.labels, champion.labels):
-        raise ValueError("Candidate and champion must be scored on the same rows.")
-    drawn = np.array(
-        [
-            _value(metric, candidate, weight) - _value(metric, champion, weight)
-            for weight in _weights(candidate.groups, seed, n_draws)
-        ]
-    )
-    ones = np.ones(candidate.n_rows)
-    point = _value(metric, candidate, ones) - _value(metric, champion, ones)
-    return _interval(_finite(point), drawn)
-
-
-def differences(
-    candidate: Scored, champion: Scored, *, seed: int, n_draws: int
-) -> Mapping[str, Interval]:
-    """Return `paired_difference` for every metric."""
-    return {
-        name: paired_difference(candidate, champion, name, seed=seed, n_draws=n_draws)
-        for name in METRICS
-    }
 
 
 def _weights(groups: NDArray[np.intp], seed: int, n_draws: int) -> Iterator[NDArray[np.float64]]:

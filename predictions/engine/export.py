@@ -99,7 +99,7 @@ def parity_rows(reference: NDArray[np.float32], *, seed: int) -> NDArray[np.floa
 
 
 def _graph(model: TrainedModel) -> Any:
-    constants = {
+    constants: dict[str, NDArray[Any]] = {
         "medians": model.fitted.imputer.medians,
         "slope": np.array([model.calibration.slope], dtype=np.float32),
         "intercept": np.array([model.calibration.intercept], dtype=np.float32),

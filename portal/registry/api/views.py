@@ -239,6 +239,14 @@ class Aliases(GenericViewSet[AliasAssignment]):
         """Point the challenger or shadow at a version, or with null at none."""
         return self._assign(request, name, alias)
 
+    def http_method_not_allowed(  # type: ignore[override]  # the framework hands its own request
+        self, request: Request, *args: Any, **kwargs: Any
+    ) -> Response:
+        """Refuse other methods; on the champion that is an attempt worth a record."""
+        if kwargs.get("alias") == Alias.CHAMPION:
+            services.refuse_champion(model=model_named(kwargs["name"]), actor=actor_of(request))
+        return super().http_method_not_allowed(request, *args, **kwargs)
+
     def _assign(self, request: Request, name: str, alias: str) -> Response:
         model = model_named(name)
         if alias == Alias.CHAMPION:

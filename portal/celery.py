@@ -1,5 +1,6 @@
 """The Celery application: workers start with ``-A portal.celery``."""
 
+import logging
 import os
 from typing import Any
 
@@ -16,6 +17,7 @@ app.autodiscover_tasks()
 @signals.setup_logging.connect
 def keep_django_logging(**_kwargs: Any) -> None:
     """Leave the logging that Django configured; a receiver keeps Celery from making its own."""
+    logging.captureWarnings(True)
 
 
 @signals.task_prerun.connect

@@ -59,11 +59,14 @@ INSTALLED_APPS = [
     "monitoring.apps.MonitoringConfig",
     "portal.console.apps.ConsoleConfig",
 ]
-MIDDLEWARE = [
+# What every answer needs, on the short lane before Django as well (portal/core/api/lane.py).
+OUTER_MIDDLEWARE = [
     "portal.core.request_context.RequestContextMiddleware",
     "monitoring.middleware.ProbesMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "portal.core.api.lane.LaneMiddleware",
+]
+MIDDLEWARE = [
+    *OUTER_MIDDLEWARE,
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "portal.core.api.middleware.ApiMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

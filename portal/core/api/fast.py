@@ -17,7 +17,7 @@ from rest_framework.exceptions import NotAuthenticated, UnsupportedMediaType
 from rest_framework.views import APIView
 
 from portal.core.actors import Actor
-from portal.core.api import addresses, throttles
+from portal.core.api import addresses, lane, throttles
 from portal.core.api.authentication import SessionAuthentication, key_principal
 from portal.core.api.exceptions import problem_of
 from portal.core.api.parsers import parse
@@ -89,13 +89,14 @@ def fast_view(
                     return _wrong_method(methods)
                 principal = _principal(request)
                 check(principal, scope, permission)
+                if not url_parts:
+                    lane.learn(request.path_info, wrapper)
                 call = Call(request, principal, _body(request))
                 return _answer(view(call, **url_parts))
             except Exception as exc:  # noqa: BLE001 - the API's handler answers for each
                 return problem_of(exc).response()
 
         _document(wrapper, view, scope, methods, documented or {})
-        wrapper.is_light = True  # type: ignore[attr-defined]  # the lane looks for it
         return wrapper
 
     return decorate

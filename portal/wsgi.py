@@ -4,8 +4,12 @@ import os
 
 from django.core.wsgi import get_wsgi_application
 
-from portal.core.api import lane
-
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
-application = lane.before(get_wsgi_application())
+ordinary = get_wsgi_application()
+
+from portal.core.api import lane  # noqa: E402 - models can be imported only now
+from predictions.services import serving  # noqa: E402 - as above
+
+serving.quality.start()
+application = lane.before(ordinary)

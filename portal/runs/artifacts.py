@@ -144,8 +144,6 @@ def _publish(storage: Storage, staged: Staged, name: str) -> None:
         staged.path.replace(final)
         _sync_folder(final.parent)
         return
-    if storage.exists(name) and storage.size(name) == staged.size_bytes:
-        return
     with staged.path.open("rb") as stream:
         storage.save(name, File(stream, name=name))
 

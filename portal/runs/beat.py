@@ -99,7 +99,7 @@ class Scheduler(DatabaseScheduler):  # type: ignore[misc]  # untyped library
     def enabled_models_qs(self) -> QuerySet[Any]:
         """Select the beat entries sent as plain messages; those of schedules are settled here."""
         entries: QuerySet[Any] = super().enabled_models_qs()
-        return entries.filter(schedule__isnull=True)
+        return entries.filter(run_schedule__isnull=True)
 
     def tick(self, *args: Any, **kwargs: Any) -> float:
         """Do what is due and return the seconds to sleep."""

@@ -70,7 +70,7 @@ class Crontab:
     Attributes
     ----------
     minute, hour, day_of_month, month_of_year, day_of_week
-        As in crontab(5), Sunday being 0 or 7.
+        As in crontab(5), Sunday being 0 or “sun”.
     zone
         An IANA time zone.
     """

@@ -286,7 +286,7 @@ class Schedule(models.Model):
     periodic_task = models.OneToOneField(
         "django_celery_beat.PeriodicTask",
         models.CASCADE,
-        related_name="schedule",
+        related_name="run_schedule",
         verbose_name=_("beat entry"),
     )
     kind = models.CharField(_("run kind"), max_length=80)

@@ -115,6 +115,9 @@ class Outbox:
         with self._lock:
             batch = list(self._pending)
             self._pending.clear()
+            if self._n_dropped:
+                batch.append(self._dropped_notice(self._n_dropped))
+                self._n_dropped = 0
             progress, self._progress = self._progress, None
         if progress is not None and self._progress_row_due(progress):
             batch.append(self._progress_event(progress))
@@ -158,9 +161,13 @@ class Outbox:
 
     def _cap_notice(self) -> RunEvent:
         message = _("This run has written %(count)s events, which is the most that is kept.")
+        return self._notice(message % {"count": settings.RUN_MAX_EVENTS})
+
+    def _dropped_notice(self, count: int) -> RunEvent:
+        message = _("%(count)s events were dropped: the run said more than could be written.")
+        return self._notice(message % {"count": count})
+
+    def _notice(self, message: str) -> RunEvent:
         return RunEvent(
-            run_id=self._run.pk,
-            type=RunEvent.Type.LOG,
-            level="warning",
-            message=message % {"count": settings.RUN_MAX_EVENTS},
+            run_id=self._run.pk, type=RunEvent.Type.LOG, level="warning", message=message
         )

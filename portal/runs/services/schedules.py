@@ -152,7 +152,9 @@ def _read_crontab(text: str) -> Crontab:
     except (ValueError, KeyError, OSError) as exc:
         raise InvalidInput(problem % {"seen": text, "reason": exc}) from exc
     if definition.next_after(clock.now()) is None:
-        raise InvalidInput(problem % {"seen": text, "reason": _("no such day exists")})
+        raise InvalidInput(
+            problem % {"seen": text, "reason": _("it is not due within eight years")}
+        )
     return definition
 
 

@@ -26,6 +26,7 @@ VERSION = "0.1.0"
 # --- Safety --------------------------------------------------------------------------------------
 DEBUG = env.flag("MILLWRIGHT_DEBUG", default=False)
 SECRET_KEY = env.text("SECRET_KEY") or secrets.secret_key(HOME)
+SECRET_KEY_FALLBACKS = env.words("MILLWRIGHT_OLD_SECRET_KEYS", [])
 BIND = env.text("MILLWRIGHT_BIND", "127.0.0.1:8000")
 HTTPS = env.flag("MILLWRIGHT_HTTPS", default=False)
 ALLOWED_HOSTS = env.words("MILLWRIGHT_HOSTS", ["127.0.0.1", "localhost", "[::1]"])

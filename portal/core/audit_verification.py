@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
-from portal.core import audit
+from portal.core import alerts, audit
 from portal.core.actors import Actor
 from portal.core.audit_chain import (
     GENESIS,
@@ -23,6 +23,8 @@ from portal.core.models import AuditEntry
 
 BATCH = 2000
 MOST_BREAKS = 100
+ALERT = "audit.broken"
+ALERT_LINK = "/admin/core/auditentry/"
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,16 @@ def verify(anchors: Iterable[tuple[int, str]] = ()) -> Report:
         breaks=(*chain[:MOST_BREAKS], *seal),
         is_chain_intact=not chain,
     )
+
+
+def verify_and_alert(anchors: Iterable[tuple[int, str]] = ()) -> Report:
+    """Verify the log; open an alert when it is broken, close it when it is intact."""
+    report = verify(anchors)
+    if report.is_intact:
+        alerts.resolve_alert(ALERT)
+    else:
+        alerts.raise_alert(ALERT, "critical", "\n".join(report.breaks), ALERT_LINK)
+    return report
 
 
 class _Walk:
@@ -136,4 +148,5 @@ def reseal(actor: Actor, reason: str) -> AuditEntry:
             )
         head = read_head(cursor)
         write_head(cursor, Head(head.number, head.digest, seal_of(head.number, head.digest)))
+        alerts.resolve_alert(ALERT)
         return audit.record(actor, "audit.reseal", "audit log", reason=reason)

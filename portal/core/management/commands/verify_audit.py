@@ -3,11 +3,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from portal.core import alerts, audit_verification
+from portal.core import audit_verification
 from portal.core.actors import Actor
 from portal.core.errors import PortalError
-
-ALERT = "audit.broken"
 
 
 class Command(BaseCommand):
@@ -28,25 +26,23 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        report = audit_verification.verify([_anchor(text) for text in options["expect"]])
+        anchors = [_anchor(text) for text in options["expect"]]
+        report = audit_verification.verify_and_alert(anchors)
         for line in report.breaks:
             self.stderr.write(line)
         if report.is_intact:
-            alerts.resolve_alert(ALERT)
             self.stdout.write(f"{report.n_entries} entries, intact; end {report.end}")
-            return
-        if options["reseal"]:
+        elif options["reseal"]:
             self._reseal(options["reseal"])
-            return
-        alerts.raise_alert(ALERT, "critical", "\n".join(report.breaks), "/admin/core/auditentry/")
-        raise CommandError(f"The audit log is broken in {len(report.breaks)} places.")
+        else:
+            raise CommandError(f"The audit log is broken in {len(report.breaks)} places.")
 
     def _reseal(self, reason: str) -> None:
+        actor = Actor(name="verify_audit", via="command")
         try:
-            entry = audit_verification.reseal(Actor(name="verify_audit", via="command"), reason)
+            entry = audit_verification.reseal(actor, reason)
         except PortalError as exc:
             raise CommandError(str(exc)) from exc
-        alerts.resolve_alert(ALERT)
         self.stdout.write(f"Sealed again; end {entry.number}:{entry.digest}")
 
 

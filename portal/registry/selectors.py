@@ -135,7 +135,7 @@ def waiting_for(user: User) -> QuerySet[PromotionRequest]:
     )
 
 
-def removable(before: datetime, model: RegisteredModel | None = None) -> list[ModelVersion]:
+def removable(before: datetime, only: ModelVersion | None = None) -> list[ModelVersion]:
     """Return the versions made before a moment that nothing refers to, for retention.
 
     Spared are versions an alias points at, candidate and champion of live requests, and the last
@@ -151,8 +151,8 @@ def removable(before: datetime, model: RegisteredModel | None = None) -> list[Mo
         .select_related("model")
         .order_by("pk")
     )
-    if model is not None:
-        old = old.filter(model=model)
+    if only is not None:
+        old = old.filter(pk=only.pk)
     models = {version.model_id: version.model for version in old}
     spared = {
         version.pk

@@ -135,3 +135,15 @@ def test_a_damaged_first_version_does_not_go_live(version: Make) -> None:
         services.bootstrap_champion(version=made, reason="go", actor=SYSTEM)
 
     assert selectors.champion("castings") is None
+
+
+def test_a_version_restored_from_a_backup_resolves_its_alert(version: Make) -> None:
+    kept = artifacts.save(b"the model", "application/octet-stream")
+    made = version(artifacts={"model": kept})
+    tamper(made)
+    with pytest.raises(Corrupt):
+        services.verify(made)
+    artifacts.save(b"the model", "application/octet-stream")
+    services.verify(made)
+
+    assert not Alert.objects.open().filter(key="registry.damaged.castings.v1").exists()

@@ -33,8 +33,10 @@ def resamples(
     batch = max(1, min(n_resamples, MAX_CELLS // len(groups)))
     for start in range(0, n_resamples, batch):
         size = min(batch, n_resamples - start)
-        drawn = rng.multinomial(n_groups, np.full(n_groups, 1 / n_groups), size=size)
-        yield drawn.T.astype(float)[groups]
+        drawn = rng.integers(0, n_groups, size=(size, n_groups))
+        drawn += n_groups * np.arange(size)[:, None]
+        counts = np.bincount(drawn.ravel(), minlength=size * n_groups)
+        yield counts.reshape(size, n_groups).T.astype(float)[groups]
 
 
 def paired_differences(

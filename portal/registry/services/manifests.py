@@ -55,7 +55,7 @@ def check_record(version: ModelVersion) -> None:
 
 
 def verify(version: ModelVersion) -> None:
-    """Check a version's record and the content of every one of its files.
+    """Check a version's record and every file; what is whole again resolves its alert.
 
     Raises
     ------
@@ -69,6 +69,7 @@ def verify(version: ModelVersion) -> None:
                 pass
         except Corrupt as exc:
             raise _damaged(version, _unreadable(name, exc)) from exc
+    alerts.resolve_alert(alert_key(version))
 
 
 def read_artifact(version: ModelVersion, name: str) -> bytes:

@@ -20,6 +20,7 @@ from portal.registry.services.checks import account
 from portal.registry.services.ground import settle, target_of
 from portal.registry.services.manifests import verify
 from portal.registry.services.reasons import checked_reason
+from portal.registry.services.versions import check_policy
 
 
 def request_promotion(*, version: ModelVersion, reason: str, actor: Actor) -> PromotionRequest:
@@ -111,7 +112,11 @@ def _open(
     reason: str,
     actor: Actor,
 ) -> PromotionRequest:
-    lock(version.model)
+    model = lock(version.model)
+    if check_policy(model.gate_policy).to_dict() != gate.report["policy"]:
+        raise Conflict(
+            _("The gate policy changed while the version was judged; ask again."), code="raced"
+        )
     if selectors.champion(version.model.name) != champion:
         raise Conflict(
             _("The champion changed while the version was judged; ask again."), code="raced"
@@ -120,7 +125,7 @@ def _open(
     moment = clock.now()
     request = PromotionRequest(
         id=uuid4(),
-        model=version.model,
+        model=model,
         candidate=version,
         champion=champion,
         gate=gate,

@@ -72,7 +72,7 @@ def _remove(version: ModelVersion) -> set[str] | None:
     """Mark a version as removed and let go of its files; None when it is needed after all."""
     with transaction.atomic():
         lock(version.model)
-        if version not in selectors.removable(_limit(), model=version.model):
+        if not selectors.removable(_limit(), only=version):
             return None
         ModelVersion.objects.filter(pk=version.pk).update(
             state=ModelVersion.State.REMOVED,

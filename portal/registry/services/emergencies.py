@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -22,6 +22,8 @@ from portal.registry.services.reasons import EMERGENCY_MIN_CHARS, checked_reason
 logger = logging.getLogger(__name__)
 
 State = ModelVersion.State
+# Processes learn of a move within two seconds and finish what they have begun.
+SWITCH = timedelta(seconds=5)
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,8 @@ class Rollback:
     live_since, live_until
         When the bad version answered.
     affected
-        What the family says of its answers in that time (at least ``count``); None when it cannot
-        say.
+        What the family says of its answers in that time and the seconds of the switch (at least
+        ``count``); None when it cannot say.
     """
 
     move: AliasMove
@@ -125,7 +127,7 @@ def rollback(
         since = AliasAssignment.objects.get(model=model, alias=Alias.CHAMPION).since
         with transaction.atomic(durable=True):
             row = _go_back(model, bad, target, reason, actor)
-    affected = _affected(bad, since, row.at, actor)
+    affected = _affected(bad, since, row.at + SWITCH, actor)
     return Rollback(row, bad, target, since, row.at, affected)
 
 

@@ -1,15 +1,17 @@
 """Ends every process of a stack when its supervisor has died without doing so itself.
 
 The supervisor holds the other end of this process's standard input. It writes one line for each
-child, ``PID START_TIME SIGNAL``, and ``done`` when everything has been stopped. When the pipe
-closes without ``done``, the children are signalled, and after a short time whatever still lives of
-their sessions, or carries the stack's mark in its environment, is killed.
+child, ``child PID START_TIME SIGNAL``, one for each temporary folder, ``folder PATH``, and ``done``
+when everything has been stopped. When the pipe closes without ``done``, the children are signalled,
+and after a short time whatever still lives of their sessions, or carries the stack's mark in its
+environment, is killed; then the folders are removed.
 
 Run as a script with nothing but the standard library, so that it starts at once and stays small.
 """
 
 import contextlib
 import os
+import shutil
 import signal
 import sys
 import time
@@ -83,13 +85,20 @@ def main() -> None:
     for name in (signal.SIGINT, signal.SIGHUP):
         signal.signal(name, signal.SIG_IGN)
     mark = f"{MARK}={sys.argv[1]}".encode()
-    children: dict[int, Child] = {}
+    children: list[Child] = []
+    folders: list[str] = []
     for line in sys.stdin:
-        if line.strip() == "done":
+        kind, _space, rest = line.strip().partition(" ")
+        if kind == "done":
             return
-        pid, started, how = line.split()
-        children[int(pid)] = (int(pid), started, int(how))
-    clear(list(children.values()), mark)
+        if kind == "folder":
+            folders.append(rest)
+        else:
+            pid, started, how = rest.split()
+            children.append((int(pid), started, int(how)))
+    clear(children, mark)
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ class Lifeline:
     def __init__(self) -> None:
         self.token = uuid.uuid4().hex
         self.children: dict[int, str] = {}
+        self.folders: list[str] = []
         self.process = self._start()
 
     def environment(self) -> dict[str, str]:
@@ -42,8 +43,13 @@ class Lifeline:
         """Have the guardian end a child, at first with the signal `how`."""
         started = start_time(pid)
         if started is not None:
-            self.children[pid] = f"{pid} {started} {int(how)}"
+            self.children[pid] = f"child {pid} {started} {int(how)}"
             self.tend(self.children[pid])
+
+    def remove(self, folder: Path) -> None:
+        """Have the guardian remove a temporary folder when all has ended."""
+        self.folders.append(f"folder {folder}")
+        self.tend(self.folders[-1])
 
     def forget(self, pid: int) -> None:
         """Leave a child that has ended out of what a new guardian is told."""
@@ -59,7 +65,7 @@ class Lifeline:
             alive = False
         if not alive:
             self.process = self._start()
-            for line in self.children.values():
+            for line in (*self.children.values(), *self.folders):
                 self._tell(line)
 
     def close(self) -> None:

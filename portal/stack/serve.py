@@ -215,6 +215,7 @@ class Product:
         facts["address"] = self.bind.url
         if servers.sockets != self.home / "run" / "sockets":
             facts["sockets"] = [os.fspath(servers.sockets)]
+            self.lifeline.remove(servers.sockets)
         if servers.redis:
             facts["redis_url"] = servers.redis.url()
             self.supervisor.start(members.redis(servers.redis))

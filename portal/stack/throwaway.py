@@ -70,6 +70,7 @@ def throwaway() -> Iterator[Throwaway]:
         things = _prepare(folder)
         lifeline = Lifeline()
         stack.callback(lifeline.close)
+        lifeline.remove(folder)
         log = stack.enter_context((folder / "servers.log").open("ab"))
         env = things.postgres.environment() | lifeline.environment()
 

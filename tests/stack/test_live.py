@@ -172,3 +172,22 @@ def test_a_killed_guardian_is_replaced_and_still_guards(own_stack: LiveStack) ->
 
     own_stack.kill_supervisor()
     wait_for(lambda: living(processes) == [], 5)
+
+
+def test_servers_of_a_killed_test_run_are_ended_and_removed(tmp_path: Path) -> None:
+    script = (
+        "import os\n"
+        "from portal.stack.throwaway import throwaway\n"
+        "with throwaway() as things:\n"
+        "    print(things.home.parent, flush=True)\n"
+        "    os.kill(os.getpid(), 9)\n"
+    )
+    done = subprocess.run(  # noqa: S603 - the words are ours
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    folder = Path(done.stdout.strip())
+
+    assert done.returncode == -signal.SIGKILL
+    wait_for(lambda: not folder.exists(), 10)
+    everyone = list(psutil.process_iter())
+    assert living(everyone, str(folder)) == []

@@ -5,6 +5,7 @@ the checks found in the data.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol as Shape
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,14 +23,53 @@ from predictions.engine.report import (
     ProtocolResult,
     SliceResult,
 )
-from predictions.engine.rows import row_keys
+from predictions.engine.rows import first_of_copies, group_numbers, row_keys
 from predictions.engine.splits import Protocol
+from predictions.engine.tables import ShotTable
 
 FOLD_METRICS = ("f1", "roc_auc", "pr_auc")
 #: Slices smaller than this are not judged; ours.
 MIN_SLICE_ROWS = 50
 #: Difference of F1 from which the inflation by copies is named; ours.
 INFLATION = 0.02
+
+
+class Predictor(Shape):
+    """Anything with a threshold that scores a matrix, such as a `serving.ServingModel`."""
+
+    @property
+    def threshold(self) -> float:
+        """Probability from which a shot is called a defect."""
+
+    def predict(
+        self, matrix: NDArray[np.float32], /
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return probabilities [n] and latent features [n, 12]."""
+
+
+def score(model: Predictor, table: ShotTable) -> Scored:
+    """Score a model on a labelled table, such as a frozen evaluation set.
+
+    Parameters
+    ----------
+    model : Predictor
+        Not trained on any of these shots.
+    table : ShotTable
+        Labelled; copies are counted once.
+
+    Raises
+    ------
+    ValueError
+        If the table is not labelled.
+    """
+    labels = table.labels()
+    if labels is None:
+        raise ValueError("The evaluation set has no complete label.")
+    matrix = table.matrix()
+    kept = first_of_copies(matrix, labels)
+    probability = model.predict(matrix[kept])[0].astype(np.float64)
+    groups = group_numbers(matrix[kept])
+    return Scored(labels[kept], probability, probability >= model.threshold, groups)
 
 
 def out_of_fold(shots: Shots, fits: Sequence[FoldFit]) -> tuple[NDArray[np.intp], Scored]:

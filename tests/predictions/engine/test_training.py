@@ -8,11 +8,15 @@ import pyarrow as pa
 import pytest
 from numpy.typing import NDArray
 
+from predictions.engine.bootstrap import intervals
 from predictions.engine.crossfit import Shots, cross_fit, plan
+from predictions.engine.evaluation import score
 from predictions.engine.features import FEATURE_NAMES
+from predictions.engine.generator import generate
 from predictions.engine.parameters import TrainingParams
 from predictions.engine.progress import Meter
 from predictions.engine.rows import first_of_copies, group_numbers, row_keys
+from predictions.engine.serving import ServingModel
 from predictions.engine.signature import Signature
 from predictions.engine.splits import PROTOCOLS
 from predictions.engine.tables import ShotTable
@@ -279,3 +283,14 @@ def test_time_blocks_of_one_class_are_refused_or_left_out_of_comparisons(shots: 
 
     assert caught.value.problems[0].code == "folds_not_trainable"
     assert "comparison_not_possible" in {finding.code for finding in report.findings}
+
+
+def test_frozen_set_is_scored_without_its_copies(serving_model: ServingModel) -> None:
+    table = generate(400, 99, copied_share=0.25).table()
+
+    scored = score(serving_model, table)
+
+    assert scored.n_rows == 300
+    found = intervals(scored, seed=1, n_draws=20, names=["roc_auc"])["roc_auc"]
+    assert found.value is not None
+    assert found.value > 0.55

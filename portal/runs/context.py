@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
 from portal.core.errors import LeaseLost, RunCancelled
@@ -18,6 +18,12 @@ from portal.runs.outbox import Progress
 LONGEST_PHASE = 80
 LONGEST_PROGRESS_MESSAGE = 300
 LONGEST_NAME = 120
+
+
+def _renew_dead_session() -> None:
+    """Drop a database session that ended while the work did not use it, perhaps for hours."""
+    if connection.connection and not connection.in_atomic_block and not connection.is_usable():
+        connection.close()
 
 
 class RunContext:
@@ -122,6 +128,7 @@ class RunContext:
             As :meth:`check`, the lease being proved by the row itself.
         """
         self.check()
+        _renew_dead_session()
         with transaction.atomic():
             # Not the key: events of this run may be inserted meanwhile.
             run = leases.held(self._run).select_for_update(no_key=True).first()
@@ -140,6 +147,7 @@ class RunContext:
             As :meth:`fenced`.
         """
         self.check()
+        _renew_dead_session()
         artifact = artifacts.save(data, media_type)  # may take long, so outside the transaction
         with self.fenced():
             RunArtifact.objects.update_or_create(

@@ -117,6 +117,20 @@ def test_work_that_loses_its_database_session_is_tried_again(interrupted: list[s
     assert (run.state, run.result) == (State.SUCCEEDED, {"attempts": 2})
 
 
+def test_results_are_written_though_the_session_ended_meanwhile(claimed: Any) -> None:
+    run = claimed()
+    ctx = RunContext(run, Keeper(run))
+    other = connection.copy()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        (own_pid,) = cursor.fetchone()
+    with other.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s)", [own_pid])
+    other.close()
+    ctx.save_artifact("model.onnx", b"trained for hours", "application/onnx")
+    assert run.run_artifacts.get().name == "model.onnx"
+
+
 def test_a_kind_nobody_knows_is_tried_again_and_then_errs() -> None:
     run = services.enqueue(kind="portal.selftest", actor=SYSTEM)
     Run.objects.update(kind="portal.gone", max_attempts=1)

@@ -5,6 +5,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.safestring import SafeString
@@ -23,7 +24,7 @@ from unfold.widgets import (
 from portal.core import formats
 from portal.core.admin.base import EvidenceAdmin, actor_of, grants_of, require, tell
 from portal.core.errors import PortalError
-from portal.registry.models import ModelVersion
+from portal.registry.models import Alias, ModelVersion
 from portal.runs.models import Run
 from predictions import dispatch
 from predictions.engine.features import BY_NAME, LABEL
@@ -33,6 +34,7 @@ from predictions.models import Dataset, Prediction
 from predictions.services import datasets
 
 N_RUNS = 8
+N_VERSIONS = 50
 COLUMN_GROUPS = (
     ("feature", _("Features")),
     ("label", _("Label")),
@@ -236,6 +238,24 @@ class DatasetAdmin(EvidenceAdmin[Dataset]):
         return self.page(request, "predictions/train.html", context, obj=dataset)
 
 
+class LiveVersionFilter(admin.SimpleListFilter):
+    """Offers the versions that have been live; reading them off the predictions would take long."""
+
+    title = _("model version")
+    parameter_name = "version"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        live = ModelVersion.objects.filter(moves_in__alias=Alias.CHAMPION).distinct()
+        versions = live.select_related("model").only("number", "model__name").order_by("-id")
+        return [(str(version.pk), str(version)) for version in versions[:N_VERSIONS]]
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[Prediction]
+    ) -> QuerySet[Prediction]:
+        value = self.value() or ""
+        return queryset.filter(version=int(value)) if value.isdecimal() else queryset
+
+
 @admin.register(Prediction)
 class PredictionAdmin(EvidenceAdmin[Prediction]):
     page_template = "predictions/prediction.html"
@@ -246,7 +266,7 @@ class PredictionAdmin(EvidenceAdmin[Prediction]):
         ("at", RangeDateTimeFilter),
         "predicted_class",
         "confidence",
-        ("version", admin.RelatedOnlyFieldListFilter),
+        LiveVersionFilter,
     )
     list_filter_submit = True
     search_fields = ("id", "request_id")

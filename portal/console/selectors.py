@@ -18,11 +18,13 @@ from portal.registry.models import (
     PromotionRequest,
     RegisteredModel,
 )
-from portal.runs.models import Heartbeat, Run
+from portal.runs import selectors as runs_selectors
+from portal.runs.models import Heartbeat, Queue, Run
 from predictions.models import Dataset, Prediction
 
 #: A process beats every few seconds; a minute without one means that it is gone. Ours.
 SILENT_AFTER = timedelta(minutes=1)
+ROLES = ("worker", "beat", "recorder")
 N_ROWS = 6
 
 Person = User | AnonymousUser
@@ -40,10 +42,16 @@ class Live:
 
 @dataclass(frozen=True)
 class Silence:
-    """A kind of process that gives no sign of life."""
+    """A kind of process that gives no sign of life, or a queue that no worker serves."""
 
     role: str
-    last_seen: datetime | None
+    last_seen: datetime | None = None
+    queue: str = ""
+
+    @property
+    def queue_label(self) -> str:
+        """What people call the queue."""
+        return str(Queue(self.queue).label)
 
 
 @dataclass(frozen=True)
@@ -158,13 +166,21 @@ def _live(
 
 
 def silent() -> list[Silence]:
-    """Return the kinds of process that must run and give no sign of life."""
+    """Return the kinds of process that must run and give no sign of life, and unserved queues."""
     last_seen = dict(Heartbeat.objects.order_by("at").values_list("role", "at"))
     limit = clock.now() - SILENT_AFTER
-    return [
+    gone = [
         Silence(role, last_seen.get(role))
-        for role in ("worker", "beat")
+        for role in ROLES
         if (seen := last_seen.get(role)) is None or seen < limit
+    ]
+    if any(silence.role == "worker" for silence in gone):
+        return gone
+    depths = runs_selectors.queue_depths(limit)
+    return gone + [
+        Silence("queue", queue=depth.queue)
+        for depth in depths
+        if not depth.n_workers and depth.n_queued
     ]
 
 

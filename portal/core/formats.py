@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import Any
 
 from django.utils import timezone
 from django.utils.formats import date_format, number_format
@@ -10,6 +11,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _l
 from django.utils.translation import ngettext
 
 from portal.lib import clock
@@ -54,6 +56,22 @@ TONES: Mapping[str, str] = {
     "medium": "info",
     "low": "warn",
 }
+
+
+#: Ways in which something is done or asked for, by the names that rows carry.
+VIAS: Mapping[str, Any] = {
+    "person": _l("Person"),
+    "key": _l("API key"),
+    "schedule": _l("Schedule"),
+    "drift": _l("Drift event"),
+    "command": _l("Command line"),
+    "system": _l("The portal itself"),
+}
+
+
+def via(value: str) -> str:
+    """Return what people call a way of doing something."""
+    return str(VIAS.get(value, value))
 
 
 def badge(text: object, tone: str = "") -> SafeString:

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from portal.console.engine import plots, prose
 from portal.core import formats
 from portal.registry.models import AliasMove
-from portal.runs.models import Run, State
+from portal.runs.models import State
 from predictions.engine.features import BY_NAME, Feature
 from predictions.engine.problems import TEMPLATES
 
@@ -27,6 +27,7 @@ register.filter("share", formats.share)
 register.filter("size", formats.size)
 register.filter("figure", formats.figure)
 register.filter("fixed", formats.fixed)
+register.filter("via_name", formats.via)
 register.filter("short", formats.short)
 register.simple_tag(formats.badge, name="badge")
 register.simple_tag(formats.state_badge, name="state_badge")
@@ -111,12 +112,6 @@ def state_name(value: str) -> str:
 
 
 @register.filter
-def via_name(value: str) -> str:
-    """Return what people call a way of starting something."""
-    return str(Run.Via(value).label) if value in Run.Via.values else value
-
-
-@register.filter
 def first_items(mapping: Mapping[str, Any] | None, n: int) -> list[tuple[str, Any]]:
     """Return the largest values of a mapping with their keys."""
     pairs = (mapping or {}).items()
@@ -154,18 +149,6 @@ def verdict_badge(verdict: str) -> SafeString:
         "undecided": (_("not decided"), "warn"),
     }
     return formats.badge(*words.get(verdict, (verdict, "")))
-
-
-@register.simple_tag
-def artifact_url(sha256: str) -> str:
-    """Return where the API gives out an artifact."""
-    return f"/api/v1/artifacts/{sha256}/"
-
-
-@register.simple_tag
-def events_url(run_id: object) -> str:
-    """Return where the API streams a run's events."""
-    return f"/api/v1/runs/{run_id}/events/"
 
 
 @register.simple_tag

@@ -114,9 +114,7 @@ class ApiKeyAdmin(EvidenceAdmin[ApiKey]):
                 tell(request, error)
             else:
                 made = {"title": _("The key is made"), "key": key, "plain": plain}
-                response = self.page(request, "core/api_key_made.html", made, obj=key)
-                response.headers["Cache-Control"] = "no-store"
-                return response
+                return self.page(request, "core/api_key_made.html", made, obj=key)
         context = {"title": _("New API key"), "form": form, "back": self.url("changelist")}
         return self.page(request, "core/api_key_new.html", context)
 

@@ -52,7 +52,7 @@ class AuditEntryAdmin(EvidenceAdmin[AuditEntry]):
     page_template = "core/audit_entry.html"
     list_before_template = "core/_audit_chain.html"
     list_pages = ("verify",)
-    list_display = ("number", "time", "actor", "via", "action", "outcome_badge", "target", "why")
+    list_display = ("number", "time", "actor", "way", "action", "outcome_badge", "target", "why")
     list_display_links = ("number", "action")
     list_filter = (("at", RangeDateTimeFilter), "outcome", "via", "action")
     list_filter_submit = True
@@ -62,6 +62,10 @@ class AuditEntryAdmin(EvidenceAdmin[AuditEntry]):
     @admin.display(description=_("time"), ordering="at")
     def time(self, obj: AuditEntry) -> str:
         return formats.moment(obj.at)
+
+    @admin.display(description=_("via"), ordering="via")
+    def way(self, obj: AuditEntry) -> str:
+        return formats.via(obj.via)
 
     @admin.display(description=_("outcome"), ordering="outcome")
     def outcome_badge(self, obj: AuditEntry) -> SafeString:

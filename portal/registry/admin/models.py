@@ -9,6 +9,7 @@ from django.db.models import Count, Prefetch, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
+from django.utils.translation import gettext as _g
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminSelectWidget
 
@@ -25,13 +26,17 @@ N_MOVES = 50
 class RegisteredModelAdmin(EvidenceAdmin[RegisteredModel]):
     page_template = "registry/model.html"
     row_pages = ("rollback",)
-    list_display = ("name", "title", "family", "live_version", "n_versions")
+    list_display = ("name", "known_as", "family", "live_version", "n_versions")
     search_fields = ("name", "title")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[RegisteredModel]:
         champions = AliasAssignment.objects.filter(alias=Alias.CHAMPION).select_related("version")
         counted = super().get_queryset(request).annotate(versions_count=Count("versions"))
         return counted.prefetch_related(Prefetch("aliases", champions, to_attr="champions"))
+
+    @admin.display(description=_("title"), ordering="title")
+    def known_as(self, obj: RegisteredModel) -> str:
+        return title_of(obj)
 
     @admin.display(description=_("live version"))
     def live_version(self, obj: Any) -> str:
@@ -47,7 +52,7 @@ class RegisteredModelAdmin(EvidenceAdmin[RegisteredModel]):
         grants = grants_of(request)
         versions = obj.versions.select_related("run").prefetch_related("aliases")
         return {
-            "title": obj.title or obj.name,
+            "title": title_of(obj),
             "model": obj,
             "aliases": obj.aliases.select_related("version__model").order_by("alias"),
             "champion": selectors.champion(obj.name),
@@ -67,7 +72,7 @@ class RegisteredModelAdmin(EvidenceAdmin[RegisteredModel]):
         targets = selectors.former_champions(model)
         champion = selectors.champion(model.name)
         act = Act(
-            title=_("Roll “%(model)s” back?") % {"model": model.title or model.name},
+            title=_("Roll “%(model)s” back?") % {"model": title_of(model)},
             effects=[
                 _("The version chosen goes live again in every web process within two seconds."),
                 _("Its digests are checked first; a damaged version is refused."),
@@ -96,6 +101,11 @@ class RegisteredModelAdmin(EvidenceAdmin[RegisteredModel]):
             back=self.url("change", model.pk),
             obj=model,
         )
+
+
+def title_of(model: RegisteredModel) -> str:
+    """Return what people call a model, in the reader's language where the title is ours."""
+    return _g(model.title) if model.title else model.name
 
 
 def rollback_form(targets: list[ModelVersion]) -> type[forms.Form]:

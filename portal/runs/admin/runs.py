@@ -150,7 +150,7 @@ class RunAdmin(EvidenceAdmin[Run]):
             "last": lines[-1].pk if lines else None,
             "is_terminal": run.is_terminal,
         }
-        return JsonResponse(answer, headers={"Cache-Control": "no-store"})
+        return JsonResponse(answer)
 
     def active_view(self, request: HttpRequest) -> HttpResponse:
         """Return the list of active runs as the dashboard shows it."""
@@ -158,14 +158,12 @@ class RunAdmin(EvidenceAdmin[Run]):
             raise PermissionDenied
         runs = Run.objects.active().select_related("started_by")
         context = {"runs": runs.order_by("-state", "created_at")[:N_ACTIVE]}
-        return TemplateResponse(
-            request, "runs/_active.html", context, headers={"Cache-Control": "no-store"}
-        )
+        return TemplateResponse(request, "runs/_active.html", context)
 
     def cancel_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         run = self.find(request, object_id)
         act = Act(
-            title=_("Cancel “%(run)s”?") % {"run": name_of(run)},
+            title=_("Cancel the run %(run)s?") % {"run": name_of(run)},
             effects=[
                 _("A queued run ends at once; a running one stops at its next progress point."),
                 _("If it does not stop within the grace period it is killed."),
@@ -189,7 +187,7 @@ class RunAdmin(EvidenceAdmin[Run]):
     def retry_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         run = self.find(request, object_id)
         act = Act(
-            title=_("Start “%(run)s” again?") % {"run": name_of(run)},
+            title=_("Start the run %(run)s again?") % {"run": name_of(run)},
             effects=[
                 _("A new run with the same kind, parameters and seed is queued."),
                 _("This run stays as it is, and the new one names it as its origin."),

@@ -1,0 +1,108 @@
+"""The dashboard: what runs, what waits, what is live, what is wrong, and the next step."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from django.test import Client
+from django.urls import reverse
+
+from portal.console import selectors
+from portal.core import alerts
+from portal.core.models import User
+from portal.lib import clock
+from portal.registry.models import AliasMove, PromotionRequest
+from portal.runs.models import Heartbeat, Run, State
+from predictions.models import Dataset
+
+
+def dashboard(client: Client) -> str:
+    return client.get(reverse("admin:index")).text
+
+
+def test_an_empty_portal_says_the_first_step(signed_in: Callable[..., Client]) -> None:
+    text = dashboard(signed_in("operator"))
+    assert "mw-step-next" in text
+    assert reverse("admin:predictions_dataset_add") in text
+    assert "No data set yet" in text
+
+
+def test_the_steps_move_on_with_the_work(dataset: Dataset) -> None:
+    assert selectors.progress().next_step == "train"
+
+
+def test_generated_data_is_no_step(dataset: Dataset) -> None:
+    Dataset.objects.update(is_synthetic=True)
+    assert selectors.progress().next_step == "import"
+
+
+def test_a_viewer_is_not_sent_to_what_is_not_allowed(signed_in: Callable[..., Client]) -> None:
+    assert reverse("admin:predictions_dataset_add") not in dashboard(signed_in("viewer"))
+
+
+def test_a_request_waits_for_the_approver_only(
+    person: Callable[..., User], request_of: PromotionRequest
+) -> None:
+    approver, asker = person("approver"), User.objects.get(username="operator")
+    assert list(selectors.overview(approver).waiting) == [request_of]
+    theirs = selectors.overview(asker)
+    assert not theirs.waiting
+    assert list(theirs.open_elsewhere) == [request_of]
+
+
+def test_what_is_live_names_who_put_it_there(
+    signed_in: Callable[..., Client], champion: AliasMove
+) -> None:
+    text = dashboard(signed_in("viewer"))
+    assert "version 1" in text
+    assert "put there by millwright (First version)" in text
+
+
+def test_missing_processes_are_named(db: None) -> None:
+    assert [silence.role for silence in selectors.silent()] == ["worker", "beat", "recorder"]
+    for role in selectors.ROLES:
+        Heartbeat.objects.create(name=role, role=role, host="h", pid=1, detail={"queues": []})
+    assert selectors.silent() == []
+
+
+def test_an_old_heartbeat_is_silence(db: None) -> None:
+    long_ago = clock.now() - timedelta(minutes=5)
+    Heartbeat.objects.create(name="beat", role="beat", host="h", pid=1, at=long_ago)
+    silent = {silence.role: silence.last_seen for silence in selectors.silent()}
+    assert silent["beat"] == long_ago
+
+
+def test_a_queue_without_a_worker_is_named_once_something_waits(db: None) -> None:
+    for role in selectors.ROLES:
+        detail = {"queues": ["train"]} if role == "worker" else {}
+        Heartbeat.objects.create(name=role, role=role, host="h", pid=1, detail=detail)
+    Run.objects.create(kind="portal.selftest", queue="bench")
+    Run.objects.create(kind="portal.selftest", queue="train")
+    assert [silence.queue for silence in selectors.silent()] == ["bench"]
+
+
+def test_troubles_show_alerts_and_dead_letters(signed_in: Callable[..., Client], run: Run) -> None:
+    alerts.raise_alert("disk", "critical", "The disk is nearly full.")
+    Run.objects.filter(pk=run.pk).update(
+        state=State.ERRORED,
+        finished_at=clock.now(),
+        lease_expires_at=None,
+        error_message="The worker died.",
+    )
+    text = dashboard(signed_in("viewer"))
+    assert "The disk is nearly full." in text
+    assert "Dead letter: Train on May" in text
+
+
+def test_a_retried_dead_letter_is_no_trouble_any_more(db: None, run: Run) -> None:
+    Run.objects.filter(pk=run.pk).update(
+        state=State.ERRORED, finished_at=clock.now(), lease_expires_at=None
+    )
+    Run.objects.create(kind=run.kind, queue=run.queue, retry_of=run)
+    assert not selectors.overview(User(pk=0, username="x")).dead
+
+
+def test_what_runs_is_refreshed_apart(signed_in: Callable[..., Client], run: Run) -> None:
+    text = signed_in("viewer").get(reverse("admin:runs_run_active")).text
+    assert "Train on May" in text
+    assert 'aria-valuenow="40"' in text
+    assert "<html" not in text

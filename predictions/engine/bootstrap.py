@@ -2,7 +2,7 @@
 
 Groups are drawn with replacement, because rows of a group are not independent (Efron and Tibshirani
 1993, ch. 13; cluster form: Field and Welsh 2007). The interval is the 2.5 to 97.5 percentile range.
-Two models are compared by the registry's gate, not here.
+Whether one version may replace another is judged by the registry's gate, not here.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -106,6 +106,38 @@ def intervals(
         drawn[draw] = [_value(name, scored, weight) for name in names]
     points = measure(scored, names)
     return {name: _interval(points[name], drawn[:, i]) for i, name in enumerate(names)}
+
+
+def paired_difference(
+    one: Scored, other: Scored, metric: str, *, seed: int, n_draws: int
+) -> Interval:
+    """Return how much one model's metric exceeds another's on the same rows.
+
+    Parameters
+    ----------
+    one, other : Scored
+        Two models on the same rows in the same order.
+    metric : str
+        Key of `METRICS`; the sign is one minus other whatever the direction.
+    seed, n_draws : int
+        As in `intervals`; both models are scored on the same draws.
+
+    Raises
+    ------
+    ValueError
+        If the rows differ.
+    """
+    if not np.array_equal(one.labels, other.labels):
+        raise ValueError("Both models must be scored on the same rows.")
+    drawn = np.array(
+        [
+            _value(metric, one, weight) - _value(metric, other, weight)
+            for weight in _weights(one.groups, seed, n_draws)
+        ]
+    )
+    ones = np.ones(one.n_rows)
+    point = _value(metric, one, ones) - _value(metric, other, ones)
+    return _interval(_finite(point), drawn)
 
 
 def _weights(groups: NDArray[np.intp], seed: int, n_draws: int) -> Iterator[NDArray[np.float64]]:

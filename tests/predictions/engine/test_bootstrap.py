@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from predictions.engine.bootstrap import Scored, intervals, measure
+from predictions.engine.bootstrap import Scored, intervals, measure, paired_difference
 
 
 def _scored(n: int, seed: int, skill: float = 1.0, n_copies: int = 1) -> Scored:
@@ -59,6 +59,28 @@ def test_metric_that_is_not_defined_is_none() -> None:
         "low": None,
         "high": None,
     }
+
+
+def test_difference_of_a_model_and_itself_is_zero() -> None:
+    scored = _scored(200, 1)
+
+    found = paired_difference(scored, scored, "pr_auc", seed=1, n_draws=50)
+
+    assert (found.value, found.low, found.high) == (0, 0, 0)
+
+
+def test_better_model_differs_by_an_interval_above_zero() -> None:
+    found = paired_difference(
+        _scored(800, 2, skill=2.5), _scored(800, 3, skill=0.5), "roc_auc", seed=1, n_draws=200
+    )
+
+    assert found.low is not None
+    assert found.low > 0
+
+
+def test_models_on_different_rows_are_not_compared() -> None:
+    with pytest.raises(ValueError, match="same rows"):
+        paired_difference(_scored(20, 1), _scored(21, 1), "f1", seed=1, n_draws=5)
 
 
 def test_drawing_can_be_cut_short() -> None:

@@ -142,16 +142,15 @@ def place_postgres(data: Path, pointer: Path, *, given: bool) -> tuple[account.A
     return runner, outside / "data", outside
 
 
-def code_digest() -> str:
-    """Return a digest that changes with our code, templates or lock; cheap: names, sizes, times."""
+def code_facts() -> list[tuple[str, int, int]]:
+    """Return what changes with our code, templates or lock; cheap: names, sizes, times."""
     paths = [path for name in CODE for path in (ROOT / name).rglob("*") if path.is_file()]
     paths.append(ROOT / "requirements.txt")
-    facts = [
+    return [
         (str(path.relative_to(ROOT)), path.stat().st_size, path.stat().st_mtime_ns)
         for path in sorted(paths)
         if path.suffix != ".pyc"
     ]
-    return hashing.digest_json(facts)
 
 
 class Product:
@@ -198,13 +197,15 @@ class Product:
     def _start(self) -> None:
         check_address_is_free(self.bind)
         self._start_servers()
-        fresh_code = self._start_web()
-        self.supervisor.wait_ready("web", WEB_TIMEOUT_S)
-        self.supervisor.facts["ready"] = True
-        self.supervisor.publish()
-        self.console.say(f"Ready: {self.bind.url}")
-        self._say_password()
-        self._remember_code(fresh_code)
+        note = self.home / "run" / "prepared"
+        digest = hashing.digest_json([code_facts(), self._database_identity()])
+        if note.exists() and note.read_text() == digest:
+            self._start_web()
+            self._prepare()
+        else:
+            self._prepare()
+            note.write_text(digest)
+            self._start_web()
         for member in members.behind_the_web(self.env):
             self.supervisor.start(member)
         self._start_demo()
@@ -229,25 +230,28 @@ class Product:
             servers.postgres.create_database()
         self.console.say(f"Database and queue are ready. State: {self.home}")
 
-    def _start_web(self) -> str:
-        """Bring the database up to date and start the web, at once when the code is known."""
+    def _database_identity(self) -> list[object]:
+        """Return what tells this database from another one that may take its place."""
+        if self.servers.postgres is None:
+            return [self.env.text("DATABASE_URL")]
+        made = (self.servers.postgres.data / "PG_VERSION").stat()
+        return [made.st_ino, made.st_mtime_ns]
+
+    def _prepare(self) -> None:
+        """Bring the database and the static files up to date, make the first administrator."""
+        member = Member("prepare", members.manage("prepare"), restart=Restart.NEVER)
+        self.supervisor.run_once(member, PREPARE_TIMEOUT_S)
+        self._say_password()
+
+    def _start_web(self) -> None:
         log_config = self.home / "run" / "granian-log.json"
         level = self.env.text("MILLWRIGHT_LOG_LEVEL", "INFO")
         log_config.write_text(json.dumps(logging_config(level)))
-        web = members.web(self.bind, log_config, self.env)
-        digest = code_digest()
-        known = self.home / "run" / "prepared-code"
-        is_known = known.exists() and known.read_text() == digest
-        if is_known:
-            self.supervisor.start(web)
-        prepare = Member("prepare", members.manage("prepare"), restart=Restart.NEVER)
-        self.supervisor.run_once(prepare, PREPARE_TIMEOUT_S)
-        if not is_known:
-            self.supervisor.start(web)
-        return digest
-
-    def _remember_code(self, digest: str) -> None:
-        (self.home / "run" / "prepared-code").write_text(digest)
+        self.supervisor.start(members.web(self.bind, log_config, self.env))
+        self.supervisor.wait_ready("web", WEB_TIMEOUT_S)
+        self.supervisor.facts["ready"] = True
+        self.supervisor.publish()
+        self.console.say(f"Ready: {self.bind.url}")
 
     def _say_password(self) -> None:
         """Tell the first administrator's password, once."""

@@ -148,6 +148,18 @@ def check_servers(
         yield from check_redis()
 
 
+@register()
+def check_leases(app_configs: Sequence[AppConfig] | None, **_kwargs: Any) -> Iterator[CheckMessage]:
+    """See that a worker has the time to renew a lease even when one renewal is lost."""
+    lease, heartbeat = settings.RUN_LEASE_S, settings.RUN_HEARTBEAT_S
+    if lease < 2 * heartbeat:
+        yield _error(
+            16,
+            f"MILLWRIGHT_RUN_LEASE_SECONDS={lease} is less than twice "
+            f"MILLWRIGHT_RUN_HEARTBEAT_SECONDS={heartbeat}: one late heartbeat would lose a run.",
+        )
+
+
 @register(Tags.files)
 def check_clock(app_configs: Sequence[AppConfig] | None, **_kwargs: Any) -> Iterator[CheckMessage]:
     """See that the clock is set: keys, leases and promotions expire by it."""

@@ -99,8 +99,10 @@ def test_a_beat_works_on_after_postgres_was_away(
     working.tick()
     end_sessions()
     assert working.tick() > 0
-    Schedule.objects.update(anchor_at=Now() - timedelta(seconds=61), next_due_at=Now())
-    Schedule.objects.update(checked_until=Now() - timedelta(seconds=61))
+    earlier = Now() - timedelta(seconds=61)
+    Schedule.objects.filter(name="often").update(
+        anchor_at=earlier, checked_until=earlier, next_due_at=Now()
+    )
     working.tick()
     assert Run.objects.get().started_via_detail == "often"
 

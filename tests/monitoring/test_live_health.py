@@ -1,0 +1,95 @@
+"""Health of the running product while its parts are killed under it."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import pytest
+
+from tests.live import LiveStack
+
+pytestmark = pytest.mark.integration
+WITHIN_S = 5.0
+WaitFor = Callable[..., object]
+
+
+def get(stack: LiveStack, path: str, **headers: str) -> tuple[int, dict[str, Any]]:
+    request = Request(stack.url + path, headers=headers)  # noqa: S310 - our own server
+    try:
+        with urlopen(request, timeout=5) as answer:  # noqa: S310 - as above
+            return answer.status, json.load(answer)
+    except HTTPError as exc:
+        return exc.code, json.load(exc)
+
+
+@pytest.fixture
+def whole(live_stack: LiveStack, wait_for: WaitFor) -> Iterator[LiveStack]:
+    """Give the running product once everything in it lives."""
+    wait_for(lambda: get(live_stack, "/api/health")[1]["status"] != "unhealthy", timeout=60)
+    yield live_stack
+    wait_for(lambda: get(live_stack, "/readyz")[0] == 200, timeout=60)
+
+
+@contextmanager
+def held(stack: LiveStack, member: str) -> Iterator[None]:
+    """Kill a member and keep it dead for a while."""
+    stack.hold(member)
+    try:
+        yield
+    finally:
+        stack.release(member)
+
+
+def ill(stack: LiveStack) -> set[str]:
+    checks = get(stack, "/api/health")[1]["checks"]
+    return {name for name, check in checks.items() if check["status"] != "healthy"}
+
+
+@pytest.mark.parametrize("part", ["postgres", "redis"])
+def test_a_killed_part_shows_within_five_seconds_and_livez_stays(
+    whole: LiveStack, wait_for: WaitFor, part: str
+) -> None:
+    with held(whole, part):
+        # Two web processes look for themselves, a second apart at most.
+        wait_for(lambda: part in ill(whole), timeout=WITHIN_S)
+        wait_for(lambda: get(whole, "/api/health")[0] == 503, timeout=2)
+        wait_for(lambda: get(whole, "/readyz")[0] == 503, timeout=2)
+        assert get(whole, "/livez") == (200, {"status": "alive"})
+
+
+def test_the_api_answers_with_a_problem_while_postgres_is_away(
+    whole: LiveStack, wait_for: WaitFor
+) -> None:
+    words = ("create_key", "health", "--user", "admin", "--scopes", "read")
+    authorization = f"Bearer {whole.manage(*words).strip().splitlines()[-1]}"
+    assert get(whole, "/api/v1/alerts/", Authorization=authorization)[0] == 200
+    with held(whole, "postgres"):
+        wait_for(lambda: "postgres" in ill(whole), timeout=WITHIN_S)
+        status, body = get(whole, "/api/v1/alerts/", Authorization=authorization)
+    assert (status, body["code"]) == (503, "database_unavailable")
+    assert "postgres" not in body["detail"].lower()
+
+
+@pytest.mark.parametrize(("member", "check"), [("worker-train", "workers"), ("beat", "beat")])
+def test_a_process_that_is_gone_shows_within_five_seconds(
+    whole: LiveStack, wait_for: WaitFor, member: str, check: str
+) -> None:
+    wait_for(lambda: check not in ill(whole), timeout=30)
+    with held(whole, member):
+        wait_for(lambda: check in ill(whole), timeout=WITHIN_S)
+
+
+def test_health_is_quick_while_it_is_asked_a_lot(whole: LiveStack) -> None:
+    def ask(_number: int) -> float:
+        started = time.perf_counter()
+        urlopen(f"{whole.url}/api/health", timeout=5).read()  # noqa: S310 - our own server
+        return time.perf_counter() - started
+
+    with ThreadPoolExecutor(4) as pool:
+        times_s = sorted(pool.map(ask, range(800)))
+    assert times_s[len(times_s) // 2] < 0.05

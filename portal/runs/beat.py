@@ -14,13 +14,14 @@ from django.db.models import QuerySet
 from django_celery_beat.models import IntervalSchedule, PeriodicTask
 from django_celery_beat.schedulers import DatabaseScheduler
 
-from portal.runs import provenance
+from portal.runs import messages, provenance
 from portal.runs.services import heartbeats, schedules
 from portal.runs.tasks.execution import SWEEP
 
 LOCK = 0x42454154  # "BEAT", the advisory lock of the beat that works
 TURN_S = 1.0
 HEARTBEAT_TURNS = 5
+MOST_WAITING = 100
 BEAT = "beat"
 STANDBY = "beat-standby"
 SWEEP_ENTRY = "Sweep and reap runs"
@@ -120,6 +121,23 @@ class Scheduler(DatabaseScheduler):  # type: ignore[misc]  # untyped library
             connection.close()
             return TURN_S
 
+    def apply_entry(self, entry: Any, producer: Any = None) -> None:
+        """Send an entry's message, unless nobody takes those that its queue already holds.
+
+        Redis keeps messages that expired until a worker looks at them, so a queue without workers
+        would grow with every beat.
+        """
+        queue = entry.options.get("queue") or settings.CELERY_TASK_DEFAULT_QUEUE
+        try:
+            n_waiting = messages.n_waiting(queue)
+        except messages.BROKER_DOWN as exc:
+            log.warning("beat_broker_trouble", entry=entry.name, error=str(exc))
+            return
+        if n_waiting >= MOST_WAITING:
+            log.warning("beat_queue_full", entry=entry.name, queue=queue, waiting=n_waiting)
+            return
+        super().apply_entry(entry, producer=producer)
+
     def sync(self) -> None:
         """Write when entries were last sent; only the beat that works knows."""
         if self._leads:
@@ -128,6 +146,7 @@ class Scheduler(DatabaseScheduler):  # type: ignore[misc]  # untyped library
     def close(self) -> None:
         """End in good order, so that a standing-by beat takes over at once."""
         super().close()
+        self._leads = False
         self.lock.release()
 
     def _take_over(self) -> None:

@@ -144,6 +144,15 @@ def test_a_retry_is_a_new_run_with_the_same_parameters(key: CallerOf, enqueue: A
     )
 
 
+def test_a_selftest_is_started_on_a_queue(key: CallerOf) -> None:
+    body = {"queue": "bench", "steps": 2, "seconds": 0}
+    answer = post(key("admin"), "/api/v1/runs/selftest/", body)
+    assert (answer.status_code, answer.json()["queue"]) == (202, "bench")
+    assert post(key("read"), "/api/v1/runs/selftest/", body).status_code == 403
+    slow = post(key("admin"), "/api/v1/runs/selftest/", {"seconds": 1e9})
+    assert (slow.status_code, slow.json()["errors"][0]["field"]) == (422, "seconds")
+
+
 def test_a_repeated_retry_with_one_key_answers_the_first(key: CallerOf, enqueue: Any) -> None:
     run = ended(enqueue())
     caller = key("predict")

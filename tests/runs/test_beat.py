@@ -38,7 +38,7 @@ def beat(redis_client: redis.Redis) -> Iterator[Callable[[], Scheduler]]:
 
     yield make
     for scheduler in made:
-        scheduler.lock.release()
+        scheduler.close()
 
 
 def end_sessions() -> None:
@@ -118,6 +118,19 @@ def test_a_sweep_is_asked_for_and_does_not_pile_up(
     (message,) = redis_client.lrange("maintenance", 0, -1)
     assert b'"task": "portal.runs.sweep"' in message
     assert b'"expires": null' not in message
+
+
+def test_a_queue_that_nobody_empties_is_left_alone(
+    beat: Callable[[], Scheduler], redis_client: redis.Redis
+) -> None:
+    working = beat()
+    redis_client.rpush("maintenance", *["{}"] * 100)
+    working.tick()
+    PeriodicTask.objects.filter(name=SWEEP_ENTRY).update(last_run_at=Now() - timedelta(hours=1))
+    PeriodicTask.objects.get(name=SWEEP_ENTRY).save()
+    for _ in range(3):
+        working.tick()
+    assert redis_client.llen("maintenance") == 100
 
 
 def test_an_operators_sweep_entry_stays(beat: Callable[[], Scheduler]) -> None:

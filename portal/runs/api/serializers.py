@@ -6,8 +6,9 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from portal.runs import kinds
-from portal.runs.models import Run, RunArtifact, Schedule, ScheduleSlot
+from portal.runs.models import Queue, Run, RunArtifact, Schedule, ScheduleSlot
 from portal.runs.services.schedules import timing_of
+from portal.runs.tasks.selftest import FAILURES, MOST_MEMORY_MIB, MOST_SECONDS
 
 
 class ProgressSerializer(serializers.Serializer[Run]):
@@ -114,6 +115,18 @@ class CancelSerializer(serializers.Serializer[dict[str, Any]]):
     """Why a run is cancelled."""
 
     reason = serializers.CharField(required=False, allow_blank=True, max_length=1_000, default="")
+
+
+class SelftestSerializer(serializers.Serializer[dict[str, Any]]):
+    """What a self-test run shall do."""
+
+    queue = serializers.ChoiceField(Queue.choices, default=Queue.INTERACTIVE)
+    seconds = serializers.FloatField(default=1, min_value=0, max_value=MOST_SECONDS)
+    steps = serializers.IntegerField(default=5, min_value=1, max_value=1_000)
+    memory_mib = serializers.IntegerField(default=0, min_value=0, max_value=MOST_MEMORY_MIB)
+    fail_with = serializers.ChoiceField(
+        [(name, name) for name in FAILURES if name], default="", allow_blank=True
+    )
 
 
 class RunArtifactSerializer(serializers.ModelSerializer[RunArtifact]):

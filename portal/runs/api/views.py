@@ -35,9 +35,11 @@ from portal.runs.api.serializers import (
     ScheduleChangeSerializer,
     ScheduleSerializer,
     ScheduleSlotSerializer,
+    SelftestSerializer,
 )
 from portal.runs.models import Run, Schedule, ScheduleSlot
 from portal.runs.services import schedules
+from portal.runs.tasks.selftest import KIND as SELFTEST
 
 
 class OneRenderer(BaseContentNegotiation):
@@ -84,6 +86,8 @@ class Runs(ListModelMixin, RetrieveModelMixin, GenericViewSet[Run]):
     def get_permissions(self) -> list[BasePermission]:
         if self.action in {"cancel", "retry"}:
             return [IsAuthenticated()]
+        if self.action == "selftest":
+            return [scope(Scope.ADMIN, "runs.retry_run")()]
         return [scope(Scope.READ, "runs.view_run")()]
 
     @extend_schema(request=CancelSerializer, responses={200: RunSerializer})
@@ -100,6 +104,20 @@ class Runs(ListModelMixin, RetrieveModelMixin, GenericViewSet[Run]):
         wanted.is_valid(raise_exception=True)
         run = services.cancel(run_id=run.pk, actor=actor_of(request), **wanted.validated_data)
         return Response(RunSerializer(run).data)
+
+    @extend_schema(request=SelftestSerializer, responses={202: RunSerializer})
+    @action(detail=False, methods=["post"])
+    @idempotent
+    def selftest(self, request: Request) -> Response:
+        """Start a run that proves a queue, its workers and the artifact storage."""
+        wanted = SelftestSerializer(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        parameters = dict(wanted.validated_data)
+        queue = parameters.pop("queue")
+        run = services.enqueue(
+            kind=SELFTEST, actor=actor_of(request), parameters=parameters, queue=queue
+        )
+        return accepted(run, RunSerializer(run).data)
 
     @extend_schema(request=None, responses={202: RunSerializer})
     @action(detail=True, methods=["post"])

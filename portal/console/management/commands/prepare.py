@@ -4,10 +4,12 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 from django.db import connection, transaction
 
+from portal.core import roles
 from portal.stack import secrets
 
 FIRST_ADMINISTRATOR = "admin"
@@ -37,7 +39,9 @@ class Command(BaseCommand):
         if users.filter(is_superuser=True).exists():
             return
         password = secrets.admin_password(settings.HOME)
-        users.create_superuser(FIRST_ADMINISTRATOR, password=password)
+        first = users.create_superuser(FIRST_ADMINISTRATOR, password=password)
+        # The flag opens every page, but what moves models must be granted: the role does that.
+        first.groups.set(Group.objects.filter(name=roles.ADMINISTRATOR))
         note = settings.HOME / "run" / "new-administrator"
         note.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         note.write_text(FIRST_ADMINISTRATOR)

@@ -86,6 +86,11 @@ class LiveStack:
         """Return what the supervisor has printed."""
         return self.log.read_text()
 
+    def is_complete(self) -> bool:
+        """Whether every member runs; beat is started last."""
+        members = self.state()["members"]
+        return "beat" in members and all(members.values())
+
     def answers(self, path: str = "/admin/login/") -> bool:
         """Whether the web gives a good answer to a GET."""
         try:

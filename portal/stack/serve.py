@@ -206,8 +206,11 @@ class Product:
             self._prepare()
             note.write_text(digest)
             self._start_web()
+        self._say_password()
         for member in members.behind_the_web(self.env):
             self.supervisor.start(member)
+        self.supervisor.facts["ready"] = True
+        self.supervisor.publish()
         self._start_demo()
 
     def _start_servers(self) -> None:
@@ -241,7 +244,6 @@ class Product:
         """Bring the database and the static files up to date, make the first administrator."""
         member = Member("prepare", members.manage("prepare"), restart=Restart.NEVER)
         self.supervisor.run_once(member, PREPARE_TIMEOUT_S)
-        self._say_password()
 
     def _start_web(self) -> None:
         log_config = self.home / "run" / "granian-log.json"
@@ -249,8 +251,6 @@ class Product:
         log_config.write_text(json.dumps(logging_config(level)))
         self.supervisor.start(members.web(self.bind, log_config, self.env))
         self.supervisor.wait_ready("web", WEB_TIMEOUT_S)
-        self.supervisor.facts["ready"] = True
-        self.supervisor.publish()
         self.console.say(f"Ready: {self.bind.url}")
 
     def _say_password(self) -> None:

@@ -3,6 +3,7 @@
 A request takes the held model once and finishes on it, whatever is exchanged meanwhile.
 """
 
+import os
 import threading
 from dataclasses import dataclass
 
@@ -76,16 +77,21 @@ class Champion:
         self._failed = ""
         self._is_settled = threading.Event()
         self._watcher = AliasWatcher(model_name, self.take)
+        os.register_at_fork(after_in_child=self._forget)
 
     def start(self) -> None:
         """Begin to follow the alias, if this process does not yet."""
         self._watcher.start()
 
+    def _forget(self) -> None:
+        """Hold nothing in a forked child, whose watcher does not run yet."""
+        self._held = None
+        self._is_settled = threading.Event()
+
     def stop(self) -> None:
         """Forget the model and follow the alias no more."""
         self._watcher.stop()
-        self._held = None
-        self._is_settled.clear()
+        self._forget()
 
     @property
     def held(self) -> Held | None:
@@ -100,12 +106,11 @@ class Champion:
         Unavailable
             When there is none: no champion, or its files are damaged, or not loaded yet.
         """
+        if (held := self._held) is not None:
+            return held
         self._watcher.start()
-        held = self._held
-        if held is None:
-            self._is_settled.wait(FIRST_LOAD_S)
-            held = self._held
-        if held is None:
+        self._is_settled.wait(FIRST_LOAD_S)
+        if (held := self._held) is None:
             raise self._unavailable()
         return held
 

@@ -1,8 +1,51 @@
-"""Fixtures of this part: a registered version without a model behind it."""
+"""Fixtures of this part: versions without a run, some with a real small model behind them."""
 
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
 import pytest
+from django.utils import translation
 
+from portal.core import keys
+from portal.core.actors import Actor
+from portal.core.models import User
+from portal.registry import services as registry
 from portal.registry.models import ModelVersion, RegisteredModel
+from portal.runs import artifacts
+from predictions.engine import export
+from predictions.engine.features import FEATURE_NAMES
+from predictions.engine.generator import generate
+from predictions.engine.tables import ShotTable
+from predictions.engine.training import TrainedModel, TrainingParams, train
+from predictions.services import datasets, serving
+from predictions.services.models import quality_model
+
+#: Quick enough for every test that needs a model, good enough to be better than chance.
+SMALL = {
+    "n_estimators": 20,
+    "max_depth": 3,
+    "n_folds": 2,
+    "n_inner_folds": 2,
+    "n_bootstraps": 20,
+    "compare": False,
+}
+
+
+@dataclass(frozen=True)
+class SmallModel:
+    """A trained model with its serving form and shots that it never saw."""
+
+    trained: TrainedModel
+    data: bytes
+    unseen: ShotTable
+
+
+@pytest.fixture(autouse=True)
+def english() -> Iterator[None]:
+    """Speak English, whatever the product's own language."""
+    with translation.override("en"):
+        yield
 
 
 @pytest.fixture
@@ -13,3 +56,72 @@ def version_row(db: None) -> int:
         model=model, number=1, dataset_fingerprint="0" * 64, digest="0" * 64
     )
     return version.pk
+
+
+@pytest.fixture(scope="session")
+def small_model() -> SmallModel:
+    """Give one small model for the whole test run."""
+    trained = train(generate(900, 3).table(), TrainingParams.from_dict(SMALL), seed=3)
+    unseen = generate(400, 4).table()
+    return SmallModel(trained, export.export(trained, unseen.matrix()).data, unseen)
+
+
+@pytest.fixture
+def make_version(db: None, small_model: SmallModel) -> Callable[..., ModelVersion]:
+    """Give ``make_version(data=None)``: registers the small model, or other bytes, as a version."""
+
+    def make(data: bytes | None = None) -> ModelVersion:
+        model = quality_model()
+        rows = datasets.save_parquet(small_model.unseen)
+        trained = small_model.trained
+        return registry.register_version(
+            model=model,
+            run=None,
+            artifacts={serving.SERVING_FORM: artifacts.save(data or small_model.data, "test/onnx")},
+            evaluation_set=registry.freeze_evaluation_set(
+                model=model, artifact=rows, n_rows=400, dataset_fingerprint="1" * 64
+            ),
+            dataset_fingerprint="0" * 64,
+            lineage={},
+            signature=trained.signature.to_dict(),
+            evaluation=trained.report.to_dict(),
+            settings={},
+            card="",
+            is_synthetic=True,
+        )
+
+    return make
+
+
+@pytest.fixture
+def champion(make_version: Callable[..., ModelVersion]) -> Iterator[ModelVersion]:
+    """Give a version that is champion and held by this process."""
+    version = make_version()
+    registry.bootstrap_champion(version=version, reason="test", actor=Actor.system("test"))
+    serving.quality.take(version)
+    yield version
+    serving.quality.stop()
+
+
+@pytest.fixture
+def shots(small_model: SmallModel) -> list[dict[str, float | None]]:
+    """Give shots as a client sends them, all within the small model's signature."""
+    signature = small_model.trained.signature
+    matrix = small_model.unseen.matrix()
+    low, high = (np.array([getattr(f, end) for f in signature.features]) for end in ("low", "high"))
+    good = matrix[((matrix >= low) & (matrix <= high)).all(axis=1)]
+    return [dict(zip(FEATURE_NAMES, row, strict=True)) for row in good.round(4).tolist()]
+
+
+@pytest.fixture
+def make_key(db: None) -> Callable[..., dict[str, str]]:
+    """Give ``make_key("predict")``: the headers of a caller whose key has these scopes."""
+
+    def make(*scopes: str, username: str = "caller") -> dict[str, str]:
+        user, _created = User.objects.get_or_create(username=username)
+        _key, plain = keys.create_key(
+            user=user, name="test", scopes=scopes, actor=Actor.system("test", via="command")
+        )
+        return {"Authorization": f"Bearer {plain}"}
+
+    return make

@@ -67,5 +67,6 @@ class Logs:
         self.checked_at = now
         for path in self.folder.glob("*.log"):
             if path.stat().st_size > LARGEST_BYTES:
-                shutil.copyfile(path, path.with_suffix(".log.1"))
+                with contextlib.suppress(OSError):  # on a full disk the room counts for more
+                    shutil.copyfile(path, path.with_suffix(".log.1"))
                 os.truncate(path, 0)

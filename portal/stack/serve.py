@@ -39,9 +39,7 @@ def sole_owner(home: Path) -> Iterator[None]:
     AlreadyRunningError
         When another supervisor holds it.
     """
-    path = state.lock_file(home)
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with path.open("a+") as file:
+    with state.lock_file(home).open("a+") as file:
         deadline = time.monotonic() + LOCK_PATIENCE_S
         while True:
             try:
@@ -295,8 +293,22 @@ class Product:
 
 
 def serve(home: Path, *, with_demo: bool) -> None:
-    """Run the product over a state folder until asked to end."""
-    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Run the product over a state folder until asked to end.
+
+    Raises
+    ------
+    StackError
+        When it cannot start; the message says why.
+    """
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (home / "run").mkdir(mode=0o700, exist_ok=True)
+        state.lock_file(home).touch()
+    except OSError as exc:
+        raise StackError(
+            f"The state folder {home} cannot be written ({exc.strerror}): give it to the user who "
+            "starts the server, or name another in MILLWRIGHT_HOME."
+        ) from exc
     with sole_owner(home):
         shutil.rmtree(home / "run" / "held", ignore_errors=True)
         Product(home, Env(), Console(), with_demo=with_demo).serve()

@@ -176,8 +176,19 @@ class Supervisor:
                 self._end([running])
                 self.publish()
             elif running.process is None and now >= running.due_at and name not in held:
-                self._spawn(running)
+                self._spawn_again(running)
         self._reap_strangers()
+
+    def _spawn_again(self, running: Running) -> None:
+        """Restart a member; when the machine has no room for a process, try again later."""
+        try:
+            self._spawn(running)
+        except OSError as exc:
+            running.started_at = time.monotonic()
+            pause_s = running.ended(running.started_at)
+            self.console.say(
+                f"{running.member.name} cannot start ({exc.strerror}), again in {pause_s:.1f} s."
+            )
 
     def _held(self) -> set[str]:
         folder = self.run / "held"
@@ -200,7 +211,7 @@ class Supervisor:
 
     def _reap_strangers(self) -> None:
         """Bury processes that were handed to us, as happens to the first process of a container."""
-        while True:
+        while os.getpid() == 1:
             try:
                 seen = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
             except ChildProcessError:
@@ -211,15 +222,22 @@ class Supervisor:
             os.waitpid(seen.si_pid, os.WNOHANG)
 
     def publish(self) -> None:
-        """Write down where the members answer and which processes they are."""
+        """Write down where the members answer and which processes they are.
+
+        A full disk does not end what runs: the old file stays until there is room again.
+        """
         pids = {
             name: running.process.pid if running.process else None
             for name, running in self.table.items()
         }
         fresh = self.run / "stack.json.new"
-        fresh.touch(mode=0o600)
-        fresh.write_text(json.dumps(self.facts | {"pid": os.getpid(), "members": pids}, indent=1))
-        fresh.replace(self.run / "stack.json")
+        text = json.dumps(self.facts | {"pid": os.getpid(), "members": pids}, indent=1)
+        try:
+            fresh.touch(mode=0o600)
+            fresh.write_text(text)
+            fresh.replace(self.run / "stack.json")
+        except OSError as exc:
+            self.console.say(f"The state file cannot be written ({exc.strerror}).")
 
     # --- Stopping -------------------------------------------------------------------------------
 

@@ -28,8 +28,13 @@ from portal.registry.models import Alias, ModelVersion
 from portal.runs.models import Run
 from predictions import dispatch
 from predictions.engine.features import BY_NAME, LABEL
-from predictions.engine.parameters import NUMBER_SPECS, NumberSpec, TrainingParams
-from predictions.engine.splits import PROTOCOLS
+from predictions.engine.parameters import (
+    CHOICE_SPECS,
+    NUMBER_SPECS,
+    ChoiceSpec,
+    NumberSpec,
+    TrainingParams,
+)
 from predictions.models import Dataset, Prediction
 from predictions.services import datasets
 
@@ -73,7 +78,8 @@ class TrainForm(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         defaults = TrainingParams().to_dict()
-        self.fields["protocol"] = _protocol_field(defaults["protocol"])
+        for choice in CHOICE_SPECS:
+            self.fields[choice.name] = _choice_field(choice, defaults[choice.name])
         for spec in NUMBER_SPECS:
             self.fields[spec.name] = _number_field(spec, defaults[spec.name])
         self.fields["compare"] = forms.BooleanField(
@@ -92,19 +98,30 @@ class TrainForm(forms.Form):
         )
 
     @property
+    def first_fields(self) -> list[forms.BoundField]:
+        """What is asked before the rest is unfolded."""
+        return [self[spec.name] for spec in CHOICE_SPECS]
+
+    @property
+    def other_fields(self) -> list[forms.BoundField]:
+        """What has a default that rarely needs another value."""
+        first = {spec.name for spec in CHOICE_SPECS}
+        return [field for field in self if field.name not in first]
+
+    @property
     def params(self) -> dict[str, Any]:
         """The training parameters alone."""
         return {name: value for name, value in self.cleaned_data.items() if name != "seed"}
 
 
-def _protocol_field(default: str) -> forms.Field:
-    choices = [(p.name, _g(p.label)) for p in PROTOCOLS.values() if not p.leaks]
-    notes = [f"{_g(p.label)}: {_g(p.description)}" for p in PROTOCOLS.values() if not p.leaks]
-    return forms.ChoiceField(
-        label=_("Protocol"),
-        choices=choices,
+def _choice_field(spec: ChoiceSpec, default: Any) -> forms.Field:
+    notes = [(_g(one.label), _g(one.description)) for one in spec.choices if one.description]
+    return forms.TypedChoiceField(
+        label=_g(spec.label),
+        choices=[(one.value, _g(one.label)) for one in spec.choices],
+        coerce=type(spec.choices[0].value),
         initial=default,
-        help_text=" ".join(notes),
+        help_text=" ".join(f"{label}: {note}" for label, note in notes),
         widget=UnfoldAdminSelectWidget,
     )
 
@@ -128,6 +145,7 @@ def _number_field(spec: NumberSpec, default: Any) -> forms.Field:
 @admin.register(Dataset)
 class DatasetAdmin(EvidenceAdmin[Dataset]):
     page_template = "predictions/dataset.html"
+    empty_hint = _("Import a CSV or Parquet file of shots; its quality profile appears here.")
     row_pages = ("train",)
     list_display = ("name", "kind", "rows", "origin", "importer", "imported", "digest")
     list_filter = ("kind", "is_synthetic", ("created_at", RangeDateTimeFilter))
@@ -259,6 +277,7 @@ class LiveVersionFilter(admin.SimpleListFilter):
 @admin.register(Prediction)
 class PredictionAdmin(EvidenceAdmin[Prediction]):
     page_template = "predictions/prediction.html"
+    empty_hint = _("Once a model is live, every answer of the API is recorded here.")
     paginator = InfinitePaginator
     show_full_result_count = False
     list_display = ("when", "class_badge", "chance", "sureness", "answered_by", "asked", "took")

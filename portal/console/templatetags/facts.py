@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from portal.core import formats
 from predictions.engine.metrics import METRICS
-from predictions.engine.parameters import NUMBER_SPECS
+from predictions.engine.parameters import CHOICE_SPECS, NUMBER_SPECS
 
 register = template.Library()
 
@@ -23,7 +23,6 @@ LABELS: Mapping[str, Any] = {
     "params": _("Training parameters"),
     "metrics": _("Cross-validated figures"),
     "held_out": _("Figures on held-out rows"),
-    "protocol": _("Protocol"),
     "compare": _("Show the other protocols beside"),
     "seed": _("Seed"),
     "digest": _("Digest"),
@@ -42,8 +41,10 @@ LABELS: Mapping[str, Any] = {
     "level": _("Confidence level"),
     "n_resamples": _("Resamples"),
     **{spec.name: spec.label for spec in NUMBER_SPECS},
+    **{spec.name: spec.label for spec in CHOICE_SPECS},
     **{metric.name: metric.label for metric in METRICS.values()},
 }
+CHOSEN = {(spec.name, one.value): one.label for spec in CHOICE_SPECS for one in spec.choices}
 HIDDEN = {"version_id"}
 
 
@@ -68,6 +69,8 @@ def listed(value: Any) -> list[Fact]:
 
 def _fact(name: str, value: Any) -> Fact:
     label = gettext(str(LABELS[name])) if name in LABELS else ""
+    if isinstance(value, str | int) and (name, value) in CHOSEN:
+        return Fact(name, label, gettext(CHOSEN[name, value]))
     text = _line(value)
     if text is not None:
         return Fact(name, label, text)

@@ -64,6 +64,7 @@ class NewKeyForm(forms.Form):
 @admin.register(ApiKey)
 class ApiKeyAdmin(EvidenceAdmin[ApiKey]):
     page_template = "core/api_key.html"
+    empty_hint = _("Make a key for every program that calls the API.")
     row_pages = ("revoke",)
     list_display = ("name", "prefix", "user", "scope_list", "standing", "last_used", "expiry")
     list_filter = (("revoked_at", admin.EmptyFieldListFilter), "user")

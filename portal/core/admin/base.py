@@ -238,6 +238,7 @@ class EvidenceAdmin(PagesMixin, ModelAdmin[M]):
     """Rows that the portal writes and people only read."""
 
     page_template = ""
+    empty_hint: Text = ""
     actions = None
     list_fullwidth = True
     list_per_page = 50

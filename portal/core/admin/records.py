@@ -50,6 +50,7 @@ def verified_chain(*, anew: bool = False) -> Chain | None:
 @admin.register(AuditEntry)
 class AuditEntryAdmin(EvidenceAdmin[AuditEntry]):
     page_template = "core/audit_entry.html"
+    empty_hint = _("Whatever people decide, import or revoke is written here.")
     list_before_template = "core/_audit_chain.html"
     list_pages = ("verify",)
     list_display = ("number", "time", "actor", "way", "action", "outcome_badge", "target", "why")
@@ -96,6 +97,7 @@ class AuditEntryAdmin(EvidenceAdmin[AuditEntry]):
 @admin.register(Alert)
 class AlertAdmin(EvidenceAdmin[Alert]):
     page_template = "core/alert.html"
+    empty_hint = _("Nothing has gone wrong so far.")
     row_pages = ("acknowledge",)
     list_display = ("text", "severity_badge", "n_times", "last", "standing")
     list_filter = ("severity", ("resolved_at", admin.EmptyFieldListFilter))

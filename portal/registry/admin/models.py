@@ -25,6 +25,7 @@ N_MOVES = 50
 @admin.register(RegisteredModel)
 class RegisteredModelAdmin(EvidenceAdmin[RegisteredModel]):
     page_template = "registry/model.html"
+    empty_hint = _("The first training registers a model and its version 1.")
     row_pages = ("rollback",)
     list_display = ("name", "known_as", "family", "live_version", "n_versions")
     search_fields = ("name", "title")

@@ -30,6 +30,7 @@ State = PromotionRequest.State
 @admin.register(PromotionRequest)
 class PromotionRequestAdmin(EvidenceAdmin[PromotionRequest]):
     page_template = "registry/promotion.html"
+    empty_hint = _("Open a version and press “Ask for promotion”; the request appears here.")
     row_pages = ("approve", "reject", "withdraw", "apply")
     list_display = ("candidate_name", "state_badge", "outcome", "asker", "created", "expires")
     list_filter = ("state", "model")

@@ -21,6 +21,7 @@ HEAVY = ("lineage", "signature", "evaluation", "settings", "card")
 @admin.register(ModelVersion)
 class ModelVersionAdmin(EvidenceAdmin[ModelVersion]):
     page_template = "registry/version.html"
+    empty_hint = _("Every training that succeeds registers a version with its evaluation.")
     row_pages = ("request", "break_glass", "quarantine", "release")
     list_display = ("version", "state_badge", "alias_badges", "data", "author", "created")
     list_filter = ("model", "state", "is_synthetic")

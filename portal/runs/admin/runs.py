@@ -74,6 +74,7 @@ def curves(run: Run) -> list[Curve]:
 @admin.register(Run)
 class RunAdmin(EvidenceAdmin[Run]):
     page_template = "runs/run.html"
+    empty_hint = _("Open a data set and press “Train”: the run appears here with its progress.")
     row_pages = ("cancel", "retry", "live")
     list_pages = ("active",)
     list_display = ("name", "state_badge", "done", "starter", "created", "took")

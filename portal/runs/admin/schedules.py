@@ -100,6 +100,7 @@ def _zone(schedule: Schedule) -> str:
 @admin.register(Schedule)
 class ScheduleAdmin(EvidenceAdmin[Schedule]):
     page_template = "runs/schedule.html"
+    empty_hint = _("The scheduler makes the portal's own schedules when it starts.")
     row_pages = ("run_now", "switch", "edit")
     list_display = ("name", "work", "timing", "standing", "next_due", "last_run")
     search_fields = ("name", "kind")

@@ -71,7 +71,7 @@ def verify(anchors: Iterable[tuple[int, str]] = ()) -> Report:
         if head == earlier or head.number == walk.number:
             break
     chain = [*walk.breaks, *walk.compare(head)]
-    seal = [] if head.is_sealed else ["The seal of the end was not made with this portal's secret."]
+    seal = [] if head.is_sealed else [_("The seal was not made with this portal's secret.")]
     return Report(
         n_entries=walk.n_entries,
         end=f"{walk.number}:{walk.digest}",
@@ -108,25 +108,31 @@ class _Walk:
 
     def _take(self, entry: AuditEntry) -> None:
         if entry.number != self.number + 1:
-            self.breaks.append(f"Entries {self.number + 1} to {entry.number - 1} are missing.")
+            gap = {"first": self.number + 1, "last": entry.number - 1}
+            self.breaks.append(_("Entries %(first)d to %(last)d are missing.") % gap)
         elif entry.previous_digest != self.digest:
-            self.breaks.append(f"Entry {entry.number} does not follow the one before it.")
+            self._note(_("Entry %(number)d does not follow the one before it."), entry)
         if digest_of(entry) != entry.digest:
-            self.breaks.append(f"Entry {entry.number} was changed.")
+            self._note(_("Entry %(number)d was changed."), entry)
         if self.anchors.get(entry.number) == entry.digest:
             del self.anchors[entry.number]
         self.number, self.digest = entry.number, entry.digest
         self.n_entries += 1
 
+    def _note(self, template: str, entry: AuditEntry) -> None:
+        self.breaks.append(template % {"number": entry.number})
+
     def compare(self, head: Head) -> Iterator[str]:
         """Say what the kept end and the anchors have against what was read."""
         if (head.number, head.digest) != (self.number, self.digest):
-            yield (
-                f"The log ends with entry {self.number}, its kept end is entry {head.number}: "
-                "entries were removed or added at the end."
-            )
+            yield _(
+                "The log ends with entry %(last)d, its kept end is entry %(kept)d: entries were "
+                "removed or added at the end."
+            ) % {"last": self.number, "kept": head.number}
         for number in sorted(self.anchors):
-            yield f"Entry {number} is not the one that was noted elsewhere."
+            yield _("Entry %(number)d is not the one that was noted elsewhere.") % {
+                "number": number
+            }
 
 
 def reseal(actor: Actor, reason: str) -> AuditEntry:

@@ -4,8 +4,10 @@ import re
 import uuid
 from collections.abc import Callable
 from contextvars import ContextVar
+from typing import Any
 
 import structlog
+from django.core.signals import request_finished
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
@@ -26,7 +28,11 @@ def new_request_id() -> str:
 
 
 class RequestContextMiddleware:
-    """Give every request an id, the caller's own when it is well formed; first in MIDDLEWARE."""
+    """Give every request an id, the caller's own when it is well formed; first in MIDDLEWARE.
+
+    The id stays until the answer is sent: Django logs refusals after the last middleware, and a
+    streamed answer is made after it.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -34,12 +40,16 @@ class RequestContextMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         given = request.headers.get(HEADER, "")
         request_id = given if WELL_FORMED.fullmatch(given) else new_request_id()
-        token = _request_id.set(request_id)
+        _request_id.set(request_id)
         structlog.contextvars.bind_contextvars(request_id=request_id)
-        try:
-            response = self.get_response(request)
-        finally:
-            structlog.contextvars.unbind_contextvars("request_id")
-            _request_id.reset(token)
+        response = self.get_response(request)
         response.headers[HEADER] = request_id
         return response
+
+
+def _forget(**_about: Any) -> None:
+    _request_id.set("")
+    structlog.contextvars.unbind_contextvars("request_id")
+
+
+request_finished.connect(_forget, dispatch_uid="forget-request-id")

@@ -9,6 +9,7 @@ import pytest
 from django.contrib.auth.models import Group
 from django.db import connections
 from django.test import Client
+from django.utils import translation
 
 from portal.core import audit_chain, key_news, keys
 from portal.core.actors import Actor
@@ -20,11 +21,12 @@ COMMAND = Actor(name="test", via="command")
 
 @pytest.fixture(autouse=True)
 def _nothing_remembered() -> Iterator[None]:
-    """Keep one test's keys and limits out of the next."""
+    """Keep one test's keys and limits out of the next, and speak English."""
     throttles.principal_limiter.cache_clear()
     addresses.address_limiter.cache_clear()
     keys._cache.clear()
-    yield
+    with translation.override("en"):
+        yield
     keys._cache.clear()
 
 

@@ -159,6 +159,19 @@ def test_a_missing_scope_is_named(bearer: Callable[..., Client], path: str) -> N
     assert "read" in body["detail"]
 
 
+def test_a_post_without_the_last_slash_is_told_so_and_not_sent_elsewhere(caller: Client) -> None:
+    body = problem(
+        caller.post("/api/probe/echo", {}, content_type="application/json"), 404, "not_found"
+    )
+    assert "slash" in body["detail"]
+    assert caller.get("/api/probe/rows").status_code == 301
+
+
+def test_answers_are_not_kept_by_anybody_on_the_way(caller: Client) -> None:
+    assert caller.get("/api/probe/rows/").headers["Cache-Control"] == "no-store"
+    assert caller.get("/api/probe/fail/bug/").headers["Cache-Control"] == "no-store"
+
+
 def test_a_page_stays_a_page(stranger: Client) -> None:
     answer = stranger.get("/page/missing-page/nowhere/")
     assert answer.status_code == 404

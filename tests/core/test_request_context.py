@@ -1,6 +1,8 @@
+import logging
 import re
 
 import pytest
+import structlog
 from django.test import Client
 
 from portal.core.request_context import current_request_id
@@ -25,6 +27,20 @@ def test_a_well_formed_id_of_the_caller_is_kept(stranger: Client) -> None:
 def test_an_id_that_could_hurt_a_log_is_replaced(stranger: Client, given: str) -> None:
     answer = stranger.get("/api/nowhere/", headers={"X-Request-ID": given})
     assert answer.headers["X-Request-ID"] != given
+
+
+def test_what_django_logs_of_a_refusal_carries_the_id(stranger: Client) -> None:
+    seen: list[object] = []
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            seen.append(structlog.contextvars.get_contextvars().get("request_id"))
+
+    handler, logger = Handler(), logging.getLogger("django.request")
+    logger.addHandler(handler)
+    stranger.get("/nowhere/", headers={"X-Request-ID": "abc"})
+    logger.removeHandler(handler)
+    assert seen == ["abc"]
 
 
 def test_the_id_ends_with_the_request(stranger: Client) -> None:

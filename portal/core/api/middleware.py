@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable
 from datetime import UTC
+from http import HTTPStatus
 
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -16,6 +17,7 @@ from portal.core.problems import Problem
 PREFIXES = ("/api/", "/v2/")
 # What Django itself answers with; views answer with a media type of their own.
 PAGES = {"", "text/html", "text/plain"}
+SAFE = {"GET", "HEAD", "OPTIONS"}
 KEPT_HEADERS = ("Allow", "Retry-After", "WWW-Authenticate", "Location", "Vary", "Content-Language")
 
 
@@ -36,7 +38,13 @@ class ApiMiddleware:
         request.META.setdefault("HTTP_ACCEPT_LANGUAGE", "en")
         with timezone.override(UTC):
             response = self.get_response(request)
-        return _as_problem(response) if response.status_code >= 400 else response
+        if response.status_code == HTTPStatus.MOVED_PERMANENTLY and request.method not in SAFE:
+            # Following it, most clients would lose the body.
+            return Problem(404, "not_found", _("Addresses end in a slash.")).response()
+        if response.status_code >= 400:
+            return _as_problem(response)
+        response.headers.setdefault("Cache-Control", "no-store")
+        return response
 
     def process_exception(self, request: HttpRequest, exc: Exception) -> HttpResponse | None:
         """Answer for views outside Django REST framework."""

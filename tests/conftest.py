@@ -73,16 +73,11 @@ def celery_worker(
 
 
 @pytest.fixture(scope="session")
-def product() -> Iterator[LiveStack]:
-    """Give the whole product in a state folder of its own, shared by all tests that ask."""
+def live_stack() -> Iterator[LiveStack]:
+    """Give the whole running product in a state folder of its own, shared by all tests that ask.
+
+    Who stops it or one of its members sees to it that it runs again afterwards.
+    """
     with live() as stack:
+        waiting.wait_for(stack.is_complete, 60)
         yield stack
-
-
-@pytest.fixture
-def live_stack(product: LiveStack) -> LiveStack:
-    """Give that product with all its members running, however the test before left it."""
-    if not product.is_running():
-        product.start()
-    waiting.wait_for(product.is_complete, 60)
-    return product

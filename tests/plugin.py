@@ -6,6 +6,7 @@ Servers named by DATABASE_URL and REDIS_URL are used instead when both are given
 """
 
 import os
+import shutil
 from collections.abc import Generator
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,6 +18,7 @@ from portal.stack.throwaway import environment, throwaway
 
 WORKER = "PYTEST_XDIST_WORKER"
 SHARED_HOME = "MILLWRIGHT_TEST_SHARED_HOME"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 KEPT = {SHARED_HOME, "MILLWRIGHT_HOME", "MILLWRIGHT_DATA"}
 
 
@@ -74,3 +76,13 @@ def pytest_configure() -> None:
     settings.STORAGES = settings.STORAGES | {
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     }
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip browser tests where there is no browser, except where they must run."""
+    if item.get_closest_marker("browser") is None or any(map(shutil.which, BROWSERS)):
+        return
+    if os.environ.get("CI"):
+        pytest.fail(f"CI runs the browser tests, and none of {', '.join(BROWSERS)} is installed.")
+    pytest.skip("no chromium on this machine: script/test as root installs it")

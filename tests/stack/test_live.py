@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from stat import S_IMODE
 
@@ -15,6 +16,15 @@ from tests.live import ROOT, LiveStack
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def live_stack(live_stack: LiveStack) -> Iterator[LiveStack]:
+    """Give the shared product, and leave it running whatever the test has done to it."""
+    yield live_stack
+    if not live_stack.is_running():
+        live_stack.start()
+    wait_for(live_stack.is_complete, 60)
 
 
 def family(stack: LiveStack) -> list[psutil.Process]:

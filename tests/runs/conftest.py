@@ -1,9 +1,10 @@
 """Runs for tests: queued, claimed, and worked on in this process."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from django.utils import translation
 
 from portal.core.actors import Actor
 from portal.runs import leases, services
@@ -12,6 +13,13 @@ from portal.runs.keeper import Keeper
 from portal.runs.models import Run
 
 SYSTEM = Actor.system("tests")
+
+
+@pytest.fixture(autouse=True)
+def _in_english() -> Iterator[None]:
+    """Let tests look for words, whatever language the portal speaks by default."""
+    with translation.override("en"):
+        yield
 
 
 @pytest.fixture

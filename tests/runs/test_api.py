@@ -221,6 +221,19 @@ def test_an_artifact_is_fetched_as_a_harmless_file(key: CallerOf) -> None:
     assert "sandbox" in answer["Content-Security-Policy"]
 
 
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [("model v1.onnx", "model v1.onnx"), ("../../etc/passwd", None), ('a"b', None), ("", None)],
+)
+def test_a_file_is_called_what_the_caller_wants_if_harmless(
+    key: CallerOf, name: str, given: str | None
+) -> None:
+    kept = artifacts.save(b"{}", "application/json")
+    answer = key("read").get(f"/api/v1/artifacts/{kept.pk}/", {"name": name})
+    assert f'filename="{given or kept.pk[:12] + ".json"}"' in answer["Content-Disposition"]
+    answer.close()
+
+
 def test_an_artifact_already_fetched_is_not_sent_again(key: CallerOf) -> None:
     kept = artifacts.save(b"{}", "application/json")
     headers = {"if-none-match": f'"{kept.pk}"'}

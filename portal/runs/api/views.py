@@ -1,5 +1,6 @@
 """Runs, artifacts and schedules."""
 
+import re
 from typing import Any
 
 from django.db.models import QuerySet
@@ -37,9 +38,11 @@ from portal.runs.api.serializers import (
     ScheduleSlotSerializer,
     SelftestSerializer,
 )
-from portal.runs.models import Run, Schedule, ScheduleSlot
+from portal.runs.models import Artifact, Run, Schedule, ScheduleSlot
 from portal.runs.services import schedules
 from portal.runs.tasks.selftest import KIND as SELFTEST
+
+FILE_NAME = re.compile(r"\w[\w .-]{0,199}")
 
 
 class OneRenderer(BaseContentNegotiation):
@@ -186,7 +189,10 @@ class ArtifactContent(APIView):
     permission_classes = (scope(Scope.READ, "runs.view_artifact"),)
     content_negotiation_class = OneRenderer
 
-    @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
+    @extend_schema(
+        parameters=[OpenApiParameter("name", description="What to call the file.")],
+        responses={(200, "application/octet-stream"): OpenApiTypes.BINARY, 304: None},
+    )
     def get(self, request: Request, sha256: str) -> HttpResponseBase:
         """Fetch an artifact's content, verified against its digest while it is read."""
         tag = f'"{sha256}"'
@@ -205,10 +211,16 @@ class ArtifactContent(APIView):
         return FileResponse(
             stream,
             as_attachment=True,
-            filename=f"{sha256[:12]}{artifacts.extension_of(artifact)}",
+            filename=_file_name(request, artifact),
             content_type=artifact.media_type,
             headers=headers,
         )
+
+
+def _file_name(request: Request, artifact: Artifact) -> str:
+    wanted = request.query_params.get("name", "")
+    own = f"{artifact.pk[:12]}{artifacts.extension_of(artifact)}"
+    return wanted if FILE_NAME.fullmatch(wanted) else own
 
 
 class Schedules(ListModelMixin, RetrieveModelMixin, GenericViewSet[Schedule]):

@@ -14,6 +14,7 @@ from rich.table import Table
 from portal.core.actors import Actor
 from portal.core.errors import PortalError
 from portal.core.models import User
+from predictions.services.engine_errors import sentence
 
 VIA = "command"
 #: Width when the output goes to a file or pipe; wide enough for the widest table.
@@ -173,5 +174,5 @@ def _finding_tables(findings: Sequence[Mapping[str, Any]]) -> list[Table]:
         return []
     table = Table(title=_("What to know about it"), title_justify="left", show_header=False)
     for finding in findings:
-        table.add_row(finding["message"])
+        table.add_row(sentence(finding))
     return [table]

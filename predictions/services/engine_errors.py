@@ -1,6 +1,7 @@
 """Turn what the engine says about an input into the product's own error, translated."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -17,6 +18,20 @@ def field_problems(problems: Iterable[Problem]) -> list[FieldProblem]:
 def _translated(problem: Problem) -> FieldProblem:
     message = _(problem.template).format(**problem.values)
     return FieldProblem(problem.field or "file", problem.code, message)
+
+
+def sentence(finding: Mapping[str, Any]) -> str:
+    """Return a stored finding, as ``Problem.to_dict`` wrote it, in the reader's language."""
+    problem = Problem(
+        str(finding.get("field", "")),
+        str(finding["code"]),
+        finding.get("row"),
+        finding.get("params", {}),
+    )
+    try:
+        return _translated(problem).message
+    except (KeyError, ValueError):  # written by another release
+        return str(finding.get("message", ""))
 
 
 def invalid_input(error: EngineError, consequence: str) -> InvalidInput:

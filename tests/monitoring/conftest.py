@@ -1,6 +1,7 @@
 from collections.abc import Iterator
 
 import pytest
+from django.utils import translation
 
 from monitoring.health import watches
 from predictions.services import serving
@@ -8,7 +9,8 @@ from predictions.services import serving
 
 @pytest.fixture(autouse=True)
 def _watches_end() -> Iterator[None]:
-    """End what a test started in the background before its database is emptied."""
-    yield
+    """Speak English, and end what a test started in the background."""
+    with translation.override("en"):
+        yield
     watches.stop()
     serving.quality.stop()

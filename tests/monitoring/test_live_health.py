@@ -62,11 +62,23 @@ def test_a_killed_part_shows_within_five_seconds_and_livez_stays(
         assert get(whole, "/livez") == (200, {"status": "alive"})
 
 
+def authorization_of(stack: LiveStack) -> str:
+    words = ("create_key", "health", "--user", "admin", "--scopes", "read")
+    return f"Bearer {stack.manage(*words).strip().splitlines()[-1]}"
+
+
+def test_the_api_goes_on_without_redis(whole: LiveStack, wait_for: WaitFor) -> None:
+    authorization = authorization_of(whole)
+    with held(whole, "redis"):
+        wait_for(lambda: "redis" in ill(whole), timeout=WITHIN_S)
+        for _ in range(4):
+            assert get(whole, "/api/v1/alerts/", Authorization=authorization)[0] == 200
+
+
 def test_the_api_answers_with_a_problem_while_postgres_is_away(
     whole: LiveStack, wait_for: WaitFor
 ) -> None:
-    words = ("create_key", "health", "--user", "admin", "--scopes", "read")
-    authorization = f"Bearer {whole.manage(*words).strip().splitlines()[-1]}"
+    authorization = authorization_of(whole)
     assert get(whole, "/api/v1/alerts/", Authorization=authorization)[0] == 200
     with held(whole, "postgres"):
         wait_for(lambda: "postgres" in ill(whole), timeout=WITHIN_S)

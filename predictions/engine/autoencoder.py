@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     import torch
 
 Matrix = NDArray[np.float32]
+Floats = NDArray[np.float64]
+AnyFloats = NDArray[Any]
 Weights = dict[str, Matrix]
 OnEpoch = Callable[[int, float], None]
 
@@ -106,35 +108,38 @@ class Encoder:
         """Numbers that come out for a row."""
         return int(self.weights["latent.weight"].shape[0])
 
-    def encode(self, scaled: Matrix) -> Matrix:
+    def encode(self, scaled: Matrix | Floats) -> Matrix:
         """Return the latent features, float32 [n, n_latent].
+
+        Computed in the precision of what is given. Trees split on these numbers: in double
+        precision another way of computing them ends in the same float32, and so in the same leaf.
 
         Parameters
         ----------
-        scaled : float32 array, shape [n, n_features]
+        scaled : float array, shape [n, n_features]
             Robustly scaled and clipped, without NaN.
         """
         hidden = self._gated(scaled, 0)
         hidden = hidden + self._attended(hidden)
         hidden = self._gated(self._gated(hidden, 1), 2)
-        return self._linear(hidden, "latent")
+        return self._linear(hidden, "latent").astype(np.float32)
 
-    def _linear(self, rows: Matrix, name: str) -> Matrix:
-        out: Matrix = rows @ self.weights[f"{name}.weight"].T + self.weights[f"{name}.bias"]
+    def _linear(self, rows: AnyFloats, name: str) -> AnyFloats:
+        out: AnyFloats = rows @ self.weights[f"{name}.weight"].T + self.weights[f"{name}.bias"]
         return out
 
-    def _gated(self, rows: Matrix, number: int) -> Matrix:
+    def _gated(self, rows: AnyFloats, number: int) -> AnyFloats:
         gate = self._linear(rows, f"gate{number}")
-        silu = gate / (1.0 + np.exp(-np.clip(gate, -80.0, 80.0)))
-        out: Matrix = _levelled((silu * self._linear(rows, f"value{number}")).astype(np.float32))
+        silu = gate / (1 + np.exp(-np.clip(gate, -80, 80)))
+        out: AnyFloats = _levelled(silu * self._linear(rows, f"value{number}"))
         return out
 
-    def _attended(self, rows: Matrix) -> Matrix:
+    def _attended(self, rows: AnyFloats) -> AnyFloats:
         width = rows.shape[1] // N_TOKENS
         tokens = rows.reshape(-1, N_TOKENS, width)
         mixed = self._linear(tokens, "mix").reshape(-1, N_TOKENS, 3, N_HEADS, width // N_HEADS)
         query, key, value = mixed.transpose(2, 0, 3, 1, 4)
-        scores = query @ key.swapaxes(-1, -2) / np.float32(np.sqrt(width // N_HEADS))
+        scores = query @ key.swapaxes(-1, -2) / rows.dtype.type(np.sqrt(width // N_HEADS))
         scores = np.exp(scores - scores.max(axis=-1, keepdims=True))
         heads = (scores / scores.sum(axis=-1, keepdims=True)) @ value
         joined = heads.transpose(0, 2, 1, 3).reshape(-1, N_TOKENS, width)
@@ -180,14 +185,26 @@ def from_bytes(data: bytes, *, n_features: int, n_latent: int) -> Encoder:
         weights = {name: np.asarray(array) for name, array in load(data).items()}
     except (SafetensorError, KeyError, ValueError) as exc:
         raise UnreadableEncoder(f"not an encoder file: {exc}") from exc
+    weights = checked(weights, n_features=n_features, n_latent=n_latent)
+    facts = _facts(data)
+    return Encoder(weights, int(facts["best_epoch"]), facts["validation_loss"])
+
+
+def checked(weights: Weights, *, n_features: int, n_latent: int) -> Weights:
+    """Return the weights when they are exactly those of an encoder.
+
+    Raises
+    ------
+    UnreadableEncoder
+        If one is missing, extra, misshapen or not finite.
+    """
     wanted, seen = shapes(n_features, n_latent), {k: v.shape for k, v in weights.items()}
     if wanted != seen:
         differing = sorted(k for k in wanted.keys() | seen.keys() if wanted.get(k) != seen.get(k))
         raise UnreadableEncoder(f"weights that are missing, extra or misshapen: {differing}")
     if not all(np.isfinite(array).all() for array in weights.values()):
         raise UnreadableEncoder("weights that are not finite numbers")
-    facts = _facts(data)
-    return Encoder(weights, int(facts["best_epoch"]), facts["validation_loss"])
+    return weights
 
 
 def _facts(data: bytes) -> dict[str, float]:

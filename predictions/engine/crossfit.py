@@ -1,8 +1,9 @@
 """Score every shot by a model that has not seen it, calibration and threshold included.
 
 Nested cross-fitting: a fold's model is fitted on the fold's training rows; its calibration and its
-threshold come from inner folds of those rows alone. Imputation is fitted with the model. So nothing
-a test row is judged by has seen it (Cawley and Talbot, JMLR 11 (2010) 2079).
+threshold come from inner folds of those rows alone. Imputation, scaling and autoencoder are fitted
+with the model. So nothing a test row is judged by has seen it (Cawley and Talbot, JMLR 11 (2010)
+2079).
 """
 
 from dataclasses import dataclass
@@ -10,9 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from predictions.engine.booster import Booster, fit_booster
 from predictions.engine.calibration import Calibration, fit_platt
+from predictions.engine.embedding import Embedding, fit_embedding
+from predictions.engine.features import FEATURE_SETS
 from predictions.engine.imputer import Imputer, fit_imputer
+from predictions.engine.learners.contract import Learner, Rows
+from predictions.engine.learners.families import FAMILIES
 from predictions.engine.parameters import TrainingParams
 from predictions.engine.progress import Meter
 from predictions.engine.splits import Fold, Protocol
@@ -92,14 +96,33 @@ class FoldFit:
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """Imputation and trees fitted on the same rows."""
+    """Imputation, latent features if there are any, and learner, fitted on the same rows.
+
+    Attributes
+    ----------
+    imputer : Imputer
+    embedding : Embedding or None
+    family : str
+        Key in `learners.families.FAMILIES`.
+    learner : Learner
+        Takes the features, then the latent features.
+    """
 
     imputer: Imputer
-    booster: Booster
+    embedding: Embedding | None
+    family: str
+    learner: Learner
+
+    def columns(self, matrix: Matrix) -> Matrix:
+        """Return what the learner sees, float32 [n, 30 + n_latent]; NaN is imputed."""
+        filled = self.imputer.fill(matrix)
+        if self.embedding is None:
+            return filled
+        return np.column_stack([filled, self.embedding.latent(filled)])
 
     def raw(self, matrix: Matrix) -> Floats:
         """Return log-odds, float64 [n]; NaN is imputed."""
-        return self.booster.raw(self.imputer.fill(matrix))
+        return self.learner.raw(self.columns(matrix))
 
 
 def plan(
@@ -145,7 +168,7 @@ def cross_fit(
 
 
 def fit(shots: Shots, params: TrainingParams, seed: int, meter: Meter, name: str) -> Fitted:
-    """Fit imputation and trees on the given shots.
+    """Fit imputation, latent features and learner on the given shots.
 
     Raises
     ------
@@ -155,14 +178,55 @@ def fit(shots: Shots, params: TrainingParams, seed: int, meter: Meter, name: str
     if shots.labels.all() or not shots.labels.any():
         raise OneClassPart(f"{name}: {len(shots)} shots of one class")
     imputer = fit_imputer(shots.matrix)
+    filled = _kept(imputer.fill(shots.matrix), params.features)
+    told = _Teller(meter, name, len(shots), params)
+    embedding = None
+    columns = filled
+    if params.autoencoder_params is not None:
+        embedding = fit_embedding(
+            filled, shots.labels, params.autoencoder_params, seed=seed, on_epoch=told.epoch
+        )
+        columns = np.column_stack([filled, embedding.latent(filled)])
+    family = FAMILIES[params.learner]
+    rows = Rows(columns, shots.labels, shots.groups)
+    learner = family.fit(rows, params.learner_params, seed, told.stage)
+    return Fitted(imputer, embedding, family.name, learner)
 
-    def on_stage(number: int, loss: float) -> None:
-        message = f"{name}: tree {number} of {params.n_estimators} on {len(shots):,} shots"
-        meter.advance(len(shots) / params.n_estimators, message, {"train_loss": loss})
 
-    filled = imputer.fill(shots.matrix)
-    booster = fit_booster(filled, shots.labels, params.booster, seed=seed, on_stage=on_stage)
-    return Fitted(imputer, booster)
+def _kept(filled: Matrix, features: str) -> Matrix:
+    """Return the columns with those that the learner may not see made constant.
+
+    What never varies in training is never split on and scales to 0, so nothing else need know.
+    """
+    unseen = np.setdiff1d(np.arange(filled.shape[1]), FEATURE_SETS[features])
+    kept = filled.copy()
+    kept[:, unseen] = 0
+    return kept
+
+
+class _Teller:
+    """Passes the progress of one fit on: half of it is the autoencoder's, if there is one."""
+
+    def __init__(self, meter: Meter, name: str, n_shots: int, params: TrainingParams) -> None:
+        self._meter = meter
+        self._name = name
+        self._n_shots = n_shots
+        self._n_epochs = params.n_epochs
+        self._learner_share = 0.5 if params.n_latent else 1.0
+
+    def epoch(self, number: int, loss: float) -> None:
+        """Tell of an epoch of the autoencoder."""
+        share = (1 - self._learner_share) / self._n_epochs
+        self._tell(share, f"epoch {number} of {self._n_epochs}", {"validation_loss": loss})
+
+    def stage(self, share: float, text: str, figures: dict[str, float]) -> None:
+        """Tell of a stage of the learner."""
+        self._tell(share * self._learner_share, text, figures)
+
+    def _tell(self, share: float, text: str, figures: dict[str, float]) -> None:
+        message = f"{self._name}: {text} on {self._n_shots:,} shots"
+        known = {key: value for key, value in figures.items() if np.isfinite(value)}
+        self._meter.advance(self._n_shots * share, message, known)
 
 
 def _fit_fold(

@@ -1,8 +1,7 @@
 """Write a trained model as one ONNX graph, and prove that it says the same.
 
-The graph: NaN → median; trees → log-odds → slope, intercept, sigmoid → probability; in parallel
-robust scaling, clipping and projection → latent features. Thresholds are rounded down to float32,
-so float32 rows take the same branches as in training.
+The graph: NaN → median; robust scaling and autoencoder (or projection) → latent features; trees and
+linear part → log-odds → slope, intercept, sigmoid → probability (see `graph`).
 """
 
 from dataclasses import dataclass
@@ -11,19 +10,16 @@ from typing import Any, ClassVar
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper
 
 from portal.lib import seeds
 from portal.lib.hashing import canonical_json
 from predictions.engine import serving
-from predictions.engine.explanation.ensemble import LEAF, TreeEnsemble, from_gradient_boosting
 from predictions.engine.features import FAMILY, N_FEATURES
-from predictions.engine.latent import CLIP, METHOD, N_LATENT
+from predictions.engine.graph import Graph, embedded, projected, scored
+from predictions.engine.latent import N_LATENT
 from predictions.engine.problems import EngineError, Problem
 from predictions.engine.training import TrainedModel
-
-#: Opsets and IR of the files; raising them needs no retraining of older versions.
-OPSET, ML_OPSET, IR_VERSION = 17, 3, 8
 
 MAX_ABS_ERROR = 1e-5
 MIN_PARITY_ROWS = 1_000
@@ -99,50 +95,35 @@ def parity_rows(reference: NDArray[np.float32], *, seed: int) -> NDArray[np.floa
 
 
 def _graph(model: TrainedModel) -> Any:
-    constants: dict[str, NDArray[Any]] = {
-        "medians": model.fitted.imputer.medians,
-        "slope": np.array([model.calibration.slope], dtype=np.float32),
-        "intercept": np.array([model.calibration.intercept], dtype=np.float32),
-        "flat": np.array([-1], dtype=np.int64),
-        "centre": model.projection.centre,
-        "scale": model.projection.scale,
-        "lowest": np.array(-CLIP, dtype=np.float32),
-        "highest": np.array(CLIP, dtype=np.float32),
-        "weights": model.projection.weights,
-        "offset": model.projection.offset,
-    }
-    nodes = [
-        helper.make_node("IsNaN", [serving.INPUT], ["missing"]),
-        helper.make_node("Where", ["missing", "medians", serving.INPUT], ["filled"]),
-        _trees(from_gradient_boosting(model.fitted.booster.estimator)),
-        helper.make_node("Reshape", ["raw", "flat"], ["log_odds"]),
-        helper.make_node("Mul", ["log_odds", "slope"], ["sloped"]),
-        helper.make_node("Add", ["sloped", "intercept"], ["calibrated"]),
-        helper.make_node("Sigmoid", ["calibrated"], [serving.PROBABILITY]),
-        helper.make_node("Sub", ["filled", "centre"], ["centred"]),
-        helper.make_node("Div", ["centred", "scale"], ["scaled"]),
-        helper.make_node("Clip", ["scaled", "lowest", "highest"], ["clipped"]),
-        helper.make_node("MatMul", ["clipped", "weights"], ["projected"]),
-        helper.make_node("Add", ["projected", "offset"], [serving.LATENT]),
-    ]
-    graph = helper.make_graph(
-        nodes,
-        FAMILY,
-        [_values(serving.INPUT, ["n", N_FEATURES])],
-        [_values(serving.PROBABILITY, ["n"]), _values(serving.LATENT, ["n", N_LATENT])],
-        [numpy_helper.from_array(array, name) for name, array in constants.items()],
-    )
-    opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", ML_OPSET)]
-    proto = helper.make_model(
-        graph, producer_name="millwright", ir_version=IR_VERSION, opset_imports=opsets
+    graph = Graph(FAMILY)
+    medians = graph.constant("medians", model.fitted.imputer.medians)
+    missing = graph.node("IsNaN", serving.INPUT)
+    filled = graph.node("Where", missing, medians, serving.INPUT)
+    embedding = model.fitted.embedding
+    if embedding is None:
+        n_latent = N_LATENT
+        projected(graph, filled, model.projection, output=serving.LATENT)
+        columns = filled
+    else:
+        n_latent = embedding.n_latent
+        embedded(graph, filled, embedding, output=serving.LATENT)
+        columns = graph.node("Concat", filled, serving.LATENT, axis=1)
+    log_odds = scored(graph, columns, model.fitted.learner.score())
+    slope = graph.constant("slope", _single(model.calibration.slope))
+    intercept = graph.constant("intercept", _single(model.calibration.intercept))
+    calibrated = graph.node("Add", graph.node("Mul", log_odds, slope), intercept)
+    graph.node("Sigmoid", calibrated, output=serving.PROBABILITY)
+    proto = graph.proto(
+        inputs={serving.INPUT: ["n", N_FEATURES]},
+        outputs={serving.PROBABILITY: ["n"], serving.LATENT: ["n", n_latent]},
     )
     helper.set_model_props(proto, _metadata(model))
     onnx.checker.check_model(proto)
     return proto
 
 
-def _values(name: str, shape: list[str | int]) -> Any:
-    return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+def _single(value: float) -> NDArray[np.float32]:
+    return np.array([value], dtype=np.float32)
 
 
 def _metadata(model: TrainedModel) -> dict[str, str]:
@@ -152,43 +133,5 @@ def _metadata(model: TrainedModel) -> dict[str, str]:
         "signature": canonical_json(model.signature.to_dict()).decode(),
         "threshold": repr(model.threshold),
         "confidence": canonical_json(model.confidence.to_dict()).decode(),
-        "latent_method": METHOD,
+        "latent_method": model.latent_method,
     }
-
-
-def _trees(ensemble: TreeEnsemble) -> Any:
-    """Return the trees as one operator; node numbers count within each tree."""
-    sizes = np.diff(np.r_[ensemble.roots, len(ensemble.feature)])
-    tree = np.repeat(np.arange(len(sizes)), sizes)
-    root = np.repeat(ensemble.roots, sizes)
-    node = np.arange(len(tree)) - root
-    is_leaf = ensemble.feature == LEAF
-
-    def listed(array: NDArray[Any]) -> list[Any]:
-        return list(array.tolist())
-
-    def child(numbers: NDArray[np.int32]) -> list[int]:
-        return listed(np.where(is_leaf, 0, numbers - root))
-
-    modes = ["LEAF" if leaf else "BRANCH_LEQ" for leaf in is_leaf]
-    return helper.make_node(
-        "TreeEnsembleRegressor",
-        ["filled"],
-        ["raw"],
-        domain="ai.onnx.ml",
-        n_targets=1,
-        base_values=[ensemble.bias],
-        nodes_treeids=listed(tree),
-        nodes_nodeids=listed(node),
-        nodes_featureids=listed(np.where(is_leaf, 0, ensemble.feature)),
-        nodes_modes=modes,
-        nodes_values=listed(np.where(is_leaf, 0.0, ensemble.threshold)),
-        nodes_truenodeids=child(ensemble.left),
-        nodes_falsenodeids=child(ensemble.right),
-        nodes_missing_value_tracks_true=[0] * len(tree),
-        nodes_hitrates=[1.0] * len(tree),
-        target_treeids=listed(tree[is_leaf]),
-        target_nodeids=listed(node[is_leaf]),
-        target_ids=[0] * int(is_leaf.sum()),
-        target_weights=listed(ensemble.value[is_leaf]),
-    )

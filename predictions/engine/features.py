@@ -192,6 +192,14 @@ BY_NAME: dict[str, Feature] = {feature.name: feature for feature in FEATURES}
 COUNTER_INDICES: tuple[int, ...] = tuple(
     index for index, feature in enumerate(FEATURES) if feature.kind == "counter"
 )
+#: Positions of what a learner may be shown.
+FEATURE_SETS: dict[str, tuple[int, ...]] = {
+    "all": tuple(range(N_FEATURES)),
+    **{
+        group: tuple(index for index, feature in enumerate(FEATURES) if feature.group == group)
+        for group in ("process", "sensor")
+    },
+}
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from predictions.engine.scaling import CLIP, fit_scaler
+
 Matrix = NDArray[np.float32]
 
 N_LATENT = 12
 METHOD = "pca-12-whitened-robust-clipped"
-#: Scaled values are cut here; ours, far outside the bulk (8 interquartile ranges).
-CLIP = 8.0
 #: Components below this share of the first one's variance are noise of constant columns: zero.
 VARIANCE_FLOOR = 1e-6
 
@@ -28,7 +28,7 @@ class Projection:
     Attributes
     ----------
     centre, scale : float32 arrays, shape [n_features]
-        Scale is positive.
+        Scale is positive, infinite for a feature that never varied.
     weights : float32 array, shape [n_features, N_LATENT]
     offset : float32 array, shape [N_LATENT]
     """
@@ -47,10 +47,8 @@ class Projection:
 
 def fit_projection(filled: Matrix) -> Projection:
     """Fit the projection on training rows without NaN, float32 [n, n_features], n ≥ 2."""
-    low, centre, high = np.percentile(filled.astype(np.float64), [25, 50, 75], axis=0)
-    spread = filled.std(axis=0, dtype=np.float64)
-    scale = np.where(high > low, high - low, np.where(spread > 0, spread, 1.0))
-    scaled = np.clip((filled - centre) / scale, -CLIP, CLIP)
+    scaler = fit_scaler(filled)
+    scaled = scaler.scaled(filled)
     mean = scaled.mean(axis=0)
     _, singular, axes = np.linalg.svd(scaled - mean, full_matrices=False)
     variance = np.zeros(N_LATENT)
@@ -61,8 +59,8 @@ def fit_projection(filled: Matrix) -> Projection:
         if variance[index] > VARIANCE_FLOOR * variance[0]:
             weights[:, index] = _signed(axes[index]) / np.sqrt(variance[index])
     return Projection(
-        centre.astype(np.float32),
-        scale.astype(np.float32),
+        scaler.centre,
+        scaler.scale,
         weights.astype(np.float32),
         (-mean @ weights).astype(np.float32),
     )

@@ -363,9 +363,9 @@ def _report(
     shots = basis.shots
     rows, scored = evaluation.out_of_fold(shots, fits)
     parts = evaluation.slices(scored, basis.slice_columns(rows))
+    columns = (*FEATURE_NAMES, *(f"Latent_{number + 1}" for number in range(basis.params.n_latent)))
     ranked = sorted(
-        zip(FEATURE_NAMES, fitted.booster.importance().tolist(), strict=True),
-        key=lambda item: -item[1],
+        zip(columns, fitted.learner.importance().tolist(), strict=True), key=lambda item: -item[1]
     )
     return EvaluationReport(
         seed=basis.seed,

@@ -6,14 +6,15 @@ library can explain a prediction.
 
 import io
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from sklearn.ensemble import GradientBoostingClassifier
+    from sklearn.ensemble import ExtraTreesClassifier, GradientBoostingClassifier
 
 LEAF = -1
 FIELDS = ("feature", "threshold", "left", "right", "value", "cover", "roots")
@@ -103,6 +104,27 @@ def from_gradient_boosting(model: "GradientBoostingClassifier") -> TreeEnsemble:
     The bias is the log-odds of the training share, as the model's own initial estimator gives it.
     """
     trees = [stage.tree_ for stage in model.estimators_[:, 0]]
+    values = [tree.value[:, 0, 0] * model.learning_rate for tree in trees]
+    share = float(model.init_.class_prior_[1])
+    return _flattened(trees, values, float(np.log(share / (1.0 - share))), model.n_features_in_)
+
+
+def from_forest(model: "ExtraTreesClassifier", slope: float) -> TreeEnsemble:
+    """Flatten a fitted two-class forest of scikit-learn.
+
+    The sum of its leaves is `slope` times the mean over trees of the leaf's share of defects; the
+    bias is 0.
+    """
+    trees = [one.tree_ for one in model.estimators_]
+    shares = [tree.value[:, 0, 1] / tree.value[:, 0].sum(axis=1) for tree in trees]
+    values = [share * (slope / len(trees)) for share in shares]
+    return _flattened(trees, values, 0.0, model.n_features_in_)
+
+
+def _flattened(
+    trees: Sequence[Any], values: Sequence[NDArray[np.float64]], bias: float, n_features: int
+) -> TreeEnsemble:
+    """Lay scikit-learn's trees one behind the other."""
     sizes = np.array([tree.node_count for tree in trees])
     roots = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int32)
 
@@ -114,18 +136,17 @@ def from_gradient_boosting(model: "GradientBoostingClassifier") -> TreeEnsemble:
         return np.concatenate(shifted).astype(np.int32)
 
     left = children("children_left")
-    share = float(model.init_.class_prior_[1])
     feature = np.concatenate([tree.feature for tree in trees])
     return TreeEnsemble(
         feature=np.where(left == LEAF, LEAF, feature).astype(np.int32),
         threshold=_largest_float32(np.concatenate([tree.threshold for tree in trees])),
         left=left,
         right=children("children_right"),
-        value=np.concatenate([tree.value[:, 0, 0] for tree in trees]) * model.learning_rate,
+        value=np.concatenate(values),
         cover=np.concatenate([tree.weighted_n_node_samples for tree in trees]),
         roots=roots,
-        bias=float(np.log(share / (1.0 - share))),
-        n_features=int(model.n_features_in_),
+        bias=bias,
+        n_features=int(n_features),
     )
 
 

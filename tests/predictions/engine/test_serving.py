@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from predictions.engine import quality_model
 from predictions.engine.calibration import Calibration
 from predictions.engine.export import MAX_ABS_ERROR, Exported, ParityError, export, parity_rows
+from predictions.engine.learners.gradient_boosting import Boosting
 from predictions.engine.quality_model import UnreadableTrainingForm
 from predictions.engine.serving import ServingModel, UnservableModel, load
 from predictions.engine.training import TrainedModel
@@ -40,7 +41,9 @@ def test_values_on_a_split_take_the_same_branch(
     trained: TrainedModel, serving_model: ServingModel, matrix: Matrix
 ) -> None:
     rows = np.repeat(matrix[:1], 400, axis=0)
-    for number, stage in enumerate(trained.fitted.booster.estimator.estimators_[:20, 0]):
+    learner = trained.fitted.learner
+    assert isinstance(learner, Boosting)
+    for number, stage in enumerate(learner.estimator.estimators_[:20, 0]):
         tree = stage.tree_
         inner = np.flatnonzero(tree.feature >= 0)
         for offset, node in enumerate(inner[:5]):

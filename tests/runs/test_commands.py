@@ -36,14 +36,14 @@ def test_one_picture_shows_queues_runs_and_events(claimed: Any, capsys: Any) -> 
     heartbeats.beat("celery@test", role="worker", queues=["interactive"])
     call_command("runs", "--once")
     picture = capsys.readouterr().out
-    for part in (str(run.pk)[:8], "running", "fit · tree 3 [/red] of 6", "loss = 0.25"):
+    for part in (str(run.pk)[:8], "Running", "fit · tree 3 [/red] of 6", "loss = 0.25"):
         assert part in picture
     assert "careful [bold]now" in picture
 
 
 def test_a_picture_of_nothing_is_drawn_too(capsys: Any) -> None:
     call_command("runs", "--once")
-    assert "interactive" in capsys.readouterr().out
+    assert "Interactive" in capsys.readouterr().out
 
 
 def test_without_a_terminal_one_picture_is_printed(capsys: Any) -> None:

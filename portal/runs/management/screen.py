@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+from django.utils.translation import gettext as _
 from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
@@ -11,7 +12,7 @@ from rich.text import Text
 
 from portal.lib import clock
 from portal.runs import kinds, selectors
-from portal.runs.models import Run, RunEvent, State
+from portal.runs.models import Queue, Run, RunEvent, State
 
 ALIVE = timedelta(seconds=20)
 COLOURS = {
@@ -58,13 +59,13 @@ def _age(run: Run) -> str:
 
 def _queues() -> Table:
     table = Table(expand=True, box=None, header_style="bold")
-    for title, side in (("Queue", "left"), ("Waiting", "right"), ("Working", "right")):
-        table.add_column(title, justify=side)  # type: ignore[arg-type]  # rich wants literals
-    table.add_column("Workers", justify="right")
+    table.add_column(_("Queue"))
+    for title in (_("Waiting"), _("Working"), _("Workers")):
+        table.add_column(title, justify="right")
     for depth in selectors.queue_depths(clock.now() - ALIVE):
         lonely = depth.n_queued and not depth.n_workers
         table.add_row(
-            depth.queue,
+            str(Queue(depth.queue).label),
             str(depth.n_queued),
             str(depth.n_running),
             Text(str(depth.n_workers), style="bold red" if lonely else ""),
@@ -81,25 +82,27 @@ def _progress(run: Run) -> RenderableType:
 def _doing(run: Run) -> str:
     if run.state != State.RUNNING:
         return run.error_message.splitlines()[0] if run.error_message else ""
-    left = f"{seconds(run.progress_eta_s)} left" if run.progress_eta_s is not None else ""
+    left = ""
+    if run.progress_eta_s is not None:
+        left = _("%(time)s left") % {"time": seconds(run.progress_eta_s)}
     return " · ".join(filter(None, [run.progress_phase, run.progress_message, left]))
 
 
 def _runs(runs: list[Run]) -> Table:
     table = Table(expand=True, box=None, header_style="bold")
-    for title in ("Run", "Kind", "State"):
+    for title in (_("Run"), _("Kind"), _("State")):
         table.add_column(title, no_wrap=True)
-    table.add_column("Try", justify="right")
-    table.add_column("Time", justify="right", no_wrap=True)
-    table.add_column("Progress", width=20)
-    table.add_column("Doing", ratio=1, no_wrap=True, overflow="ellipsis")
-    table.add_column("Memory", justify="right", no_wrap=True)
-    table.add_column("CPU", justify="right", no_wrap=True)
+    for title in (_("Attempt"), _("Time")):
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column(_("Progress"), width=20)
+    table.add_column(_("Doing"), ratio=1, no_wrap=True, overflow="ellipsis")
+    for title in (_("Memory"), _("CPU time")):
+        table.add_column(title, justify="right", no_wrap=True)
     for run in runs:
         table.add_row(
             str(run.pk)[:8],
             run.title or kinds.title_of(run.kind),
-            Text(run.state, style=COLOURS[State(run.state)]),
+            Text(str(State(run.state).label), style=COLOURS[State(run.state)]),
             f"{run.attempt}/{run.max_attempts}",
             _age(run),
             _progress(run),
@@ -120,7 +123,7 @@ def _told(event: RunEvent) -> str:
 
 def _events(most: int) -> Table:
     table = Table(expand=True, box=None, show_header=False)
-    for _ in range(3):
+    for _column in range(3):
         table.add_column(no_wrap=True)
     table.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
     for event in selectors.last_events(most):
@@ -137,7 +140,9 @@ def frame(size: Size) -> RenderableType:
     """Return one picture of the queues, the runs and the last events."""
     now = clock.now().astimezone()
     return Group(
-        Panel(_queues(), title="Queues", title_align="left", subtitle=f"{now:%Y-%m-%d %H:%M:%S}"),
-        Panel(_runs(selectors.shown_runs(size.n_runs)), title="Runs", title_align="left"),
-        Panel(_events(size.n_events), title="Last events", title_align="left"),
+        Panel(
+            _queues(), title=_("Queues"), title_align="left", subtitle=f"{now:%Y-%m-%d %H:%M:%S}"
+        ),
+        Panel(_runs(selectors.shown_runs(size.n_runs)), title=_("Runs"), title_align="left"),
+        Panel(_events(size.n_events), title=_("Last events"), title_align="left"),
     )

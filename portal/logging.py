@@ -57,6 +57,9 @@ def logging_config(level: str) -> dict[str, Any]:
     """Return the configuration of standard logging, as plain data that JSON can carry."""
     passing = ("django", "django.server", "_granian", "granian.access")
     inherit: dict[str, Any] = {"handlers": [], "level": level, "propagate": True}
+    # A line for each message of a sweep that comes every few seconds; runs log their own course.
+    chatty = ("celery.app.trace", "celery.beat", "celery.worker.strategy")
+    quiet = inherit | {"level": "WARNING" if level == "INFO" else level}
     return {
         "version": 1,
         "disable_existing_loggers": False,
@@ -65,5 +68,5 @@ def logging_config(level: str) -> dict[str, Any]:
             "stderr": {"class": "logging.StreamHandler", "formatter": "structured"},
         },
         "root": {"handlers": ["stderr"], "level": level},
-        "loggers": dict.fromkeys(passing, inherit),
+        "loggers": dict.fromkeys(passing, inherit) | dict.fromkeys(chatty, quiet),
     }

@@ -172,6 +172,7 @@ CELERY_WORKER_DISABLE_PREFETCH = True  # take a message only when a slot is free
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # wait for Redis however long it takes
 # A broker that vanished must not hold a request or a beat for minutes: the sweeper sends again.
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_timeout": 5,

@@ -15,9 +15,20 @@ from portal.core import formats
 from portal.registry.models import AliasMove
 from portal.runs.models import State
 from predictions.engine.features import BY_NAME, Feature
-from predictions.engine.problems import TEMPLATES
+from predictions.services.engine_errors import sentence
 
 register = template.Library()
+
+#: The engine names its phases in English.
+PHASES: Mapping[str, Any] = {
+    "read": _("read"),
+    "evaluate": _("judge"),
+    "fit": _("fit"),
+    "compare": _("compare"),
+    "report": _("report"),
+    "export": _("export"),
+    "done": _("done"),
+}
 
 register.filter("ago", formats.ago)
 register.filter("moment", formats.moment)
@@ -28,6 +39,7 @@ register.filter("size", formats.size)
 register.filter("figure", formats.figure)
 register.filter("fixed", formats.fixed)
 register.filter("via_name", formats.via)
+register.filter("sentence", sentence)
 register.filter("short", formats.short)
 register.simple_tag(formats.badge, name="badge")
 register.simple_tag(formats.state_badge, name="state_badge")
@@ -95,14 +107,9 @@ def tr(text: object) -> str:
 
 
 @register.filter
-def sentence(finding: Mapping[str, Any]) -> str:
-    """Return a stored finding in the reader's language."""
-    wording = TEMPLATES.get(str(finding.get("code")))
-    values = {"field": finding.get("field"), "row": finding.get("row"), **finding.get("params", {})}
-    try:
-        return gettext(wording).format(**values) if wording else str(finding.get("message", ""))
-    except (KeyError, ValueError):
-        return str(finding.get("message", ""))
+def phase_name(value: str) -> str:
+    """Return what people call a phase of a training; any other stays as the work said it."""
+    return str(PHASES.get(value, value))
 
 
 @register.filter

@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 HEADER = "X-Request-ID"
+META_NAME = "HTTP_X_REQUEST_ID"  # request.headers would spell every header of the request anew
 WELL_FORMED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 _request_id: ContextVar[str] = ContextVar("request_id", default="")
@@ -38,7 +39,7 @@ class RequestContextMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        given = request.headers.get(HEADER, "")
+        given = request.META.get(META_NAME, "")
         request_id = given if WELL_FORMED.fullmatch(given) else new_request_id()
         _request_id.set(request_id)
         structlog.contextvars.bind_contextvars(request_id=request_id)

@@ -5,6 +5,8 @@ waits.
 """
 
 import functools
+import os
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +25,10 @@ STREAM = "millwright:predictions"
 DEAD = "millwright:predictions:dead"
 GROUP = "recorders"
 FIELD = b"r"
+_APPEND = b"*5\r\n$4\r\nXADD\r\n$%d\r\n%s\r\n$1\r\n*\r\n$1\r\nr\r\n$%%d\r\n" % (
+    len(STREAM),
+    STREAM.encode(),
+)
 
 #: Records in one entry; with READ_ENTRIES it bounds what the recorder holds in memory.
 ENTRY_RECORDS = 100
@@ -58,6 +64,25 @@ def client() -> Any:
     )
 
 
+class _Line(threading.local):
+    """A thread's own connection for single entries, at half the CPU time of the client's way."""
+
+    def __init__(self) -> None:
+        self.owner: Any = None
+        self.connection: Any = None
+
+    def append(self, data: bytes) -> None:
+        owner = (client(), os.getpid())
+        if self.owner != owner:
+            self.owner = owner
+            self.connection = client().connection_pool.make_connection()
+        self.connection.send_packed_command([b"%b%b\r\n" % (_APPEND % len(data), data)])
+        self.connection.read_response()
+
+
+_line = _Line()
+
+
 def append(entries: Sequence[bytes]) -> None:
     """Append encoded entries, all or none.
 
@@ -67,7 +92,7 @@ def append(entries: Sequence[bytes]) -> None:
         When Redis is unreachable, loading or full.
     """
     if len(entries) == 1:
-        client().execute_command("XADD", STREAM, "*", FIELD, entries[0])
+        _line.append(entries[0])
         return
     with client().pipeline(transaction=True) as pipe:
         for data in entries:

@@ -22,7 +22,7 @@ from predictions.engine.problems import EngineError
 from predictions.engine.tables import ShotTable
 from predictions.engine.training import TrainedModel
 from predictions.models import Dataset
-from predictions.services import datasets, holdout, training_form
+from predictions.services import datasets, holdout
 from predictions.services.engine_errors import invalid_input
 from predictions.services.models import quality_model
 from predictions.services.serving import SERVING_FORM
@@ -132,7 +132,7 @@ def _export(
     }
     contents = {
         SERVING_FORM: (exported.data, ONNX),
-        TRAINING_FORM: (training_form.dump(trained), SKOPS),
+        TRAINING_FORM: (trained.to_bytes(), SKOPS),
         BASELINE: (canonical_json(trained.baseline.to_dict()), JSON),
         REPORT: (canonical_json(report), JSON),
     }

@@ -9,7 +9,6 @@ problems and security headers are those of every other call; everything else goe
 import functools
 import logging
 from collections.abc import Callable, Iterable
-from datetime import UTC
 from typing import Any
 
 from django.conf import settings
@@ -17,7 +16,7 @@ from django.core.handlers.wsgi import WSGIRequest
 from django.db import close_old_connections
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.utils import timezone, translation
+from django.utils import translation
 from django.utils.module_loading import import_string
 
 LANGUAGE = "en"
@@ -56,8 +55,9 @@ def _handler(view: LightView) -> Handler:
     """Return a view within the outer middleware, as Django itself would put it there."""
 
     def inner(request: HttpRequest) -> HttpResponseBase:
-        with timezone.override(UTC), translation.override(_language(request)):
-            return view(request)
+        # As LocaleMiddleware does: nothing reads the language before the next request sets it.
+        translation.activate(_language(request))
+        return view(request)
 
     handler: Handler = inner
     for name in reversed(settings.OUTER_MIDDLEWARE):

@@ -16,8 +16,9 @@ from portal.runs import artifacts
 from predictions.engine import export
 from predictions.engine.features import FEATURE_NAMES
 from predictions.engine.generator import generate
+from predictions.engine.parameters import TrainingParams
 from predictions.engine.tables import ShotTable
-from predictions.engine.training import TrainedModel, TrainingParams, train
+from predictions.engine.training import TrainedModel, train
 from predictions.services import datasets, serving
 from predictions.services.models import quality_model
 

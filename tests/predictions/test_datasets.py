@@ -35,7 +35,7 @@ def csv() -> bytes:
 
 
 def imported(content: bytes, **changes: Any) -> Dataset:
-    given = {"source": io.BytesIO(content), "name": "Shots", "actor": ACTOR}
+    given: dict[str, Any] = {"source": io.BytesIO(content), "name": "Shots", "actor": ACTOR}
     return datasets.import_dataset(**(given | changes))
 
 

@@ -18,6 +18,7 @@ from portal.registry import families
 from portal.registry import services as registry
 from portal.registry.models import ModelVersion
 from predictions.services import answering, records, serving
+from predictions.services.models import MODEL_NAME
 from predictions.services.serving import Champion
 from tests.predictions.conftest import SmallModel
 from tests.predictions.records import make_record
@@ -46,7 +47,7 @@ def move(transactional_db: None) -> Callable[[ModelVersion], None]:
 
 @pytest.fixture
 def holder(transactional_db: None) -> Iterator[Champion]:
-    one = Champion(serving.MODEL_NAME)
+    one = Champion(MODEL_NAME)
     yield one
     one.stop()
 
@@ -119,7 +120,7 @@ def test_a_damaged_successor_leaves_the_old_one_answering_and_alerts(
     holder.take(bad)
 
     assert holder.get().number == 1
-    alert = Alert.objects.open().get(key=f"predictions.serving.{serving.MODEL_NAME}")
+    alert = Alert.objects.open().get(key=f"predictions.serving.{MODEL_NAME}")
     assert alert.severity == "critical"
     assert "roll back" in alert.message
 

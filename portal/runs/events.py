@@ -7,6 +7,7 @@ resume by number.
 
 import json
 import math
+from numbers import Integral, Real
 from typing import Any
 from uuid import UUID
 
@@ -16,11 +17,11 @@ LONGEST_MESSAGE = 4_000
 LARGEST_DATA_BYTES = 16_000
 
 
-def clean_text(value: object, longest: int = LONGEST_MESSAGE) -> str:
+def clean_text(value: object, longest: int | None = LONGEST_MESSAGE) -> str:
     """Return text that Postgres takes: no NUL, no lone surrogate, not too long."""
     text = str(value).replace("\x00", "\N{REPLACEMENT CHARACTER}")
     text = text.encode("utf-8", "replace").decode()
-    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+    return text if longest is None or len(text) <= longest else f"{text[: longest - 1]}…"
 
 
 def clean_json(value: Any) -> Any:
@@ -29,11 +30,13 @@ def clean_json(value: Any) -> Any:
         return {clean_text(key): clean_json(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [clean_json(item) for item in value]
-    if value is None or isinstance(value, bool | int):
+    if value is None or isinstance(value, bool):
         return value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else str(value)
-    return clean_text(value, LARGEST_DATA_BYTES)
+    if isinstance(value, Integral):
+        return int(value)
+    if isinstance(value, Real):
+        return float(value) if math.isfinite(value) else str(value)
+    return clean_text(value, longest=None)
 
 
 def bounded_data(data: dict[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 from django.db import connection
 from django.utils import timezone
@@ -83,6 +84,11 @@ def test_a_point_that_is_not_finite_is_a_word(
     keeper.outbox.flush()
     (row,) = written(keeper.run, "metric")
     assert (row.value, row.data) == (None, {"value": str(value)})
+
+
+def test_numbers_of_numpy_stay_numbers() -> None:
+    given = {"n": np.int64(3), "share": np.float32(0.5), "gap": np.float64("nan"), "xs": (1, None)}
+    assert events.clean_json(given) == {"n": 3, "share": 0.5, "gap": "nan", "xs": [1, None]}
 
 
 def test_text_that_postgres_refuses_is_made_fit(ctx: RunContext, keeper: Keeper) -> None:

@@ -61,7 +61,8 @@ def services_sweep() -> None:
 
 
 @pytest.mark.parametrize(
-    "parameters", [{"rate": math.nan}, {"rate": math.inf}, {"when": timezone.now()}, {"s": {1}}]
+    "parameters",
+    [{"rate": math.nan}, {"rate": math.inf}, {"when": timezone.now()}, {"s": {1}}, {"s": "\0"}],
 )
 def test_parameters_must_be_plain_json(parameters: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput, match="JSON"):

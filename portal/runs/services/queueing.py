@@ -19,6 +19,7 @@ from portal.runs import events, kinds, leases, messages
 from portal.runs.models import Queue, Run, State
 
 SEED_BITS = 31  # what every library takes
+NUL = b"\\u0000"  # as JSON spells it; Postgres keeps no such text
 
 
 def enqueue(
@@ -71,7 +72,7 @@ def enqueue(
         parent=parent,
         max_attempts=known.max_attempts,
         dataset_fingerprint=dataset_fingerprint,
-        overlap_key=overlap_key,
+        overlap_key=overlap_key[:200],
         not_before=not_before,
         started_by_id=actor.user_id,
         started_via=_via(actor),
@@ -91,12 +92,13 @@ def _store(run: Run, actor: Actor) -> Run:
 
 
 def _plain(parameters: dict[str, Any]) -> dict[str, Any]:
+    message = _("The parameters are not plain JSON (%(reason)s).")
     try:
-        canonical_json(parameters)
+        plain = canonical_json(parameters)
     except (TypeError, ValueError) as exc:
-        raise InvalidInput(
-            _("The parameters are not plain JSON (%(reason)s).") % {"reason": exc}
-        ) from exc
+        raise InvalidInput(message % {"reason": exc}) from exc
+    if NUL in plain:
+        raise InvalidInput(message % {"reason": _("a text holds the character NUL")})
     return parameters
 
 

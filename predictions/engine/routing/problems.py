@@ -29,6 +29,10 @@ TEMPLATES: Mapping[str, str] = {
     "value_out_of_range": gettext_noop(
         "{field} is {value} {unit}: it must lie between {low} and {high}. Check the unit."
     ),
+    "item_unfamiliar": gettext_noop(
+        "The most similar items reach a similarity of {value}, but {share} of the known items "
+        "reach at least {low}: plan this item by hand, or add routings of its kind and train again."
+    ),
     # A file as a whole.
     "unreadable": gettext_noop("The file cannot be read: {reason}."),
     "wrong_format": gettext_noop(

@@ -1,0 +1,168 @@
+"""Choose the routing of one item: neighbours, beliefs, ranking, familiarity, confidence.
+
+NumPy only; training, evaluation and serving all go through `Decider.decide`.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from predictions.engine.routing.book import RoutingBook
+from predictions.engine.routing.encoding import Encoded, Encoder
+from predictions.engine.routing.order import OrderBook
+from predictions.engine.routing.similarity import Neighbours, SimilarityIndex
+from predictions.engine.routing.trees import Forest
+from predictions.engine.routing.voting import (
+    N_VOTERS,
+    Blend,
+    Evidence,
+    RankedRouting,
+    Rule,
+    logit,
+    rank,
+    vote,
+)
+
+Floats = NDArray[np.float64]
+
+#: Nearest items whose mean similarity says how familiar an item is.
+N_FAMILIAR = 5
+#: Similarity of items that must not vote.
+NOT_COMPARED = -1.0
+#: Candidates kept of every decision; the answer shows at most as many.
+N_RANKED = 10
+LEVELS: tuple[tuple[str, float], ...] = (("high", 0.9), ("medium", 0.7), ("low", 0.0))
+
+
+@dataclass(frozen=True)
+class Familiarity:
+    """Which similarity an item of a known kind reaches.
+
+    Calibrated as conformal prediction does (Vovk, Gammerman, Shafer, 2005; for outliers Bates and
+    others, Annals of Statistics 51, 2023): training items are compared with all others but their
+    own variants; a new item of the same kinds falls below the threshold no more often than they.
+
+    Attributes
+    ----------
+    levels : float64 array, shape [m]
+        Similarities of training items to their nearest others, ascending.
+    refused_share : float
+        Part of the items of known kinds that may be refused.
+    """
+
+    levels: Floats
+    refused_share: float
+
+    @property
+    def threshold(self) -> float:
+        """Similarity below which an item is refused; -1 (nothing) with too few levels to tell."""
+        rank_ = int(np.floor(self.refused_share * (len(self.levels) + 1)))
+        return float(self.levels[rank_ - 1]) if rank_ >= 1 else -1.0
+
+    def share_below(self, similarity: float) -> float:
+        """Return the part of known items that are no more familiar than this (conformal p)."""
+        below = int(np.searchsorted(self.levels, similarity, side="right"))
+        return (below + 1) / (len(self.levels) + 1)
+
+
+@dataclass(frozen=True)
+class Confidence:
+    """Probability that the proposed operations are right: a logistic regression.
+
+    On the log-odds of the proposal against the other candidates, and on familiarity.
+    """
+
+    weight: float
+    familiarity: float
+    intercept: float
+
+    def __call__(self, weight: float, familiarity: float) -> float:
+        """Return a probability."""
+        odds = self.weight * float(logit(np.array(weight), 1e-3)) + self.intercept
+        return float(1 / (1 + np.exp(-(odds + self.familiarity * familiarity))))
+
+
+def level(probability: float) -> str:
+    """Return "high", "medium" or "low"; the limits are ours."""
+    return next(name for name, least in LEVELS if probability >= least)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What was found out about one item.
+
+    Attributes
+    ----------
+    similarity : float32 array, shape [n_items]
+        To every item of the index, `NOT_COMPARED` to those excluded.
+    evidence : Evidence
+    frequency : float64 array, shape [n_steps]
+        Vote share of every step.
+    ranked : list of RankedRouting
+        Best first.
+    familiarity : float
+        Mean similarity of the nearest items.
+    """
+
+    similarity: NDArray[np.float32]
+    evidence: Evidence
+    frequency: Floats
+    ranked: list[RankedRouting]
+    familiarity: float
+
+    @property
+    def neighbours(self) -> Neighbours:
+        """The items that voted."""
+        return self.evidence.ballot.voters
+
+
+@dataclass(frozen=True)
+class Decider:
+    """Everything that chooses operations and their order.
+
+    Attributes
+    ----------
+    encoder : Encoder
+    index : SimilarityIndex
+    sharpness : float
+        Of a neighbour's vote (see `voting.vote`).
+    book : RoutingBook
+    trees : Forest
+        One output for each step: log-odds of the item having it.
+    order_book : OrderBook
+    blend : Blend
+    rule : Rule
+    """
+
+    encoder: Encoder
+    index: SimilarityIndex
+    sharpness: float
+    book: RoutingBook
+    trees: Forest
+    order_book: OrderBook
+    blend: Blend
+    rule: Rule
+
+    def decide(self, item: Encoded, *, excluded: NDArray[np.intp] | None = None) -> Decision:
+        """Rank routings for one item.
+
+        Parameters
+        ----------
+        item : Encoded
+            One item.
+        excluded : intp array or None
+            Items that must not vote, such as its own variants when training calibrates itself.
+        """
+        similarity = self.index.similarity(item)
+        if excluded is not None:
+            similarity[excluded] = NOT_COMPARED
+        voters = self.index.nearest(similarity, N_VOTERS)
+        ballot = vote(voters, self.book.item_routing, self.sharpness)
+        frequency = ballot.weights @ self.book.contents[ballot.routings]
+        design = self.encoder.design(item)
+        beliefs = self.blend(self.trees.predict(design)[0], frequency)
+        evidence = Evidence(ballot, beliefs, self.order_book.beliefs(design)[0])
+        ranked = rank(evidence, self.book, self.order_book, self.rule, N_RANKED)
+        familiarity = float(voters.similarity[:N_FAMILIAR].mean())
+        return Decision(similarity, evidence, frequency, ranked, familiarity)

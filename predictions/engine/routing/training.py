@@ -1,0 +1,289 @@
+"""Train a routing model: everything is learned from training items, calibrated on items held apart.
+
+Order of work: vectors, weights of the similarity, a split by groups of variants; trees for steps,
+order and times on one part; blend, rule, confidence, familiarity and time margins on the other;
+then the trees grow again on all items, with what was calibrated.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from portal.lib import seeds
+from predictions.engine.progress import Meter, OnProgress
+from predictions.engine.routing.book import RoutingBook, StepBook, make_books
+from predictions.engine.routing.decision import Decider
+from predictions.engine.routing.encoding import Encoded, Encoder, Floats
+from predictions.engine.routing.explanation import KnownItems
+from predictions.engine.routing.learning.beliefs import grow_beliefs
+from predictions.engine.routing.learning.calibration import (
+    FIRST_BLEND,
+    RULES,
+    Calibrated,
+    calibrate,
+)
+from predictions.engine.routing.learning.encoding import fit_encoder
+from predictions.engine.routing.learning.order import learn_order
+from predictions.engine.routing.learning.times import (
+    TimeRows,
+    fit_times,
+    measured_margins,
+    time_rows,
+)
+from predictions.engine.routing.learning.trees import TreeSettings
+from predictions.engine.routing.learning.weights import LearnedWeights, learn_weights
+from predictions.engine.routing.model import RoutingModel
+from predictions.engine.routing.order import OrderBook
+from predictions.engine.routing.parameters import TrainingParams
+from predictions.engine.routing.problems import NotTrainable, RoutingProblem
+from predictions.engine.routing.resources import Resources, open_days
+from predictions.engine.routing.schema import CATEGORIES
+from predictions.engine.routing.similarity import COMPARED, FIELDS, SimilarityIndex, by_field
+from predictions.engine.routing.splits import draw_groups, variant_groups
+from predictions.engine.routing.tables import ItemTable, RoutingTable
+from predictions.engine.routing.times import TimeModel
+from predictions.engine.routing.trees import Forest
+
+N_CATEGORIES = len(CATEGORIES)
+#: Below this nothing can be held apart for calibration. Ours.
+MIN_ITEMS = 100
+TIME_LEARNING_RATE = 0.1
+TIME_LEAVES = 15
+TIME_LEAST_ROWS = 10
+
+
+@dataclass(frozen=True)
+class _Material:
+    """Training items, encoded, with their routings."""
+
+    encoder: Encoder
+    items: Encoded
+    design: Floats
+    book: RoutingBook
+    steps: StepBook
+    groups: NDArray[np.intp]
+    learned: LearnedWeights
+
+
+@dataclass(frozen=True)
+class _Grown:
+    """Trees grown on some of the items."""
+
+    beliefs: Forest
+    order_book: OrderBook
+    times: TimeModel
+
+
+def train(
+    items: ItemTable,
+    routings: RoutingTable,
+    params: TrainingParams | None = None,
+    *,
+    seed: int,
+    on_progress: OnProgress | None = None,
+) -> RoutingModel:
+    """Train a model on the items that have a routing.
+
+    Parameters
+    ----------
+    items, routings : ItemTable, RoutingTable
+        Training data (see `tables.cross_check`); of every item the latest version of its lowest
+        alternate is learned. Hold test items out before, by `splits.hold_out`.
+    params : TrainingParams or None
+        Defaults if None.
+    seed : int
+        Equal seeds give equal models.
+    on_progress : callable or None
+        Told how far training is; raising inside cancels it.
+
+    Raises
+    ------
+    NotTrainable
+        With too few items, or one routing only.
+    """
+    params = params or TrainingParams()
+    rng = seeds.generator(seed)
+    kept, book, steps = _with_routings(items, routings)
+    meter = Meter(on_progress, 20.0 + 2 * (book.n_steps + 30.0))
+    material = _prepare(kept, book, steps, params, rng, seed, meter)
+    is_held = draw_groups(material.groups, params.calibration_share, rng)
+    rows = time_rows(book, steps)
+    meter.enter("fit", "Growing trees on the items not held apart")
+    fitted = _grow(material, ~is_held, rows, params, rng, seed, meter)
+    meter.enter("calibrate", "Calibrating on the items held apart")
+    held = _some(np.flatnonzero(is_held), params.max_calibration_items, rng)
+    calibrated = calibrate(_decider(material, fitted), held, material.groups, params.refused_share)
+    draft = _model(material, fitted, calibrated, kept, params, seed)
+    margins = measured_margins(fitted.times, _rows_of(rows, is_held), material.design)
+    total_margins = _total_margins(draft, calibrated, held)
+    meter.enter("refit", "Growing trees on all items")
+    everyone = np.ones(len(is_held), dtype=bool)
+    grown = _grow(material, everyone, rows, params, rng, seed, meter)
+    times = dataclasses.replace(grown.times, margins=margins, total_margins=total_margins)
+    meter.finish("Trained")
+    return _model(material, dataclasses.replace(grown, times=times), calibrated, kept, params, seed)
+
+
+def _with_routings(
+    items: ItemTable, routings: RoutingTable
+) -> tuple[ItemTable, RoutingBook, StepBook]:
+    """Return the items that have a routing, and the books of their primary routings."""
+    primary = routings.primary()
+    codes = items.codes()
+    rows = np.array([row for row, code in enumerate(codes) if code in primary], dtype=np.intp)
+    if len(rows) < MIN_ITEMS:
+        params: dict[str, object] = {"value": len(rows), "low": MIN_ITEMS}
+        raise NotTrainable([RoutingProblem("", "too_few_items", params=params)])
+    book, steps = make_books([primary[codes[row]] for row in rows])
+    if len(book.sequences) < 2:
+        raise NotTrainable([RoutingProblem("", "one_routing")])
+    return items.take(rows), book, steps
+
+
+def _prepare(
+    items: ItemTable,
+    book: RoutingBook,
+    steps: StepBook,
+    params: TrainingParams,
+    rng: np.random.Generator,
+    seed: int,
+    meter: Meter,
+) -> _Material:
+    meter.enter("encode", "Turning items into vectors")
+    columns = items.columns()
+    encoder = fit_encoder(columns, book.presence(), seed)
+    encoded = encoder.encode(columns)
+    groups = variant_groups(items)
+    meter.advance(5, "Learning which fields matter", now=True)
+    routing_ids = book.item_routing.astype(np.intp)
+    learned = learn_weights(encoded, routing_ids, groups, rng, params.n_anchors)
+    meter.advance(5, "Learned which fields matter", now=True)
+    design = encoder.design(encoded)
+    return _Material(encoder, encoded, design, book, steps, groups, learned)
+
+
+def _grow(
+    material: _Material,
+    is_used: NDArray[np.bool_],
+    rows: Mapping[str, TimeRows],
+    params: TrainingParams,
+    rng: np.random.Generator,
+    seed: int,
+    meter: Meter,
+) -> _Grown:
+    """Grow every tree on some of the items."""
+    used = _some(np.flatnonzero(is_used), params.max_tree_items, rng)
+    design, book = material.design[used], material.book
+    settings = TreeSettings(
+        params.n_trees, params.learning_rate, params.max_leaf_nodes, params.min_samples_leaf
+    )
+    beliefs = grow_beliefs(
+        design,
+        book.presence()[used],
+        N_CATEGORIES,
+        settings,
+        seed,
+        after_each=lambda: meter.advance(1, "Grew the trees of an operation"),
+    )
+    order_book = learn_order(book, used, design, N_CATEGORIES, seed)
+    meter.advance(10, "Learned the order of operations", now=True)
+    chosen = np.zeros(len(is_used), dtype=bool)
+    chosen[used] = True
+    time_settings = TreeSettings(
+        params.n_time_trees, TIME_LEARNING_RATE, TIME_LEAVES, TIME_LEAST_ROWS
+    )
+    times = fit_times(_rows_of(rows, chosen), material.design, N_CATEGORIES, time_settings, seed)
+    meter.advance(20, "Learned times", now=True)
+    return _Grown(beliefs, order_book, times)
+
+
+def _some(rows: NDArray[np.intp], n: int, rng: np.random.Generator) -> NDArray[np.intp]:
+    return rows if len(rows) <= n else np.sort(rng.choice(rows, n, replace=False))
+
+
+def _rows_of(rows: Mapping[str, TimeRows], is_used: NDArray[np.bool_]) -> dict[str, TimeRows]:
+    kept = {operation: part.of(is_used) for operation, part in rows.items()}
+    return {operation: part for operation, part in kept.items() if len(part.items)}
+
+
+def _decider(material: _Material, grown: _Grown) -> Decider:
+    return Decider(
+        material.encoder,
+        SimilarityIndex(material.items, material.learned.weights),
+        material.learned.sharpness,
+        material.book,
+        grown.beliefs,
+        grown.order_book,
+        FIRST_BLEND,
+        RULES[0],
+    )
+
+
+def _model(
+    material: _Material,
+    grown: _Grown,
+    calibrated: Calibrated,
+    items: ItemTable,
+    params: TrainingParams,
+    seed: int,
+) -> RoutingModel:
+    decider = dataclasses.replace(
+        calibrated.decider, trees=grown.beliefs, order_book=grown.order_book
+    )
+    names = [str(name or "") for name in items.columns()["item_name"]]
+    return RoutingModel(
+        decider=decider,
+        resources=Resources(material.book, material.steps, *open_days(material.steps)),
+        times=grown.times,
+        familiarity=calibrated.familiarity,
+        confidence=calibrated.confidence,
+        known=KnownItems(tuple(items.codes()), tuple(names)),
+        last_day=int(material.steps.valid_from.max()),
+        seed=seed,
+        params=params.to_dict(),
+        report=_report(material, calibrated, items),
+    )
+
+
+def _report(material: _Material, calibrated: Calibrated, items: ItemTable) -> dict[str, object]:
+    weights = by_field(material.learned.weights[None])[0]
+    order = np.argsort(-weights, kind="stable")
+    return {
+        "n_items": len(material.items),
+        "n_groups": int(material.groups.max()) + 1,
+        "n_routings": len(material.book.sequences),
+        "n_operations": len({operation for operation, _ in material.book.steps}),
+        "n_comparisons": len(COMPARED),
+        "source": items.source.to_dict(),
+        "weights": {FIELDS[field]: round(float(weights[field]), 5) for field in order},
+        "sharpness": material.learned.sharpness,
+        "neighbour_agreement": material.learned.agreement,
+        "calibration": {
+            "n_items": len(calibrated.decisions),
+            "exact_operations": calibrated.exact_share,
+            "familiarity_threshold": calibrated.familiarity.threshold,
+            "blend": dataclasses.asdict(calibrated.decider.blend),
+            "rule": dataclasses.asdict(calibrated.decider.rule),
+            "confidence": dataclasses.asdict(calibrated.confidence),
+        },
+    }
+
+
+def _total_margins(
+    draft: RoutingModel, calibrated: Calibrated, held: NDArray[np.intp]
+) -> tuple[float, float]:
+    """Return the factors between predicted and actual total that four in five items lie between."""
+    ratios = []
+    for item, decision in zip(held, calibrated.decisions, strict=True):
+        design = draft.decider.encoder.design(draft.decider.index.items.take(slice(item, item + 1)))
+        day = int(draft.steps.valid_from[item])
+        if decision.ranked:
+            _, setup, run = draft.step_times(design, decision.ranked[0].steps, decision, day)
+            rows = draft.steps.rows(int(item))
+            actual = draft.steps.setup_minutes[rows].sum() + draft.steps.run_minutes[rows].sum()
+            ratios.append(float(actual) / max(float(setup[:, 1].sum() + run[:, 1].sum()), 1e-6))
+    low, high = np.quantile(ratios, [0.1, 0.9])
+    return float(low), float(high)

@@ -122,6 +122,7 @@ def test_the_version_page_shows_figures_beside_baselines(
     assert "Constant" in text
     assert '<svg class="mw-plot"' in text
     assert "3 of 100 rows (3.0%) are exact copies" in text
+    assert "Exact copies" in text
 
 
 def test_an_alert_is_acknowledged_by_post_only(signed_in: Callable[..., Client]) -> None:

@@ -27,7 +27,16 @@ FINDING = {
     "params": {"value": 3, "n_rows": 100, "share": 0.03},
     "message": "3 of 100 rows are copies.",
 }
+OUTCOME = {
+    "name": "copied_rows",
+    "label": "Exact copies",
+    "is_clear": False,
+    "value": 3,
+    "limit": 1,
+    "field": "",
+}
 CHECKS = {
+    "outcomes": [OUTCOME],
     "n_rows": 100,
     "n_distinct": 97,
     "n_copies": 3,

@@ -257,6 +257,10 @@ class PeriodicTaskAdmin(BasePeriodicTaskAdmin):
     change_form_template = None
     date_hierarchy = None
 
+    @admin.display(description=_("crontab in words"))
+    def crontab_translation(self, obj: PeriodicTask) -> str:
+        return str(obj.crontab.human_readable) if obj.crontab else formats.DASH
+
 
 @admin.register(ClockedSchedule)
 class ClockedScheduleAdmin(BaseClockedAdmin):

@@ -17,6 +17,8 @@ MAX_STEPS = 100
 GRADIENT_TOLERANCE = 1e-9
 RIDGE = 1e-12
 N_CURVE_BINS = 10
+#: Two-sided 95 % point of the normal distribution.
+Z_95 = 1.959964
 
 
 @dataclass(frozen=True)
@@ -109,11 +111,15 @@ class CurvePoint:
         Share of defects in it.
     n : int
         Shots in it.
+    low, high : float
+        95 % interval of the observed share (Wilson, JASA 22 (1927) 209).
     """
 
     predicted: float
     observed: float
     n: int
+    low: float
+    high: float
 
 
 def calibration_curve(
@@ -122,7 +128,21 @@ def calibration_curve(
     """Return the reliability curve over bins of equal count, in ascending probability."""
     order = np.argsort(probability, kind="stable")
     return tuple(
-        CurvePoint(float(probability[part].mean()), float(labels[part].mean()), len(part))
+        _point(probability[part], labels[part])
         for part in np.array_split(order, n_bins)
         if len(part)
     )
+
+
+def _point(probability: Floats, labels: NDArray[np.bool_]) -> CurvePoint:
+    n, share = len(labels), float(labels.mean())
+    low, high = wilson(share, n)
+    return CurvePoint(float(probability.mean()), share, n, low, high)
+
+
+def wilson(share: float, n: int) -> tuple[float, float]:
+    """Return the 95 % interval of a share observed n ≥ 1 times."""
+    squared = Z_95**2 / n
+    middle = (share + squared / 2) / (1 + squared)
+    half = Z_95 / (1 + squared) * np.sqrt(share * (1 - share) / n + squared / (4 * n))
+    return max(0.0, float(middle - half)), min(1.0, float(middle + half))

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from predictions.engine.learners.families import DEFAULT_LEARNER, FAMILIES
+
 N_IMPORTANT = 10
 
 
@@ -31,7 +33,7 @@ def model_card(
     """
     parts = [f"# {name}", *_synthetic(is_synthetic), *_purpose(report), *_data(report, dataset)]
     parts += [*_figures(report), *_comparisons(report), *_calls(report), *_slices(report)]
-    parts += [*_warnings(report), *_importance(report), *_recipe(report)]
+    parts += [*_checks(report), *_warnings(report), *_importance(report), *_recipe(report)]
     if signature is not None:
         parts += _inputs(signature)
     return "\n\n".join(parts) + "\n"
@@ -128,8 +130,35 @@ def _slices(report: Mapping[str, Any]) -> list[str]:
     parts.append(_table(["Part", "Shots", "Defective", "F1", "ROC AUC", "PR AUC"], rows))
     worst = report["worst_slice"]
     if worst:
-        parts.append(f"Weakest: {worst['column']} {worst['value']}.")
+        auc = _interval((worst.get("intervals") or {}).get("roc_auc") or _bare(worst, "roc_auc"))
+        parts.append(
+            f"Weakest: {worst['column']} {worst['value']}, ROC AUC {auc}, {worst['n_rows']:,} "
+            "shots."
+        )
     return parts
+
+
+def _checks(report: Mapping[str, Any]) -> list[str]:
+    outcomes = report["checks"].get("outcomes")
+    if not outcomes:
+        return []
+    words = {True: "clear", False: "found", None: "could not be checked"}
+    rows = [
+        [
+            outcome["label"] + (f": {outcome['field']}" if outcome["field"] else ""),
+            words[outcome["is_clear"]],
+            "" if outcome["value"] is None else f"{outcome['value']:.4g}",
+            f"{outcome['limit']:g}",
+        ]
+        for outcome in outcomes
+    ]
+    head = ["Looked for", "Outcome", "Value", "Reported from"]
+    return ["## Checks before training", _table(head, rows)]
+
+
+def _bare(part: Mapping[str, Any], metric: str) -> dict[str, float | None]:
+    """Return a figure of a report that kept no interval."""
+    return {"value": part["metrics"][metric], "low": None, "high": None}
 
 
 def _warnings(report: Mapping[str, Any]) -> list[str]:
@@ -145,10 +174,14 @@ def _importance(report: Mapping[str, Any]) -> list[str]:
 
 
 def _recipe(report: Mapping[str, Any]) -> list[str]:
-    settings = ", ".join(f"{key} {value}" for key, value in report["params"].items())
+    params = report["params"]
+    settings = ", ".join(f"{key} {value}" for key, value in params.items())
+    learner = FAMILIES[params.get("learner", DEFAULT_LEARNER)].label
+    latent = params.get("n_latent", 0)
+    beside = f" on the features and {latent} latent ones of an autoencoder" if latent else ""
     return [
         "## How it was made",
-        f"Gradient-boosted trees with Platt calibration, seed {report['seed']}. Calibration and "
+        f"{learner}{beside}, with Platt calibration, seed {report['seed']}. Calibration and "
         "threshold were chosen on shots the scoring model had not seen; missing values are filled "
         f"with training medians. {settings}.",
     ]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from predictions.engine.features import COUNTER_INDICES, FEATURE_NAMES, N_FEATURES
 from predictions.engine.metrics import roc_auc
-from predictions.engine.problems import Problem
+from predictions.engine.problems import Problem, gettext_noop
 from predictions.engine.rows import equals_previous, first_of_copies, group_numbers
 
 Matrix = NDArray[np.float32]
@@ -32,6 +32,34 @@ SHARE_DRIFT = 0.15
 CHI_SQUARED_9 = 27.88
 N_TENTHS = 10
 MIN_ROWS = 50
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One check, shown whether it found something or not.
+
+    Attributes
+    ----------
+    name : str
+        Code of the finding it can raise.
+    label : str
+        What was looked for; marked for translation.
+    is_clear : bool or None
+        None when the data do not allow the check.
+    value : float or None
+        What was measured.
+    limit : float
+        From which it is reported.
+    field : str
+        The feature that comes nearest to the limit, where one does.
+    """
+
+    name: str
+    label: str
+    is_clear: bool | None
+    value: float | None
+    limit: float
+    field: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,6 +89,8 @@ class DataChecks:
         Rank correlation of each feature with the row order.
     share_by_tenth : tuple of float
         Defect share in ten consecutive parts of the data.
+    n_time_falls : int or None
+        Rows made before the row above them; None without times.
     findings : tuple of Problem
         What a reader should know.
     """
@@ -76,6 +106,7 @@ class DataChecks:
     single_auc: dict[str, float]
     order_correlation: dict[str, float]
     share_by_tenth: tuple[float, ...]
+    n_time_falls: int | None
     findings: tuple[Problem, ...]
 
     @property
@@ -86,8 +117,69 @@ class DataChecks:
     def to_dict(self) -> dict[str, Any]:
         """Return the checks ready for JSON."""
         content = {name: value for name, value in asdict(self).items() if name != "findings"}
-        findings = [finding.to_dict() for finding in self.findings]
-        return {**content, "n_distinct": self.n_distinct, "findings": findings}
+        return {
+            **content,
+            "n_distinct": self.n_distinct,
+            "outcomes": [asdict(outcome) for outcome in self.outcomes],
+            "findings": [finding.to_dict() for finding in self.findings],
+        }
+
+    @property
+    def outcomes(self) -> tuple[Outcome, ...]:
+        """What was looked for, found or not, in the order a reader should know it."""
+        return (
+            self._counted("copied_rows", gettext_noop("Exact copies"), self.n_copies),
+            self._counted(
+                "repeated_inputs",
+                gettext_noop("Same values under another number"),
+                self.n_repeated_inputs,
+            ),
+            self._counted("near_copies", gettext_noop("Near copies"), self.n_near_copies),
+            self._counted(
+                "contradicting_labels",
+                gettext_noop("Same values, both labels"),
+                self.n_contradictions,
+            ),
+            self._largest(
+                "target_leak",
+                gettext_noop("A feature that gives the label away (AUC)"),
+                self.single_auc,
+                LEAK_AUC,
+            ),
+            self._largest(
+                "clock",
+                gettext_noop("A feature that follows the order of rows (rank correlation)"),
+                {name: abs(value) for name, value in self.order_correlation.items()},
+                CLOCK_CORRELATION,
+            ),
+            self._counted(
+                "time_disorder", gettext_noop("Rows out of time order"), self.n_time_falls
+            ),
+            self._largest(
+                "share_drifts",
+                gettext_noop("Change of the defect share between tenths"),
+                {"": max(self.share_by_tenth) - min(self.share_by_tenth)}
+                if self.share_by_tenth
+                else {},
+                SHARE_DRIFT,
+            ),
+        )
+
+    def _counted(self, name: str, label: str, count: int | None) -> Outcome:
+        return Outcome(name, label, self._is_clear(name, count), count, 1)
+
+    def _largest(self, name: str, label: str, values: dict[str, float], limit: float) -> Outcome:
+        if not values:
+            return Outcome(name, label, None, None, limit)
+        field = max(values, key=lambda key: values[key])
+        return Outcome(
+            name, label, self._is_clear(name, values[field]), values[field], limit, field
+        )
+
+    def _is_clear(self, name: str, value: float | None) -> bool | None:
+        if value is None:
+            return None
+        return all(finding.code != name for finding in self.findings)
 
 
 def check(
@@ -127,10 +219,11 @@ def check(
         single_auc={} if known is None else _single_auc(distinct, known),
         order_correlation=_order_correlation(distinct),
         share_by_tenth=() if known is None else _share_by_tenth(known),
+        n_time_falls=_time_falls(made_at),
         findings=(),
     )
     findings = [*_row_findings(found), *_column_findings(found, distinct, matrix)]
-    findings += _time_findings(found, made_at)
+    findings += _time_findings(found)
     return DataChecks(**{**found.__dict__, "findings": tuple(findings)})
 
 
@@ -253,7 +346,14 @@ def _far_outliers(distinct: Matrix) -> list[Problem]:
     return findings
 
 
-def _time_findings(found: DataChecks, made_at: list[str | None] | None) -> list[Problem]:
+def _time_falls(made_at: list[str | None] | None) -> int | None:
+    times = [time for time in made_at or [] if time]
+    if not times:
+        return None
+    return sum(after < before for before, after in itertools.pairwise(times))
+
+
+def _time_findings(found: DataChecks) -> list[Problem]:
     findings = [
         Problem(name, "clock", None, {"value": value})
         for name, value in found.order_correlation.items()
@@ -263,11 +363,8 @@ def _time_findings(found: DataChecks, made_at: list[str | None] | None) -> list[
         low, high = min(found.share_by_tenth), max(found.share_by_tenth)
         if high - low >= SHARE_DRIFT and _chi_squared(found) >= CHI_SQUARED_9:
             findings.append(Problem("", "share_drifts", None, {"low": low, "high": high}))
-    if made_at:
-        times = [time for time in made_at if time]
-        falls = sum(after < before for before, after in itertools.pairwise(times))
-        if falls:
-            findings.append(Problem("Made_At", "time_disorder", None, {"value": falls}))
+    if found.n_time_falls:
+        findings.append(Problem("Made_At", "time_disorder", None, {"value": found.n_time_falls}))
     return findings
 
 

@@ -13,17 +13,19 @@ from numpy.typing import NDArray
 
 from predictions.engine.calibration import Calibration, fit_platt
 from predictions.engine.embedding import Embedding, fit_embedding
-from predictions.engine.features import FEATURE_SETS
+from predictions.engine.features import FEATURE_NAMES, FEATURE_SETS
 from predictions.engine.imputer import Imputer, fit_imputer
 from predictions.engine.learners.contract import Learner, Rows
 from predictions.engine.learners.families import FAMILIES
 from predictions.engine.parameters import TrainingParams
 from predictions.engine.progress import Meter
-from predictions.engine.splits import Fold, Protocol
+from predictions.engine.splits import By, Fold, Protocol, TooFewParts, grouped
 from predictions.engine.threshold import best_f1_threshold
 
 Matrix = NDArray[np.float32]
 Floats = NDArray[np.float64]
+
+PRODUCT = FEATURE_NAMES.index("Product_Type")
 
 
 class OneClassPart(ValueError):
@@ -40,15 +42,27 @@ class Shots:
     labels : bool array, shape [n]
     groups : int array, shape [n]
         Shots that agree in all but the counter share a number.
+    molds : int array, shape [n], or None
+        Number of each shot's mold, if known.
     """
 
     matrix: Matrix
     labels: NDArray[np.bool_]
     groups: NDArray[np.intp]
+    molds: NDArray[np.intp] | None = None
 
     def at(self, rows: NDArray[np.intp]) -> "Shots":
         """Return some of the shots."""
-        return Shots(self.matrix[rows], self.labels[rows], self.groups[rows])
+        molds = None if self.molds is None else self.molds[rows]
+        return Shots(self.matrix[rows], self.labels[rows], self.groups[rows], molds)
+
+    def parts(self, by: By) -> NDArray[np.intp]:
+        """Return what a protocol keeps together, int [n]."""
+        if by == "product":
+            return np.unique(self.matrix[:, PRODUCT], return_inverse=True)[1]
+        if by == "mold":
+            return np.zeros(len(self), dtype=np.intp) if self.molds is None else self.molds
+        return self.groups
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -130,6 +144,9 @@ def plan(
 ) -> tuple[FoldPlan, ...]:
     """Return all folds of a protocol with their inner folds, of the same protocol.
 
+    Where the training part holds one product or mold only, inner folds are grouped by shot: there
+    is nothing else left to choose a threshold on.
+
     Parameters
     ----------
     shots : Shots
@@ -140,14 +157,34 @@ def plan(
         Inner folds of fold i use ``seed + i + 1``.
     first_only : bool
         Only the first fold, for a quick comparison.
+
+    Raises
+    ------
+    TooFewParts
+        If the protocol needs several products or molds and there is one.
     """
-    folds = protocol.split(shots.labels, shots.groups, params.n_folds, seed)
+    folds = _split(shots, protocol, params.n_folds, seed)
     plans = []
     for number, fold in enumerate(folds[:1] if first_only else folds):
-        part = shots.at(fold.train)
-        inner = protocol.split(part.labels, part.groups, params.n_inner_folds, seed + number + 1)
+        part, inner_seed = shots.at(fold.train), seed + number + 1
+        try:
+            inner = _split(part, protocol, params.n_inner_folds, inner_seed)
+        except TooFewParts:
+            inner = grouped(part.labels, part.groups, params.n_inner_folds, inner_seed)
         plans.append(FoldPlan(fold, tuple(inner)))
     return tuple(plans)
+
+
+def _split(shots: Shots, protocol: Protocol, n_folds: int, seed: int) -> list[Fold]:
+    folds = protocol.split(shots.labels, shots.parts(protocol.by), n_folds, seed)
+    if protocol.leaks:
+        return folds
+    # Two molds can hold shots of equal values: the test side gives them up.
+    apart = [
+        Fold(fold.train, fold.test[~np.isin(shots.groups[fold.test], shots.groups[fold.train])])
+        for fold in folds
+    ]
+    return [fold for fold in apart if len(fold.test)]
 
 
 def cross_fit(

@@ -30,6 +30,8 @@ from predictions.engine.tables import ShotTable
 FOLD_METRICS = ("f1", "roc_auc", "pr_auc")
 #: Slices smaller than this are not judged; ours.
 MIN_SLICE_ROWS = 50
+#: Draws for a slice's interval; ours, there can be many slices.
+MAX_SLICE_DRAWS = 200
 #: Difference of F1 from which the inflation by copies is named; ours.
 INFLATION = 0.02
 
@@ -163,8 +165,10 @@ def confusion(scored: Scored) -> Confusion:
     )
 
 
-def slices(scored: Scored, columns: Mapping[str, Sequence[str]]) -> tuple[SliceResult, ...]:
-    """Return figures by product, mold or shift.
+def slices(
+    scored: Scored, columns: Mapping[str, Sequence[str]], *, seed: int, n_draws: int
+) -> tuple[SliceResult, ...]:
+    """Return figures with intervals by product, mold or shift.
 
     Parameters
     ----------
@@ -172,7 +176,10 @@ def slices(scored: Scored, columns: Mapping[str, Sequence[str]]) -> tuple[SliceR
         Out-of-fold calls.
     columns : mapping of str to sequence of str, each of length n
         What to slice by. Slices below fifty rows or of one class are left out.
+    seed, n_draws : int
+        As in `bootstrap.intervals`; at most 200 draws a slice.
     """
+    n_draws = min(n_draws, MAX_SLICE_DRAWS)
     results = []
     for column, values in columns.items():
         array = np.array(values, dtype=object)
@@ -181,8 +188,9 @@ def slices(scored: Scored, columns: Mapping[str, Sequence[str]]) -> tuple[SliceR
             share = float(part.labels.mean())
             if part.n_rows < MIN_SLICE_ROWS or share in {0.0, 1.0}:
                 continue
-            figures = measure(part, FOLD_METRICS)
-            results.append(SliceResult(column, value, part.n_rows, share, figures))
+            figures = intervals(part, seed=seed, n_draws=n_draws, names=FOLD_METRICS)
+            values_only = {name: figure.value for name, figure in figures.items()}
+            results.append(SliceResult(column, value, part.n_rows, share, values_only, figures))
     return tuple(results)
 
 
@@ -192,6 +200,25 @@ def worst(parts: Sequence[SliceResult]) -> SliceResult | None:
     if len(judged) < 2:
         return None
     return min(judged, key=lambda part: part.metrics["roc_auc"] or 0.0)
+
+
+def slice_findings(result: ProtocolResult, weakest: SliceResult | None) -> tuple[Problem, ...]:
+    """Return a warning when the weakest slice lies below the whole beyond its interval."""
+    whole = result.metrics["roc_auc"].value
+    if weakest is None or whole is None:
+        return ()
+    auc = weakest.intervals["roc_auc"]
+    if auc.value is None or auc.low is None or auc.high is None or auc.high >= whole:
+        return ()
+    params: dict[str, object] = {
+        "value": weakest.value,
+        "auc": auc.value,
+        "low": auc.low,
+        "high": auc.high,
+        "n_rows": weakest.n_rows,
+        "whole": whole,
+    }
+    return (Problem(weakest.column, "weak_part", None, params),)
 
 
 def curve(scored: Scored) -> tuple[CurvePoint, ...]:

@@ -179,6 +179,13 @@ TEMPLATES: Mapping[str, str] = {
     "comparison_not_possible": gettext_noop(
         "The comparison under the protocol {field} was not possible: a part held one class only."
     ),
+    "too_few_parts": gettext_noop(
+        "The protocol {value} cannot be run: the data name fewer than two values of {part}."
+    ),
+    "weak_part": gettext_noop(
+        "{field} {value} is the weakest part: ROC AUC {auc:.3f} ({low:.3f} to {high:.3f}, "
+        "{n_rows} shots) against {whole:.3f} overall."
+    ),
     "folds_not_trainable": gettext_noop(
         "A part of the split {value} holds one class only: use more data, fewer folds or "
         "another protocol."

@@ -7,6 +7,7 @@ from typing import Any
 from predictions.engine.bootstrap import Interval
 from predictions.engine.calibration import CurvePoint
 from predictions.engine.checks import DataChecks
+from predictions.engine.costs import OperatingPoint
 from predictions.engine.features import FAMILY
 from predictions.engine.metrics import METRICS
 from predictions.engine.problems import Problem
@@ -81,6 +82,8 @@ class SliceResult:
     n_rows : int
     defect_share : float
     metrics : dict of str to float
+    intervals : dict of str to Interval
+        The same figures with their intervals.
     """
 
     column: str
@@ -88,6 +91,7 @@ class SliceResult:
     n_rows: int
     defect_share: float
     metrics: dict[str, float | None]
+    intervals: Figures
 
 
 @dataclass(frozen=True)
@@ -121,6 +125,8 @@ class EvaluationReport:
         Other protocols, for comparison.
     confusion : Confusion
     calibration_curve : tuple of CurvePoint
+    operating_points : tuple of OperatingPoint
+        What each threshold misses and wrongly stops; `costs.cost_curve` prices them.
     folds : tuple of FoldResult
     slices : tuple of SliceResult
     worst_slice : SliceResult or None
@@ -143,6 +149,7 @@ class EvaluationReport:
     comparisons: tuple[ProtocolResult, ...]
     confusion: Confusion
     calibration_curve: tuple[CurvePoint, ...]
+    operating_points: tuple[OperatingPoint, ...]
     folds: tuple[FoldResult, ...]
     slices: tuple[SliceResult, ...]
     worst_slice: SliceResult | None
@@ -173,6 +180,7 @@ class EvaluationReport:
             "comparisons": [comparison.to_dict() for comparison in self.comparisons],
             "confusion": asdict(self.confusion),
             "calibration_curve": [asdict(point) for point in self.calibration_curve],
+            "operating_points": [asdict(point) for point in self.operating_points],
             "folds": [asdict(fold) for fold in self.folds],
             "slices": [asdict(part) for part in self.slices],
             "worst_slice": None if self.worst_slice is None else asdict(self.worst_slice),

@@ -7,6 +7,7 @@ group, and the honest protocols never put a group on both sides.
 import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,10 @@ from portal.lib import seeds
 from predictions.engine.problems import gettext_noop
 
 Indices = NDArray[np.intp]
+
+
+class TooFewParts(ValueError):
+    """There are not two products or molds to tell apart."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +36,7 @@ class Fold:
     test: Indices
 
 
+By = Literal["shot", "product", "mold"]
 Splitter = Callable[[NDArray[np.bool_], NDArray[np.intp], int, int], list[Fold]]
 
 
@@ -48,6 +54,8 @@ class Protocol:
         Whether test shots can be known from training; such figures are for comparison only.
     split : callable
         ``split(labels, groups, n_folds, seed)`` → folds; rows are in production order.
+    by : {"shot", "product", "mold"}
+        What the groups handed to `split` stand for.
     """
 
     name: str
@@ -55,6 +63,7 @@ class Protocol:
     description: str
     leaks: bool
     split: Splitter
+    by: By = "shot"
 
 
 def grouped(
@@ -152,6 +161,34 @@ def random(
     return grouped(labels, np.arange(len(labels)), n_folds, seed)
 
 
+def by_part(
+    labels: NDArray[np.bool_], groups: NDArray[np.intp], n_folds: int, seed: int
+) -> list[Fold]:
+    """Test on products, or molds, that were not trained on.
+
+    Parameters
+    ----------
+    labels : bool array, shape [n]
+        Whether a shot is defective.
+    groups : int array, shape [n]
+        Number of each row's product or mold, from 0.
+    n_folds : int
+        With at most so many parts each is left out once; more are dealt as in `grouped`.
+    seed : int
+        Same seed, same folds.
+
+    Raises
+    ------
+    TooFewParts
+        If there is one part only.
+    """
+    numbers = np.unique(groups, return_inverse=True)[1]
+    n_parts = int(numbers.max()) + 1
+    if n_parts < 2:
+        raise TooFewParts(f"{n_parts} part")
+    return grouped(labels, numbers, min(n_folds, n_parts), seed)
+
+
 PROTOCOLS: Mapping[str, Protocol] = {
     protocol.name: protocol
     for protocol in (
@@ -174,6 +211,27 @@ PROTOCOLS: Mapping[str, Protocol] = {
             ),
             leaks=False,
             split=forward,
+        ),
+        Protocol(
+            "product",
+            gettext_noop("By product"),
+            gettext_noop(
+                "Trained on some products and tested on the others: what a product without any "
+                "history meets."
+            ),
+            leaks=False,
+            split=by_part,
+            by="product",
+        ),
+        Protocol(
+            "mold",
+            gettext_noop("By mold"),
+            gettext_noop(
+                "Trained on shots of some molds and tested on the others: what a new mold meets."
+            ),
+            leaks=False,
+            split=by_part,
+            by="mold",
         ),
         Protocol(
             "random",

@@ -17,6 +17,7 @@ from predictions.engine.baseline import DriftBaseline, drift_baseline
 from predictions.engine.calibration import Calibration, fit_platt
 from predictions.engine.checks import DataChecks, check
 from predictions.engine.confidence import ConfidenceRule, learn_rule
+from predictions.engine.costs import operating_points
 from predictions.engine.crossfit import (
     Fitted,
     FoldFit,
@@ -37,7 +38,7 @@ from predictions.engine.quality_model import QualityModel
 from predictions.engine.report import EvaluationReport, ProtocolResult
 from predictions.engine.rows import first_of_copies, group_numbers, row_keys
 from predictions.engine.signature import Signature, learned_signature
-from predictions.engine.splits import PROTOCOLS, Protocol
+from predictions.engine.splits import PROTOCOLS, Protocol, TooFewParts
 from predictions.engine.tables import ShotTable
 from predictions.engine.threshold import best_f1_threshold
 
@@ -127,7 +128,7 @@ def train(
         that varies, or when a part of the split holds one class only.
     """
     basis = _basis(table, params or TrainingParams(), seed, held_out)
-    main, others = _trials(basis)
+    main, others, unplanned = _trials(basis)
     n_shots = len(basis.shots)
     meter = Meter(on_progress, main.work + sum(trial.work for trial in others) + n_shots)
     meter.enter("evaluate", f"Judging on {n_shots:,} distinct shots")
@@ -138,7 +139,7 @@ def train(
     comparisons, failed = _compared(basis, others, meter)
     meter.enter("report", "Writing the report")
     result = _judged(basis, main, fits, meter)
-    trained = _assembled(basis, fits, fitted, result, comparisons, failed)
+    trained = _assembled(basis, fits, fitted, result, comparisons, (*unplanned, *failed))
     meter.finish("Done")
     return trained
 
@@ -222,7 +223,15 @@ def _shots(table: ShotTable) -> Shots:
     if labels is None:
         raise NotTrainable([Problem("", "not_labelled")])
     matrix = table.matrix()
-    return Shots(matrix, labels, group_numbers(matrix))
+    return Shots(matrix, labels, group_numbers(matrix), _molds(table))
+
+
+def _molds(table: ShotTable) -> NDArray[np.intp] | None:
+    """Return the number of each row's mold; rows without a name share one."""
+    names = table.metadata("Mold")
+    if names is None:
+        return None
+    return np.unique([name or "" for name in names], return_inverse=True)[1]
 
 
 def _refuse_untrainable(shots: Shots, checks: DataChecks) -> None:
@@ -240,19 +249,33 @@ def _refuse_untrainable(shots: Shots, checks: DataChecks) -> None:
         raise NotTrainable(problems)
 
 
-def _trials(basis: _Basis) -> tuple[_Trial, tuple[_Trial, ...]]:
-    """Return the protocol that counts and those beside it; leaking ones keep copies, one fold."""
+def _trials(basis: _Basis) -> tuple[_Trial, tuple[_Trial, ...], tuple[Problem, ...]]:
+    """Return the protocol that counts, those beside it, and why others cannot be run.
+
+    Leaking ones keep copies and run one fold.
+    """
     params, seed = basis.params, basis.seed
     chosen = PROTOCOLS[params.protocol]
-    main = _Trial(chosen, basis.shots, plan(basis.shots, chosen, params, seed))
-    others = []
+    try:
+        main = _Trial(chosen, basis.shots, plan(basis.shots, chosen, params, seed))
+    except TooFewParts as exc:
+        raise NotTrainable([Problem("protocol", "too_few_parts", None, _by(chosen))]) from exc
+    others, unplanned = [], []
     for protocol in PROTOCOLS.values():
         if not params.compare or protocol is chosen:
             continue
         shots = basis.every if protocol.leaks else basis.shots
-        plans = plan(shots, protocol, params, seed, first_only=protocol.leaks)
+        try:
+            plans = plan(shots, protocol, params, seed, first_only=protocol.leaks)
+        except TooFewParts:
+            unplanned.append(Problem("protocol", "too_few_parts", None, _by(protocol)))
+            continue
         others.append(_Trial(protocol, shots, plans))
-    return main, tuple(others)
+    return main, tuple(others), tuple(unplanned)
+
+
+def _by(protocol: Protocol) -> dict[str, object]:
+    return {"value": protocol.name, "part": protocol.by}
 
 
 def _main_fits(basis: _Basis, trial: _Trial, meter: Meter) -> tuple[FoldFit, ...]:
@@ -362,7 +385,10 @@ def _report(
 ) -> EvaluationReport:
     shots = basis.shots
     rows, scored = evaluation.out_of_fold(shots, fits)
-    parts = evaluation.slices(scored, basis.slice_columns(rows))
+    parts = evaluation.slices(
+        scored, basis.slice_columns(rows), seed=basis.seed, n_draws=basis.params.n_bootstraps
+    )
+    worst = evaluation.worst(parts)
     columns = (*FEATURE_NAMES, *(f"Latent_{number + 1}" for number in range(basis.params.n_latent)))
     ranked = sorted(
         zip(columns, fitted.learner.importance().tolist(), strict=True), key=lambda item: -item[1]
@@ -379,10 +405,11 @@ def _report(
         comparisons=comparisons,
         confusion=evaluation.confusion(scored),
         calibration_curve=evaluation.curve(scored),
+        operating_points=operating_points(scored.labels, scored.probability),
         folds=evaluation.fold_results(shots, fits),
         slices=parts,
-        worst_slice=evaluation.worst(parts),
+        worst_slice=worst,
         importance=dict(ranked),
         checks=basis.checks,
-        findings=findings,
+        findings=(*findings, *evaluation.slice_findings(result, worst)),
     )

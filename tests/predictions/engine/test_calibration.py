@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from predictions.engine.calibration import calibration_curve, fit_platt
+from predictions.engine.calibration import calibration_curve, fit_platt, wilson
 
 
 def test_fit_minimises_the_smoothed_cross_entropy() -> None:
@@ -79,3 +79,19 @@ def test_curve_of_fewer_rows_than_bins_has_no_empty_bin() -> None:
     curve = calibration_curve(np.array([True, False]), np.array([0.4, 0.2]), 10)
 
     assert [point.n for point in curve] == [1, 1]
+
+
+def test_interval_of_a_share_by_hand() -> None:
+    low, high = wilson(0.2, 50)
+
+    assert (round(low, 4), round(high, 4)) == (0.1124, 0.3304)
+    assert wilson(0.0, 10)[0] == pytest.approx(0.0)
+    assert wilson(1.0, 10)[1] == pytest.approx(1.0)
+
+
+def test_reliability_curve_carries_the_interval_of_what_was_observed() -> None:
+    rng = np.random.default_rng(4)
+    probability = rng.random(500)
+
+    for point in calibration_curve(rng.random(500) < probability, probability):
+        assert point.low <= point.observed <= point.high

@@ -23,6 +23,9 @@ def test_card_says_how_good_it_is_and_how_that_was_found_out(trained: TrainedMod
     assert "“January”" in card
     assert all(finding["message"] in card for finding in report["findings"])
     assert card.count("| process |") == 16
+    assert "Weakest: " in card
+    assert "| Exact copies | found |" in card
+    assert "Gradient boosting, with Platt calibration" in card
 
 
 def test_card_of_a_bare_report_has_no_empty_sections(trained: TrainedModel) -> None:

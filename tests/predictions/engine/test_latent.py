@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 
-from predictions.engine.latent import CLIP, N_LATENT, fit_projection
+from predictions.engine.latent import N_LATENT, fit_projection
+from predictions.engine.scaling import CLIP
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn import metrics as reference
 
 from predictions.engine.metrics import METRICS
+from predictions.engine.training import TrainedModel
 
 LABELS = np.array([True, False, True, False, False])
 PROBABILITY = np.array([0.9, 0.8, 0.6, 0.3, 0.1])
@@ -103,6 +104,16 @@ def test_metric_without_defects_is_not_defined(name: str) -> None:
     none: NDArray[np.bool_] = np.zeros(5, dtype=bool)
 
     assert np.isnan(METRICS[name].function(none, PROBABILITY, CALLED, ONES))
+
+
+def test_every_figure_of_a_report_is_in_the_table(trained: TrainedModel) -> None:
+    report = trained.report.to_dict()
+    results = [report, *report["comparisons"], *report["baselines"], *report["folds"]]
+    results += [*report["slices"], report["worst_slice"]]
+
+    named = {name for result in results for name in result["metrics"]}
+
+    assert named == set(METRICS) == {metric["name"] for metric in report["metric_table"]}
 
 
 def test_every_metric_names_unit_direction_and_source() -> None:

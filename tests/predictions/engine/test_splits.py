@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from predictions.engine.splits import PROTOCOLS, forward, grouped, random
+from predictions.engine.splits import PROTOCOLS, TooFewParts, by_part, forward, grouped, random
 
 Labels = NDArray[np.bool_]
 Groups = NDArray[np.intp]
@@ -69,9 +69,35 @@ def test_random_tears_groups_and_says_that_it_leaks(labels: Labels, groups: Grou
     assert PROTOCOLS["random"].leaks
 
 
+def test_few_parts_are_left_out_one_by_one() -> None:
+    parts = np.array([4, 4, 9, 9, 9, 7])
+
+    folds = by_part(np.array([True, False] * 3), parts, 5, 0)
+
+    assert {frozenset(parts[fold.test].tolist()) for fold in folds} == {
+        frozenset({4}),
+        frozenset({7}),
+        frozenset({9}),
+    }
+    for fold in folds:
+        assert not set(parts[fold.train]) & set(parts[fold.test])
+
+
+def test_many_parts_share_the_folds(labels: Labels, groups: Groups) -> None:
+    folds = by_part(labels, groups, 4, 0)
+
+    assert len(folds) == 4
+    assert sorted(np.concatenate([fold.test for fold in folds]).tolist()) == list(range(400))
+
+
+def test_one_part_cannot_be_split() -> None:
+    with pytest.raises(TooFewParts):
+        by_part(np.zeros(5, dtype=bool), np.full(5, 3), 5, 0)
+
+
 def test_honest_protocols_are_not_marked_as_leaking() -> None:
     assert not PROTOCOLS["grouped"].leaks
-    assert not PROTOCOLS["forward"].leaks
+    assert {name for name, one in PROTOCOLS.items() if one.leaks} == {"random"}
 
 
 @pytest.mark.parametrize("name", list(PROTOCOLS))

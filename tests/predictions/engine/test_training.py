@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from predictions.engine.bootstrap import intervals
+from predictions.engine.costs import OperatingPoint, cost_curve
 from predictions.engine.crossfit import Shots, cross_fit, plan
 from predictions.engine.evaluation import score
 from predictions.engine.features import FEATURE_NAMES
@@ -66,7 +67,7 @@ def test_report_counts_copies_once(trained: TrainedModel, shots: ShotTable) -> N
 def test_leaking_protocol_stands_beside_and_is_marked(trained: TrainedModel) -> None:
     beside = {result.name: result for result in trained.report.comparisons}
 
-    assert set(beside) == {"forward", "random"}
+    assert set(beside) == {"forward", "product", "mold", "random"}
     assert beside["random"].leaks
     assert not trained.report.result.leaks
 
@@ -212,6 +213,8 @@ def test_inner_folds_never_see_the_outer_test_rows(shots: ShotTable) -> None:
     every = Shots(matrix, labels, group_numbers(matrix))
 
     for name, protocol in PROTOCOLS.items():
+        if protocol.by == "mold":
+            continue
         for fold_plan in plan(every, protocol, TINY, 1):
             inside = every.groups[fold_plan.fold.train]
             for inner in fold_plan.inner:
@@ -222,17 +225,102 @@ def test_inner_folds_never_see_the_outer_test_rows(shots: ShotTable) -> None:
                     assert not set(inside[inner.test]) & tested
 
 
-def test_test_labels_do_not_influence_their_own_scores(shots: ShotTable) -> None:
+def _without(table: ShotTable, column: str) -> ShotTable:
+    return ShotTable(table.data.drop([column]), table.source)
+
+
+def test_no_product_and_no_mold_is_on_both_sides_of_its_protocol(shots: ShotTable) -> None:
+    matrix, labels = shots.matrix(), shots.labels()
+    assert labels is not None
+    names = [name or "" for name in shots.metadata("Mold") or []]
+    molds = np.unique(names, return_inverse=True)[1]
+    every = Shots(matrix, labels, group_numbers(matrix), molds)
+
+    for name, part in (("product", matrix[:, 0]), ("mold", molds)):
+        plans = plan(every, PROTOCOLS[name], TINY, 1)
+        assert len(plans) == 2
+        for fold_plan in plans:
+            assert not set(part[fold_plan.fold.train]) & set(part[fold_plan.fold.test])
+            shared = set(every.groups[fold_plan.fold.train])
+            assert not shared & set(every.groups[fold_plan.fold.test])
+
+
+def test_without_molds_the_protocol_by_mold_is_said_to_be_impossible(shots: ShotTable) -> None:
+    part = _without(shots.take(np.arange(900)), "Mold")
+
+    report = train(part, replace(TINY, compare=True), seed=1).report
+    with pytest.raises(NotTrainable) as caught:
+        train(part, replace(TINY, protocol="mold"), seed=1)
+
+    assert "mold" not in {result.name for result in report.comparisons}
+    assert "too_few_parts" in {finding.code for finding in report.findings}
+    assert caught.value.problems[0].code == "too_few_parts"
+
+
+def test_slices_carry_intervals_and_the_weakest_is_named(trained: TrainedModel) -> None:
+    worst = trained.report.worst_slice
+
+    assert worst is not None
+    assert worst.n_rows >= 50
+    for part in trained.report.slices:
+        auc = part.intervals["roc_auc"]
+        assert auc.value is not None
+        assert auc.low is not None
+        assert auc.high is not None
+        assert auc.low <= auc.value <= auc.high
+        assert (worst.metrics["roc_auc"] or 0) <= auc.value
+
+
+def test_report_prices_thresholds_and_shows_every_check(trained: TrainedModel) -> None:
+    report = json.loads(json.dumps(trained.report.to_dict(), allow_nan=False))
+
+    points = [OperatingPoint(**point) for point in report["operating_points"]]
+    curve = cost_curve(points, missed_defect=10, false_alarm=1, volume=30_000)
+    assert curve.cheapest.cost < min(curve.call_all.cost, curve.call_none.cost)
+    outcomes = {outcome["name"]: outcome for outcome in report["checks"]["outcomes"]}
+    assert outcomes["copied_rows"]["is_clear"] is False
+    assert outcomes["target_leak"]["is_clear"] is True
+    assert outcomes["target_leak"]["value"] < outcomes["target_leak"]["limit"]
+    assert outcomes["time_disorder"]["is_clear"] is True
+
+
+@pytest.mark.parametrize("learner", ["extra_trees", "logistic_regression", "stacking"])
+def test_other_learners_train_and_report(shots: ShotTable, learner: str) -> None:
+    trained = train(shots.take(np.arange(700)), replace(TINY, learner=learner), seed=1)
+
+    assert trained.fitted.family == learner
+    assert sum(trained.report.importance.values()) == pytest.approx(1)
+
+
+def test_latent_features_are_the_autoencoders_when_the_learner_uses_them(
+    shots: ShotTable,
+) -> None:
+    params = replace(TINY, n_latent=4, n_epochs=1)
+
+    trained = train(shots.take(np.arange(700)), params, seed=1)
+
+    assert trained.latent(shots.matrix()[:5]).shape == (5, 4)
+    assert {"Latent_1", "Latent_4"} <= set(trained.report.importance)
+
+
+@pytest.mark.parametrize(
+    "params",
+    [TINY, replace(TINY, learner="stacking"), replace(TINY, n_latent=4, n_epochs=1)],
+    ids=["boosting", "stacking", "autoencoder"],
+)
+def test_test_labels_do_not_influence_their_own_scores(
+    shots: ShotTable, params: TrainingParams
+) -> None:
     part = shots.take(np.flatnonzero(first_of_copies(shots.matrix(), shots.labels()))[:500])
     matrix, labels = part.matrix(), part.labels()
     assert labels is not None
     every = Shots(matrix, labels, group_numbers(matrix))
-    plans = plan(every, PROTOCOLS["grouped"], TINY, 1)
+    plans = plan(every, PROTOCOLS["grouped"], params, 1)
     test = plans[0].fold.test
     flipped = replace(every, labels=np.where(np.isin(np.arange(500), test), ~labels, labels))
 
     honest, poisoned = (
-        cross_fit(given, plans[:1], TINY, 1, Meter(None, 1))[0] for given in (every, flipped)
+        cross_fit(given, plans[:1], params, 1, Meter(None, 1))[0] for given in (every, flipped)
     )
 
     assert np.array_equal(honest.probability, poisoned.probability)

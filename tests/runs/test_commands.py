@@ -1,9 +1,5 @@
 """Commands an operator runs by hand."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,14 +11,12 @@ from portal.core.actors import Actor
 from portal.runs import leases, services
 from portal.runs.context import RunContext
 from portal.runs.keeper import Keeper
-from portal.runs.models import Run, State
+from portal.runs.models import Run
 from portal.runs.services import heartbeats
 from tests.waiting import wait_for
 from tests.worker import Worker
 
 pytestmark = pytest.mark.django_db
-
-ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def test_one_picture_shows_queues_runs_and_events(claimed: Any, capsys: Any) -> None:
@@ -72,22 +66,6 @@ def test_a_selftest_proves_a_queue(celery_worker: Any, capsys: Any) -> None:
     with pytest.raises(CommandError, match="The run failed: selftest_refusal"):
         call_command("selftest", "--queue", "bench", "--fail-with", "refusal")
     wait_for(lambda: heartbeats.age_s("sweeper") is not None)
-
-
-@pytest.mark.integration
-@pytest.mark.django_db(transaction=True)
-def test_a_run_is_queued_while_redis_is_away(child_environment: dict[str, str]) -> None:
-    done = subprocess.run(  # noqa: S603 - the words are ours
-        [sys.executable, os.fspath(ROOT / "manage.py"), "selftest", "--no-wait"],
-        env=child_environment | {"REDIS_URL": "redis://127.0.0.1:1/0"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=30,
-    )
-    assert done.returncode == 0, done.stderr
-    run = Run.objects.get()
-    assert (run.state, run.sent_at) == (State.QUEUED, None)
 
 
 def test_a_title_of_ones_own_is_shown(capsys: Any) -> None:

@@ -234,8 +234,8 @@ def main() -> None:
 def markdown(result: dict[str, Any]) -> str:
     """Return the figures as the tables of docs/performance.md."""
     lines = [
-        "| server | connections | requests/s (range of rounds) | p50 ms | p99 ms | CPU ms a request, "
-        "web | all parts | n | errors |",
+        "| server | connections | requests/s (range) | p50 ms | p99 ms | CPU ms, web | CPU ms, all "
+        "| n | errors |",
         "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for name, by_count in result["closed"].items():

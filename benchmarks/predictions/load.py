@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 END_OF_HEAD = b"\r\n\r\n"
 LENGTH = b"content-length:"
+END_OF_CHUNKS = b"0\r\n\r\n"
 #: A server that answers nothing for so long has failed.
 SILENCE_S = 20.0
 
@@ -65,10 +66,14 @@ class Connection:
         head, separator, body = self.received.partition(END_OF_HEAD)
         if not separator:
             return None
-        lowered = head.lower()
-        start = lowered.index(LENGTH) + len(LENGTH)
-        length = int(lowered[start:].split(b"\r\n", 1)[0])
-        return int(head[9:12]) if len(body) >= length else None
+        return int(head[9:12]) if _is_whole(head.lower(), body) else None
+
+
+def _is_whole(head: bytes, body: bytes) -> bool:
+    start = head.find(LENGTH)
+    if start < 0:
+        return body.endswith(END_OF_CHUNKS)
+    return len(body) >= int(head[start + len(LENGTH) :].split(b"\r\n", 1)[0])
 
 
 def http_request(

@@ -23,7 +23,7 @@ from benchmarks.predictions.targets import ROOT
 from predictions.engine import evaluation
 from predictions.engine.bootstrap import Interval, Scored, paired_difference
 from predictions.engine.crossfit import FoldFit, FoldPlan, Shots, cross_fit, plan
-from predictions.engine.parameters import TrainingParams
+from predictions.engine.parameters import PUBLISHED, TrainingParams
 from predictions.engine.progress import Meter
 from predictions.engine.report import ProtocolResult
 from predictions.engine.rows import first_of_copies, group_numbers
@@ -33,9 +33,11 @@ from predictions.engine.tables import read_table
 FILE = Path("diecasting/DieCasting_Quality_Raw_Data.csv")
 SEED = 42
 TEST_SHARE = 0.2
-MODELS: Mapping[str, TrainingParams] = {"model": TrainingParams()}
+MODEL, ARCHITECTURE = "model", "published architecture"
+MODELS: Mapping[str, TrainingParams] = {MODEL: TrainingParams(), ARCHITECTURE: PUBLISHED}
 SHOWN = ("f1", "roc_auc", "pr_auc", "brier")
-#: From the issue that asked for the model; a figure above the last one is a leak until disproved.
+CROSS_VALIDATED = ("grouped", "product", "forward")
+#: Set before the model was made; an F1 above the last one is a leak until disproved.
 TARGETS: Mapping[str, Mapping[str, float]] = {
     "unique": {"f1": 0.50, "roc_auc": 0.75, "pr_auc": 0.46},
     "published rows": {"f1": 0.47, "pr_auc": 0.40},
@@ -131,7 +133,7 @@ def trials(every: Shots, distinct: Shots, params: TrainingParams) -> list[Trial]
                 name, PROTOCOLS[name].description, PROTOCOLS[name], distinct,
                 plan(distinct, PROTOCOLS[name], params, SEED),
             )
-            for name in ("grouped", "forward")
+            for name in CROSS_VALIDATED
         ),
         single(
             "as published",
@@ -160,6 +162,11 @@ def arguments() -> argparse.Namespace:
         "--data", type=Path, default=Path(os.environ.get("MILLWRIGHT_DATA", beside))
     )
     parser.add_argument("--draws", type=int, default=1_000, help="Bootstrap draws.")
+    parser.add_argument(
+        "--everywhere",
+        action="store_true",
+        help="Fit the published architecture in every fold of every protocol too; takes long.",
+    )
     parser.add_argument("--out", type=Path, help="Where the figures go as JSON.")
     return parser.parse_args()
 
@@ -175,7 +182,9 @@ def main() -> None:
     planned = trials(every, distinct, TrainingParams())
     for trial in planned:
         found[trial.name] = {
-            name: judged(trial, params, given.draws) for name, params in MODELS.items()
+            name: judged(trial, params, given.draws)
+            for name, params in MODELS.items()
+            if given.everywhere or name == MODEL or trial.name not in CROSS_VALIDATED
         }
     if given.out:
         given.out.write_text(json.dumps(content(planned, found), indent=2) + "\n")
@@ -239,12 +248,12 @@ def _verdicts(found: Mapping[str, Mapping[str, Judged]]) -> list[str]:
     """Return which targets are met, by the point estimate, and what the leak adds."""
     lines = []
     for name, wanted in TARGETS.items():
-        metrics = found[name]["model"].result.metrics
+        metrics = found[name][MODEL].result.metrics
         for metric, least in wanted.items():
             value = metrics[metric].value or 0.0
             verdict = "met" if value >= least else "missed"
             lines.append(f"- {name}, {metric}: {value:.3f}, target {least:.2f}: {verdict}")
-    unique = found["unique"]["model"].result.metrics["f1"].value or 0.0
+    unique = found["unique"][MODEL].result.metrics["f1"].value or 0.0
     if unique > SUSPICIOUS_F1:
         lines.append(f"- unique, F1 {unique:.3f} is above {SUSPICIOUS_F1}: look for a leak")
     return [*lines, *_gain(found), *_inflation(found)]
@@ -253,11 +262,9 @@ def _verdicts(found: Mapping[str, Mapping[str, Judged]]) -> list[str]:
 def _gain(found: Mapping[str, Mapping[str, Judged]]) -> list[str]:
     """Return what the model gains over the published architecture on the same rows."""
     by_model = found["published rows"]
-    if "published architecture" not in by_model:
-        return []
     gain = paired_difference(
-        by_model["model"].scored,
-        by_model["published architecture"].scored,
+        by_model[MODEL].scored,
+        by_model[ARCHITECTURE].scored,
         "pr_auc",
         seed=SEED,
         n_draws=1_000,

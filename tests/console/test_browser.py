@@ -128,7 +128,14 @@ def ask_for_promotion(page: Page, reason: str) -> str:
 
 
 def approve_and_apply(page: Page, address: str) -> None:
+    """Decide as a thumb would: the form lies below the evidence and its buttons are tall."""
     page.goto(address)
+    button = page.get_by_role("button", name="Approve").bounding_box()
+    digest = page.locator("#evidence-digest").bounding_box()
+    assert button is not None
+    assert digest is not None
+    assert button["y"] > digest["y"]
+    assert button["height"] >= 44  # CSS pixels, as the guidelines for touch ask
     page.fill("form.mw-form textarea[name=reason]", "Looked at the gate and the findings.")
     page.get_by_role("button", name="Approve").click()
     page.get_by_role("button", name="Apply").click()

@@ -18,7 +18,7 @@ from predictions.services.engine_errors import sentence
 
 VIA = "command"
 #: Width when the output goes to a file or pipe; wide enough for the widest table.
-PLAIN_WIDTH = 120
+PLAIN_WIDTH = 140
 NONE = "-"
 
 

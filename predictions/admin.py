@@ -24,6 +24,7 @@ from unfold.widgets import (
 from portal.core import formats
 from portal.core.admin.base import EvidenceAdmin, actor_of, grants_of, require, tell
 from portal.core.errors import PortalError
+from portal.core.models import ApiKey, User
 from portal.registry.models import Alias, ModelVersion
 from portal.runs.models import Run
 from predictions import dispatch
@@ -321,5 +322,17 @@ class PredictionAdmin(EvidenceAdmin[Prediction]):
         return _g("%(n)s ms") % {"n": formats.number(obj.latency_ms, 2)}
 
     def page_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
-        given = [(BY_NAME.get(name), name, value) for name, value in obj.features.items()]
-        return {"prediction": obj, "given": given}
+        order = {name: number for number, name in enumerate(BY_NAME)}
+        named = sorted(obj.features.items(), key=lambda pair: order.get(pair[0], len(order)))
+        given = [(BY_NAME.get(name), name, value) for name, value in named]
+        return {"prediction": obj, "given": given, "asked_by": principal_name(obj.principal)}
+
+
+def principal_name(principal: str) -> str:
+    """Return the key or the person that a recorded principal stands for."""
+    kind, _colon, number = principal.partition(":")
+    if not number.isdecimal():
+        return principal
+    rows = ApiKey.objects if kind == "key" else User.objects
+    known = rows.filter(pk=int(number)).first()
+    return principal if known is None else str(known)

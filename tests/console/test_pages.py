@@ -1,5 +1,6 @@
 """Every page answers for those who may see it and for nobody else."""
 
+import uuid
 from collections.abc import Callable
 
 import pytest
@@ -9,9 +10,10 @@ from django.urls import reverse
 from portal.core import alerts, audit, keys
 from portal.core.actors import Actor
 from portal.core.models import AuditEntry, User
+from portal.lib import clock
 from portal.registry.models import AliasMove, ModelVersion, PromotionRequest
 from portal.runs.models import Run, RunEvent
-from predictions.models import Dataset
+from predictions.models import Dataset, Prediction
 
 SYSTEM = Actor.system("test")
 LISTS = [
@@ -123,6 +125,30 @@ def test_the_version_page_shows_figures_beside_baselines(
     assert '<svg class="mw-plot"' in text
     assert "3 of 100 rows (3.0%) are exact copies" in text
     assert "Exact copies" in text
+
+
+def test_a_prediction_names_the_key_and_the_features(
+    signed_in: Callable[..., Client], person: Callable[..., User], version: ModelVersion
+) -> None:
+    key, _plain = keys.create_key(
+        user=person("operator"), name="press 4", scopes=["predict"], actor=SYSTEM
+    )
+    prediction = Prediction.objects.create(
+        id=uuid.uuid4(),
+        version=version,
+        at=clock.now(),
+        features={"Velocity_1": 0.164, "Cycle_Time": None},
+        probability=0.066,
+        predicted_class="ok",
+        confidence="medium",
+        latency_ms=0.14,
+        principal=f"key:{key.pk}",
+    )
+    page = reverse("admin:predictions_prediction_change", args=[prediction.pk])
+    text = signed_in("viewer").get(page).text
+    assert "press 4" in text
+    assert "0.164" in text
+    assert "6.6 %" in text
 
 
 def test_an_alert_is_acknowledged_by_post_only(signed_in: Callable[..., Client]) -> None:

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 Matrix = NDArray[np.float32]
 Floats = NDArray[np.float64]
-AnyFloats = NDArray[Any]
 Weights = dict[str, Matrix]
 OnEpoch = Callable[[int, float], None]
 
@@ -111,35 +110,39 @@ class Encoder:
     def encode(self, scaled: Matrix | Floats) -> Matrix:
         """Return the latent features, float32 [n, n_latent].
 
-        Computed in the precision of what is given. Trees split on these numbers: in double
-        precision another way of computing them ends in the same float32, and so in the same leaf.
+        Computed in double precision. Trees split on these numbers: another way of computing them
+        in double precision ends in the same float32, and so in the same leaf.
 
         Parameters
         ----------
         scaled : float array, shape [n, n_features]
             Robustly scaled and clipped, without NaN.
         """
+        return self.precise(scaled.astype(np.float64)).astype(np.float32)
+
+    def precise(self, scaled: Floats) -> Floats:
+        """Return the latent features before they are rounded, float64 [n, n_latent]."""
         hidden = self._gated(scaled, 0)
         hidden = hidden + self._attended(hidden)
         hidden = self._gated(self._gated(hidden, 1), 2)
-        return self._linear(hidden, "latent").astype(np.float32)
+        return self._linear(hidden, "latent")
 
-    def _linear(self, rows: AnyFloats, name: str) -> AnyFloats:
-        out: AnyFloats = rows @ self.weights[f"{name}.weight"].T + self.weights[f"{name}.bias"]
+    def _linear(self, rows: Floats, name: str) -> Floats:
+        out: Floats = rows @ self.weights[f"{name}.weight"].T + self.weights[f"{name}.bias"]
         return out
 
-    def _gated(self, rows: AnyFloats, number: int) -> AnyFloats:
+    def _gated(self, rows: Floats, number: int) -> Floats:
         gate = self._linear(rows, f"gate{number}")
         silu = gate / (1 + np.exp(-np.clip(gate, -80, 80)))
-        out: AnyFloats = _levelled(silu * self._linear(rows, f"value{number}"))
+        out: Floats = _levelled(silu * self._linear(rows, f"value{number}"))
         return out
 
-    def _attended(self, rows: AnyFloats) -> AnyFloats:
+    def _attended(self, rows: Floats) -> Floats:
         width = rows.shape[1] // N_TOKENS
         tokens = rows.reshape(-1, N_TOKENS, width)
         mixed = self._linear(tokens, "mix").reshape(-1, N_TOKENS, 3, N_HEADS, width // N_HEADS)
         query, key, value = mixed.transpose(2, 0, 3, 1, 4)
-        scores = query @ key.swapaxes(-1, -2) / rows.dtype.type(np.sqrt(width // N_HEADS))
+        scores = query @ key.swapaxes(-1, -2) / np.sqrt(width // N_HEADS)
         scores = np.exp(scores - scores.max(axis=-1, keepdims=True))
         heads = (scores / scores.sum(axis=-1, keepdims=True)) @ value
         joined = heads.transpose(0, 2, 1, 3).reshape(-1, N_TOKENS, width)

@@ -84,4 +84,5 @@ class ShotHistory:
 
     def _scaled(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         scaled = np.clip((rows - self._centre) / self._scale, -CLIP, CLIP)
-        return np.nan_to_num(scaled).astype(np.float32)
+        complete: NDArray[np.float32] = np.nan_to_num(scaled).astype(np.float32)
+        return complete

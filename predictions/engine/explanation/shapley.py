@@ -9,13 +9,18 @@ A leaf with the distinct features :math:`F` on its path pays
 .. math:: v(S) = w \prod_{j \in F} (o_j \text{ if } j \in S \text{ else } z_j)
 
 where :math:`z_j` is the share of training rows kept by the path's splits on :math:`j` and
-:math:`o_j` says whether the row satisfies them all. The Shapley value of a product game follows
-from the coefficients of :math:`\prod_{i \ne j} (z_i + o_i y)`. All leaves with equally many
-distinct features are computed at once, which keeps a row of a few hundred trees near a millisecond.
+:math:`o_j` says whether the row satisfies them all. By the multilinear extension of the game (Owen,
+Management Science 18 (1972) 64) its Shapley values are
+
+.. math:: w (o_j - z_j) \int_0^1 \prod_{i \ne j} (z_i + (o_i - z_i) t) \, dt
+
+a polynomial that Gauss-Legendre quadrature with half as many points as features integrates exactly.
+All leaves with equally many distinct features are computed at once, so that a row of a few hundred
+trees takes well under a millisecond.
 """
 
 from dataclasses import dataclass
-from math import factorial
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,10 +60,10 @@ class _Leaves:
     A row satisfies a leaf's splits on a feature when its value lies in ``(low, high]``.
     """
 
-    feature: NDArray[np.int32]  # [n_leaves, m]
-    low: NDArray[np.float32]  # [n_leaves, m]
-    high: NDArray[np.float32]  # [n_leaves, m]
-    share: Float  # [n_leaves, m]
+    feature: NDArray[np.int32]  # [m, n_leaves]
+    low: NDArray[np.float32]  # [m, n_leaves]
+    high: NDArray[np.float32]  # [m, n_leaves]
+    share: Float  # [m, n_leaves]
     value: Float  # [n_leaves]
 
 
@@ -74,7 +79,7 @@ class TreeExplainer:
     def __init__(self, ensemble: TreeEnsemble) -> None:
         self.n_features = ensemble.n_features
         self._groups, constant = _paths(ensemble)
-        expected = sum(float(g.value @ g.share.prod(axis=1)) for g in self._groups)
+        expected = sum(float(g.value @ g.share.prod(axis=0)) for g in self._groups)
         self.base_value = ensemble.bias + constant + expected
 
     def explain(self, row: NDArray[np.float32]) -> Attribution:
@@ -98,39 +103,28 @@ class TreeExplainer:
         for group in self._groups:
             seen = row[group.feature]
             satisfied = (seen > group.low) & (seen <= group.high)
-            parts = _product_game(satisfied.astype(np.float64), group.share) * group.value[:, None]
+            parts = _product_games(satisfied, group.share) * group.value
             values += np.bincount(
                 group.feature.ravel(), weights=parts.ravel(), minlength=self.n_features
             )
         return Attribution(values=values, base_value=self.base_value)
 
 
-def _product_game(satisfied: Float, share: Float) -> Float:
-    """Return the Shapley values [n, m] of ``n`` product games with ``m`` players."""
-    n_games, n_players = share.shape
-    values = np.empty((n_games, n_players))
-    for player in range(n_players):
-        polynomial = np.zeros((n_players, n_games))
-        polynomial[0] = 1.0
-        degree = 0
-        for other in range(n_players):
-            if other == player:
-                continue
-            degree += 1
-            z, o = share[:, other], satisfied[:, other]
-            for power in range(degree, 0, -1):
-                polynomial[power] = polynomial[power] * z + polynomial[power - 1] * o
-            polynomial[0] *= z
-        expected = _coalition_weights(n_players) @ polynomial
-        values[:, player] = (satisfied[:, player] - share[:, player]) * expected
-    return values
+def _product_games(satisfied: NDArray[np.bool_], share: Float) -> Float:
+    """Return the Shapley values [m, n] of ``n`` product games with ``m`` players."""
+    gained = satisfied - share
+    expected = np.zeros_like(share)
+    for point, weight in _quadrature((len(share) + 1) // 2):
+        factors = share + gained * point  # more than zero, since every share is
+        expected += weight * factors.prod(axis=0) / factors
+    return gained * expected
 
 
-def _coalition_weights(n_players: int) -> Float:
-    """Return the Shapley weight of a coalition of k others, for k = 0 … n_players - 1."""
-    total = factorial(n_players)
-    sizes = range(n_players)
-    return np.array([factorial(k) * factorial(n_players - 1 - k) / total for k in sizes])
+@cache
+def _quadrature(n_points: int) -> list[tuple[float, float]]:
+    """Return points and weights of Gauss-Legendre quadrature on [0, 1]."""
+    points, weights = np.polynomial.legendre.leggauss(n_points)
+    return list(zip(((points + 1) / 2).tolist(), (weights / 2).tolist(), strict=True))
 
 
 Bounds = dict[int, tuple[float, float, float]]  # feature → low, high, share
@@ -172,11 +166,12 @@ def _branches(ensemble: TreeEnsemble, node: int, bounds: Bounds) -> list[tuple[i
 
 def _group(leaves: list[tuple[Bounds, float]]) -> _Leaves:
     """Lay leaves with equally many features out as arrays."""
-    bounds = np.array([[path[f] for f in path] for path, _value in leaves])
+    bounds = np.array([[path[f] for f in path] for path, _value in leaves]).transpose(2, 1, 0)
+    low, high, share = (np.ascontiguousarray(part) for part in bounds)
     return _Leaves(
-        feature=np.array([list(path) for path, _value in leaves], dtype=np.int32),
-        low=bounds[:, :, 0].astype(np.float32),
-        high=bounds[:, :, 1].astype(np.float32),
-        share=bounds[:, :, 2],
+        feature=np.array([list(path) for path, _value in leaves], dtype=np.int32).T.copy(),
+        low=low.astype(np.float32),
+        high=high.astype(np.float32),
+        share=share,
         value=np.array([value for _path, value in leaves]),
     )

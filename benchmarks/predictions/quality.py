@@ -154,6 +154,17 @@ def judged(trial: Trial, params: TrainingParams, n_draws: int) -> Judged:
     return Judged(result, evaluation.out_of_fold(trial.shots, fits)[1], seconds)
 
 
+def over_seeds(trial: Trial, n_seeds: int) -> dict[str, list[float]]:
+    """Return the model's figures when it is fitted with other seeds, the split unchanged."""
+    figures: dict[str, list[float]] = {name: [] for name in SHOWN}
+    for seed in range(n_seeds):
+        fits = cross_fit(trial.shots, trial.plans, MODELS[MODEL], seed, Meter(None, 1.0))
+        result = evaluation.judge(trial.shots, fits, trial.protocol, seed=seed, n_draws=0)
+        for name in SHOWN:
+            figures[name].append(result.metrics[name].value or 0.0)
+    return figures
+
+
 def arguments() -> argparse.Namespace:
     """Read the command line."""
     beside = ROOT.parent / "shared" / "data"
@@ -162,6 +173,7 @@ def arguments() -> argparse.Namespace:
         "--data", type=Path, default=Path(os.environ.get("MILLWRIGHT_DATA", beside))
     )
     parser.add_argument("--draws", type=int, default=1_000, help="Bootstrap draws.")
+    parser.add_argument("--seeds", type=int, default=10, help="Fits with other seeds.")
     parser.add_argument(
         "--everywhere",
         action="store_true",
@@ -186,9 +198,13 @@ def main() -> None:
             for name, params in MODELS.items()
             if given.everywhere or name == MODEL or trial.name not in CROSS_VALIDATED
         }
+    seeded = {
+        trial.name: over_seeds(trial, given.seeds) for trial in planned if trial.name in TARGETS
+    }
     if given.out:
-        given.out.write_text(json.dumps(content(planned, found), indent=2) + "\n")
-    sys.stdout.write(markdown(planned, found, given.draws))
+        figures = {"trials": content(planned, found), "seeds": seeded}
+        given.out.write_text(json.dumps(figures, indent=2) + "\n")
+    sys.stdout.write(markdown(planned, found, given.draws) + seed_lines(seeded))
 
 
 def content(planned: Iterable[Trial], found: Mapping[str, Mapping[str, Judged]]) -> dict[str, Any]:
@@ -221,6 +237,21 @@ def markdown(
     lines += ["", f"Intervals: 95 %, {n_draws:,} bootstrap draws of groups of equal shots.", ""]
     lines += _verdicts(found)
     return "\n".join(lines) + "\n"
+
+
+def seed_lines(seeded: Mapping[str, Mapping[str, Sequence[float]]]) -> str:
+    """Return how much of the figures is the luck of one seed."""
+    lines = []
+    for name, figures in seeded.items():
+        for metric, least in TARGETS[name].items():
+            values = figures[metric]
+            n_met = sum(value >= least for value in values)
+            lines.append(
+                f"- {name}, {metric} over {len(values)} seeds of the fit: mean "
+                f"{np.mean(values):.3f}, {min(values):.3f} to {max(values):.3f}; target "
+                f"{least:.2f} met by {n_met}\n"
+            )
+    return "".join(lines)
 
 
 def _rows(trial: Trial, by_model: Mapping[str, Judged]) -> list[str]:

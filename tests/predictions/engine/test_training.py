@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 from numpy.typing import NDArray
 
+from predictions.engine.basis import NotTrainable
 from predictions.engine.bootstrap import intervals
 from predictions.engine.costs import OperatingPoint, cost_curve
 from predictions.engine.crossfit import Shots, cross_fit, plan
@@ -21,7 +22,7 @@ from predictions.engine.serving import ServingModel
 from predictions.engine.signature import Signature
 from predictions.engine.splits import PROTOCOLS
 from predictions.engine.tables import ShotTable
-from predictions.engine.training import NotTrainable, TrainedModel, train
+from predictions.engine.training import TrainedModel, train
 from predictions.engine.validate import validate_matrix
 from tests.predictions.engine.conftest import SMALL
 

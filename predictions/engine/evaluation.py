@@ -241,10 +241,25 @@ def figure_findings(
         if comparison.leaks and shown - honest >= INFLATION:
             params = {"value": shown, "honest": honest, "lookup": _lookup_f1(comparison)}
             findings.append(Problem("f1", "leak_inflates", None, params))
+    findings += _worse(result, comparisons)
     for judged in (result, *comparisons):
         if not judged.leaks:
             findings += _beaten(judged)
     return tuple(findings)
+
+
+def _worse(result: ProtocolResult, comparisons: Sequence[ProtocolResult]) -> list[Problem]:
+    """Return the honest protocols whose interval lies below the figure that counts."""
+    shown = result.metrics["roc_auc"].value
+    findings = []
+    for comparison in comparisons:
+        auc = comparison.metrics["roc_auc"]
+        if comparison.leaks or shown is None or auc.low is None or auc.high is None:
+            continue
+        if auc.high < shown:
+            params = {"value": auc.value, "low": auc.low, "high": auc.high, "shown": shown}
+            findings.append(Problem(comparison.name, "worse_in_use", None, params))
+    return findings
 
 
 def _lookup_f1(result: ProtocolResult) -> float:

@@ -182,6 +182,10 @@ TEMPLATES: Mapping[str, str] = {
     "too_few_parts": gettext_noop(
         "The protocol {value} cannot be run: the data name fewer than two values of {part}."
     ),
+    "worse_in_use": gettext_noop(
+        "Under the protocol {field} ROC AUC is {value:.3f} ({low:.3f} to {high:.3f}) instead of "
+        "{shown:.3f}: expect the lower figure where the model meets such shots."
+    ),
     "weak_part": gettext_noop(
         "{field} {value} is the weakest part: ROC AUC {auc:.3f} ({low:.3f} to {high:.3f}, "
         "{n_rows} shots) against {whole:.3f} overall."

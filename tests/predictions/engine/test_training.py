@@ -183,6 +183,20 @@ def test_copies_inflate_only_the_leaking_protocol(shots: ShotTable) -> None:
     assert "leak_inflates" in {finding.code for finding in report.findings}
 
 
+def test_labels_that_change_their_cause_are_said_to_be_worse_in_use(shots: ShotTable) -> None:
+    part = shots.take(np.arange(1_200))
+    values = part.matrix()
+    early = np.arange(1_200) < 600
+    labels = np.where(early, values[:, 5] > 3, values[:, 5] < 2.6)
+    labels ^= np.random.default_rng(3).random(1_200) < 0.1
+
+    report = train(_relabelled(part, labels), replace(SMALL, n_bootstraps=30), seed=1).report
+
+    worse = [finding for finding in report.findings if finding.code == "worse_in_use"]
+    assert "forward" in {finding.field for finding in worse}
+    assert "expect the lower figure" in worse[0].message
+
+
 def test_held_out_shots_are_left_out_under_any_counter(shots: ShotTable) -> None:
     apart = shots.take(np.arange(0, shots.n_rows, 5))
 

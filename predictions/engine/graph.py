@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from predictions.engine.additive import AdditiveScore, Linear
 from predictions.engine.autoencoder import LEVEL_FLOOR, N_HEADS, N_TOKENS
 from predictions.engine.embedding import Embedding
-from predictions.engine.explanation.additive import AdditiveScore, Linear
-from predictions.engine.explanation.ensemble import LEAF, TreeEnsemble
+from predictions.engine.ensemble import LEAF, TreeEnsemble
 from predictions.engine.latent import Projection
 from predictions.engine.scaling import CLIP, RobustScaler
 

@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from predictions.engine import ensemble
+from predictions.engine.additive import AdditiveScore, Linear
 from predictions.engine.autoencoder import UnreadableEncoder
 from predictions.engine.embedding import Embedding, restored
-from predictions.engine.explanation import ensemble, folding
-from predictions.engine.explanation.additive import AdditiveScore, Linear
-from predictions.engine.explanation.ensemble import TreeEnsemble
+from predictions.engine.ensemble import TreeEnsemble
+from predictions.engine.explanation import folding
 from predictions.engine.explanation.shapley import TreeExplainer
 from predictions.engine.explanation.waterfall import probability
 from predictions.engine.imputer import Imputer

@@ -25,7 +25,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from predictions.engine.explanation.ensemble import LEAF, TreeEnsemble
+from predictions.engine.ensemble import LEAF, TreeEnsemble
 
 Float = NDArray[np.float64]
 

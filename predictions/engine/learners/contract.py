@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from predictions.engine.explanation.additive import AdditiveScore
+from predictions.engine.additive import AdditiveScore
 
 Matrix = NDArray[np.float32]
 Floats = NDArray[np.float64]

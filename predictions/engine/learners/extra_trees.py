@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from predictions.engine.explanation.additive import AdditiveScore
-from predictions.engine.explanation.ensemble import from_forest
+from predictions.engine.additive import AdditiveScore
+from predictions.engine.ensemble import from_forest
 from predictions.engine.learners.contract import (
     Floats,
     LearnerParams,

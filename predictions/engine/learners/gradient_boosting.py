@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from predictions.engine.explanation.additive import AdditiveScore
-from predictions.engine.explanation.ensemble import from_gradient_boosting
+from predictions.engine.additive import AdditiveScore
+from predictions.engine.ensemble import from_gradient_boosting
 from predictions.engine.learners.contract import (
     Floats,
     LearnerParams,

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from predictions.engine.explanation.additive import AdditiveScore, Linear
+from predictions.engine.additive import AdditiveScore, Linear
 from predictions.engine.learners.contract import (
     Floats,
     LearnerParams,

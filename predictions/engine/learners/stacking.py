@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictions.engine import splits
-from predictions.engine.explanation.additive import AdditiveScore, mixed
+from predictions.engine.additive import AdditiveScore, mixed
 from predictions.engine.learners import extra_trees, gradient_boosting, logistic
 from predictions.engine.learners.contract import (
     Floats,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn.ensemble import GradientBoostingClassifier
 
-from predictions.engine.explanation.ensemble import (
+from predictions.engine.ensemble import (
     LEAF,
     TreeEnsemble,
     UnreadableEnsemble,

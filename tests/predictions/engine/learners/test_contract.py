@@ -8,8 +8,8 @@ import pytest
 from numpy.typing import NDArray
 
 from predictions.engine import quality_model
+from predictions.engine.additive import AdditiveScore
 from predictions.engine.crossfit import Fitted, Shots, fit
-from predictions.engine.explanation.additive import AdditiveScore
 from predictions.engine.export import MAX_ABS_ERROR, export, parity_rows
 from predictions.engine.features import FEATURE_SETS
 from predictions.engine.learners.families import FAMILIES

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from predictions.engine.explanation.ensemble import TreeEnsemble
+from predictions.engine.ensemble import TreeEnsemble
 from predictions.engine.scaling import RobustScaler
 
 Matrix = NDArray[np.float32]

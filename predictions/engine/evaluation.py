@@ -46,7 +46,7 @@ class Predictor(Shape):
     def predict(
         self, matrix: NDArray[np.float32], /
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return probabilities [n] and latent features [n, 12]."""
+        """Return probabilities [n] and latent features [n, n_latent]."""
 
 
 def score(model: Predictor, table: ShotTable) -> Scored:

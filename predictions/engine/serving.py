@@ -86,7 +86,8 @@ class ServingModel:
         -------
         probability : float32 array, shape [n]
             Calibrated probability of a defect, in [0, 1].
-        latent : float32 array, shape [n, 12]
+        latent : float32 array, shape [n, n_latent]
+            The autoencoder's 4, 8, 12 or 16, or 12 principal components; see `latent_method`.
 
         Raises
         ------

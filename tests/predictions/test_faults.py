@@ -19,16 +19,20 @@ pytestmark = pytest.mark.integration
 INSTALL = """
 from pathlib import Path
 from portal.core.actors import Actor
-from portal.registry import services as registry
+from portal.registry import selectors, services as registry
 from portal.runs import artifacts
 from predictions.services.models import quality_model
 from predictions.services.serving import SERVING_FORM
-version = registry.register_version(
-    model=quality_model(), run=None, evaluation_set=None, dataset_fingerprint="0" * 64,
-    artifacts={{SERVING_FORM: artifacts.save(Path({path!r}), "application/onnx")}},
-    lineage={{}}, signature={{}}, evaluation={{}}, settings={{}}, card="", is_synthetic=True,
-)
-registry.bootstrap_champion(version=version, reason="fault test", actor=Actor.system("test"))
+model = quality_model()
+if selectors.champion(model.name) is None:
+    version = registry.register_version(
+        model=model, run=None, evaluation_set=None, dataset_fingerprint="0" * 64,
+        artifacts={{SERVING_FORM: artifacts.save(Path({path!r}), "application/onnx")}},
+        lineage={{}}, signature={{}}, evaluation={{}}, settings={{}}, card="", is_synthetic=True,
+    )
+    registry.bootstrap_champion(
+        version=version, reason="fault test", actor=Actor.system("test")
+    )
 """
 
 
@@ -56,7 +60,7 @@ class Asker(threading.Thread):
 
 @pytest.fixture(scope="module")
 def key(live_stack: LiveStack, small_model: SmallModel) -> str:
-    """Give a key of a product whose champion is the small model."""
+    """Give a key of a product that has a champion: the small model unless there was one."""
     path = live_stack.home.parent / "small.onnx"
     path.write_bytes(small_model.data)
     live_stack.manage("shell", "-v", "0", "-c", INSTALL.format(path=str(path)))

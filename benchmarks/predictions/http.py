@@ -16,9 +16,10 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -106,34 +107,57 @@ def closed_rounds(
                 load.closed_loop(target.address, sent, count, min(1.0, duration_s / 3))
                 sample, cpu = measured(
                     target,
-                    lambda target=target, sent=sent, count=count: load.closed_loop(  # type: ignore[misc]
-                        target.address, sent, count, duration_s
-                    ),
+                    partial(load.closed_loop, target.address, sent, count, duration_s),
                 )
                 cells[target.name][count].add(sample, cpu)
     return cells
 
 
-def half_capacity(
-    target: Target, shots: Sequence[bytes], rate: float, *, duration_s: float, seed: int
+def open_rounds(
+    every: Sequence[Target],
+    shots: Sequence[bytes],
+    rate: float,
+    *,
+    rounds: int,
+    duration_s: float,
+    seed: int,
 ) -> dict[str, Any]:
-    """Measure latency and health while requests arrive at a rate of their own."""
+    """Measure latency in turns while requests arrive at a rate of their own, health beside it."""
+    cells = {target.name: Cell() for target in every}
+    p99_ms: dict[str, list[float]] = {target.name: [] for target in every}
     health = Sample()
-    stop = threading.Event()
-    watcher = threading.Thread(target=_watch_health, args=(target, health, stop))
-    arrivals = load.poisson(rate, duration_s, seed)
-    watcher.start()
-    sample = load.open_loop(target.address, requests_for(target, shots), arrivals, OPEN_CONNECTIONS)
-    stop.set()
-    watcher.join()
+    for number in range(rounds):
+        arrivals = load.poisson(rate, duration_s, seed + number)
+        for target in every:
+            with _health_watched(target, health if target is every[0] else None):
+                sent = requests_for(target, shots)
+                sample, cpu = measured(
+                    target,
+                    partial(load.open_loop, target.address, sent, arrivals, OPEN_CONNECTIONS),
+                )
+            cells[target.name].add(sample, cpu)
+            p99_ms[target.name].append(sample.percentile_ms(99))
     return {
         "rate_per_second": rate,
-        "n": sample.n,
-        "n_bad": sample.n_bad,
-        "p50_ms": sample.percentile_ms(50),
-        "p99_ms": sample.percentile_ms(99),
+        "servers": {
+            name: cell.to_dict() | {"p99_ms_of_rounds": _spread(p99_ms[name])}
+            for name, cell in cells.items()
+        },
         "health": _health(health),
     }
+
+
+@contextmanager
+def _health_watched(target: Target, sample: Sample | None) -> Iterator[None]:
+    if sample is None:
+        yield
+        return
+    stop = threading.Event()
+    watcher = threading.Thread(target=_watch_health, args=(target, sample, stop))
+    watcher.start()
+    yield
+    stop.set()
+    watcher.join()
 
 
 def _watch_health(target: Target, sample: Sample, stop: threading.Event) -> None:
@@ -157,12 +181,8 @@ def _health(sample: Sample) -> dict[str, Any]:
 def idle_health(target: Target, duration_s: float) -> dict[str, Any]:
     """Measure health while nothing else is asked."""
     sample = Sample()
-    stop = threading.Event()
-    watcher = threading.Thread(target=_watch_health, args=(target, sample, stop))
-    watcher.start()
-    time.sleep(duration_s)
-    stop.set()
-    watcher.join()
+    with _health_watched(target, sample):
+        time.sleep(duration_s)
     return _health(sample)
 
 
@@ -221,8 +241,13 @@ def main() -> None:
                 name: {count: cell.to_dict() for count, cell in by_count.items()}
                 for name, by_count in cells.items()
             },
-            "half_capacity": half_capacity(
-                own, shots, rate, duration_s=3 * given.seconds, seed=given.seed
+            "half_capacity": open_rounds(
+                [own, others[-1]],
+                shots,
+                rate,
+                rounds=given.rounds,
+                duration_s=given.seconds,
+                seed=given.seed,
             ),
             "health_idle": idle_health(own, given.seconds),
         }
@@ -250,10 +275,18 @@ def markdown(result: dict[str, Any]) -> str:
     half = result["half_capacity"]
     lines += [
         "",
-        f"Half of our capacity, {half['rate_per_second']:,.0f} requests/s arriving at random: p50 "
-        f"{half['p50_ms']:.2f} ms, p99 {half['p99_ms']:.2f} ms, n {half['n']:,}, errors "
-        f"{half['n_bad']}.",
+        f"Half of the portal's capacity, {half['rate_per_second']:,.0f} requests/s at random:",
+        "",
+        "| server | p50 ms | p99 ms | p99 ms of rounds | n | errors |",
+        "|---|---:|---:|---:|---:|---:|",
     ]
+    for name, cell in half["servers"].items():
+        rounds = cell["p99_ms_of_rounds"]
+        lines.append(
+            f"| {name} | {cell['p50_ms']:.2f} | {cell['p99_ms']:.2f} | {rounds['median']:.2f} "
+            f"({rounds['low']:.2f} to {rounds['high']:.2f}) | {cell['n']:,} | {cell['n_bad']} |"
+        )
+    lines.append("")
     for words, health in (("under that load", half["health"]), ("idle", result["health_idle"])):
         lines.append(
             f"Health {words}: p50 {health['p50_ms']:.2f} ms, p99 {health['p99_ms']:.2f} ms, n "

@@ -22,6 +22,7 @@ MAX_INSTANCES = 10_000
 #: Probabilities and latent features are answered to a millionth, about their float32 precision.
 DECIMALS = 6
 
+_DEFECT, _OK = Prediction.Label.DEFECT.value, Prediction.Label.OK.value
 _json = msgspec.json.Encoder().encode
 
 
@@ -114,13 +115,14 @@ def _check_count(instances: Sequence[Mapping[str, Any]]) -> None:
 def _predict(held: Held, validated: Validated) -> list[Answer]:
     model = held.model
     probability, latent = model.predict(validated.matrix)
-    labels = np.where(model.decide(probability), Prediction.Label.DEFECT, Prediction.Label.OK)
+    calls = model.decide(probability).tolist()
     rounded = np.round(probability.astype(np.float64), DECIMALS).tolist()
     latents = np.round(latent.astype(np.float64), DECIMALS).tolist()
-    rows = zip(labels.tolist(), rounded, model.confidence.levels(probability), latents, strict=True)
+    confidences = model.confidence.levels(probability)
+    rows = zip(calls, rounded, confidences, latents, strict=True)
     return [
-        Answer(None, Verdict(label, value, confidence), numbers)
-        for label, value, confidence, numbers in rows
+        Answer(None, Verdict(_DEFECT if called else _OK, value, confidence), numbers)
+        for called, value, confidence, numbers in rows
     ]
 
 

@@ -12,7 +12,7 @@ import pytest
 from tests.live import LiveStack
 
 pytestmark = pytest.mark.integration
-#: Five seconds on a quiet machine (docs/performance.md); here a stuck check must show, not a slow one.
+#: Generous: what must show here is a stuck check, not a slow machine.
 WITHIN_S = 20.0
 WaitFor = Callable[..., object]
 

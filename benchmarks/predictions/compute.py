@@ -9,8 +9,10 @@ rows, the learners in turn. Prints n, median, p95, p99 and the quartile range.
 import argparse
 import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
@@ -23,7 +25,7 @@ from predictions.engine.validate import validate
 N_WARM_UP = 50
 
 
-def samples_ms(call: Callable[[], object], n: int) -> np.ndarray:
+def samples_ms(call: Callable[[], object], n: int) -> NDArray[np.float64]:
     """Return the duration of each of `n` calls in ms, after a warm-up that is not counted."""
     for _ in range(min(N_WARM_UP, n)):
         call()
@@ -37,7 +39,7 @@ def samples_ms(call: Callable[[], object], n: int) -> np.ndarray:
 
 def main() -> None:
     """Measure and print one table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--learners", default="gradient_boosting", help="comma-separated")
     parser.add_argument("--shots", type=int, default=3_000)
     parser.add_argument("--seed", type=int, default=7)
@@ -53,10 +55,10 @@ def main() -> None:
         row = dict(zip(model.signature.names, map(float, np.nan_to_num(matrix[0])), strict=True))
         many = [row] * 10_000
         cases: list[tuple[str, Callable[[], object], int]] = [
-            ("check 1 row", lambda r=row, m=model: validate([r], m.signature), 2_000),
-            ("check 10,000 rows", lambda r=many, m=model: validate(r, m.signature), 20),
-            (f"{learner}: 1 row", lambda s=served: s.predict(matrix[:1]), 2_000),
-            (f"{learner}: 100,000 rows", lambda s=served: s.predict(wide), 10),
+            ("check 1 row", partial(validate, [row], model.signature), 2_000),
+            ("check 10,000 rows", partial(validate, many, model.signature), 20),
+            (f"{learner}: 1 row", partial(served.predict, matrix[:1]), 2_000),
+            (f"{learner}: 100,000 rows", partial(served.predict, wide), 10),
         ]
         for name, call, n in cases:
             found = samples_ms(call, n)

@@ -238,3 +238,5 @@ MAX_FLAG_COUNT = 99
 LABEL = "defect"
 #: Columns that say which shot it is; kept with the table, never fed to a model.
 METADATA: tuple[str, ...] = ("id", "Made_At", "Line", "Mold", "Shift", "Source")
+#: What stands under Source where a shot was generated.
+SYNTHETIC = "synthetic"

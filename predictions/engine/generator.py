@@ -25,14 +25,19 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from portal.lib import seeds
-from predictions.engine.features import BY_NAME, CAVITIES, DEFECT_FLAGS, FEATURE_NAMES
+from predictions.engine.features import (
+    BY_NAME,
+    CAVITIES,
+    DEFECT_FLAGS,
+    FEATURE_NAMES,
+    SYNTHETIC,
+)
 from predictions.engine.plant import Lots, find_causes, make_lots, run_machine
 from predictions.engine.tables import ShotTable, read_table
 
 Floats = NDArray[np.float64]
 
 MAX_SHOTS = 1_000_000
-SOURCE = "synthetic"
 _START = datetime(2026, 1, 5, 7, 0, tzinfo=UTC)
 _SHIFT_HOURS = 8
 _SHIFTS = ("early", "late", "night")
@@ -180,7 +185,7 @@ def generate(
         "Made_At": [made_at[row].isoformat(timespec="seconds") for row in order],
         "Mold": [lots.mold[row] for row in order],
         "Shift": [_shift(made_at[row]) for row in order],
-        "Source": [SOURCE] * n_shots,
+        "Source": [SYNTHETIC] * n_shots,
     }
     return GeneratedShots({"id": ids, **columns, **metadata}, n_shots, seed)
 

@@ -7,7 +7,14 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from predictions.engine.features import BY_NAME, DEFECT_FLAGS, FEATURE_NAMES, LABEL, METADATA
+from predictions.engine.features import (
+    BY_NAME,
+    DEFECT_FLAGS,
+    FEATURE_NAMES,
+    LABEL,
+    METADATA,
+    SYNTHETIC,
+)
 
 
 @dataclass(frozen=True)
@@ -64,6 +71,11 @@ class ShotTable:
     def has_labels(self) -> bool:
         """Whether every shot is labelled."""
         return LABEL in self.data.column_names and self.data[LABEL].null_count == 0
+
+    @property
+    def is_synthetic(self) -> bool:
+        """Whether any shot says of itself that it was generated."""
+        return SYNTHETIC in (self.metadata("Source") or ())
 
     def matrix(self) -> NDArray[np.float32]:
         """Return the features, float32 [n, 30] in the family's order, NaN where missing."""

@@ -42,7 +42,6 @@ def import_dataset(
     actor: Actor,
     kind: str = Dataset.Kind.QUALITY,
     source_name: str = "",
-    is_synthetic: bool = False,
     allow_duplicate: bool = False,
 ) -> Dataset:
     """Import a file of shots.
@@ -59,8 +58,6 @@ def import_dataset(
         Of data; decides the columns.
     source_name
         Name of the file as the user knows it; by default that of the path.
-    is_synthetic
-        Whether the shots were generated.
     allow_duplicate
         Import the same content again, as a copy of the first.
 
@@ -96,7 +93,7 @@ def import_dataset(
             n_rows=read.table.n_rows,
             schema=read.table.schema(),
             profile=quality | {"source": read.table.source.to_dict()},
-            is_synthetic=is_synthetic,
+            is_synthetic=read.table.is_synthetic,
             copy_of=first,
             created_by_id=actor.user_id,
         )

@@ -44,7 +44,6 @@ def ensure_dataset(*, n_shots: int = N_SHOTS, seed: int = SEED) -> Dataset:
             source=path,
             name=_("Demonstration: %(count)d generated shots") % {"count": n_shots},
             actor=ACTOR,
-            is_synthetic=True,
         )
 
 

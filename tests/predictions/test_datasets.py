@@ -49,6 +49,11 @@ def test_an_imported_data_set_tells_its_content(csv: bytes) -> None:
     assert AuditEntry.objects.get(action="dataset.import").target == f"dataset {dataset.pk}"
 
 
+def test_generated_shots_are_marked_whoever_imports_them(csv: bytes) -> None:
+    assert imported(csv).is_synthetic
+    assert not imported(csv.replace(b",synthetic", b",press-4")).is_synthetic
+
+
 def test_what_is_loaded_is_what_was_imported(csv: bytes) -> None:
     dataset = imported(csv)
 

@@ -45,7 +45,7 @@ Key = Callable[..., dict[str, str]]
 def save(table: ShotTable, tmp_path: Any, name: str = "Shots") -> Dataset:
     path = tmp_path / f"{name}.parquet"
     tables.write_parquet(table, path)
-    return datasets.import_dataset(source=path, name=name, actor=ACTOR, is_synthetic=True)
+    return datasets.import_dataset(source=path, name=name, actor=ACTOR)
 
 
 @pytest.fixture

@@ -241,6 +241,7 @@ SPECTACULAR_SETTINGS = {
         "GateOutcome": "portal.registry.models.GateEvaluation.Outcome",
         "MoveKind": "portal.registry.models.AliasMove.Kind",
         "PromotionState": "portal.registry.models.PromotionRequest.State",
+        "QualityClass": "predictions.models.Prediction.Label",
         "RunState": "portal.runs.models.State",
         "SlotOutcome": "portal.runs.models.ScheduleSlot.Outcome",
         "VersionState": "portal.registry.models.ModelVersion.State",

@@ -118,3 +118,35 @@ class Prediction(models.Model):
 
     def __str__(self) -> str:
         return f"{self.predicted_class} {self.probability:.3f}"
+
+
+class Explanation(models.Model):
+    """Why a prediction came out as it did, as it was first told."""
+
+    prediction = models.OneToOneField(
+        Prediction,
+        models.CASCADE,
+        primary_key=True,
+        related_name="explanation",
+        verbose_name=_("prediction"),
+        db_constraint=False,  # the prediction may still be in the stream
+    )
+    method = models.CharField(_("method"), max_length=120)
+    base_value = models.FloatField(_("base value in log-odds"))
+    margin = models.FloatField(_("prediction in log-odds"))
+    probability = models.FloatField(_("probability"))
+    importance = models.JSONField(_("contributions in log-odds"))
+    created_at = models.DateTimeField(_("explained"), default=clock.now, editable=False)
+
+    class Meta:
+        verbose_name = _("explanation")
+        verbose_name_plural = _("explanations")
+        default_permissions = ("view",)
+
+    def __str__(self) -> str:
+        return str(self.prediction_id)
+
+    @property
+    def ranked(self) -> list[tuple[str, float]]:
+        """Features and what each added, in log-odds, the largest first."""
+        return sorted(self.importance.items(), key=lambda item: (-abs(item[1]), item[0]))

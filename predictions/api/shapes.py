@@ -13,6 +13,9 @@ from predictions.models import Prediction
 
 Serializer = serializers.Serializer[Any]
 
+#: What a signed-in person needs to see predictions and what belongs to them.
+VIEW = "predictions.view_prediction"
+
 RECORD = OpenApiParameter(
     "record",
     OpenApiTypes.BOOL,

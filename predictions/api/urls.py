@@ -1,6 +1,12 @@
 from django.urls import path
 
 from predictions.api.datasets import DatasetDetail, DatasetList
+from predictions.api.explanations import (
+    CounterfactualView,
+    ExplanationView,
+    SimilarView,
+    WaterfallView,
+)
 from predictions.api.history import PredictionDetail, PredictionList
 from predictions.api.quality import predict, predict_batch
 from predictions.api.training import TrainingList
@@ -13,4 +19,16 @@ urlpatterns = [
     path("predictions/quality/", predict, name="predict-quality"),
     path("predictions/quality/batch/", predict_batch, name="predict-quality-batch"),
     path("predictions/<uuid:pk>/", PredictionDetail.as_view(), name="prediction-detail"),
+    path("predictions/<uuid:pk>/explanation/", ExplanationView.as_view(), name="explanation"),
+    path(
+        "predictions/<uuid:pk>/explanation/waterfall.svg",
+        WaterfallView.as_view(),
+        name="explanation-waterfall",
+    ),
+    path("predictions/<uuid:pk>/similar/", SimilarView.as_view(), name="prediction-similar"),
+    path(
+        "predictions/<uuid:pk>/counterfactual/",
+        CounterfactualView.as_view(),
+        name="prediction-counterfactual",
+    ),
 ]

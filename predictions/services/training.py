@@ -8,7 +8,7 @@ import numpy as np
 from django.utils.translation import gettext as _
 from numpy.typing import NDArray
 
-from portal.core.errors import NotFound
+from portal.core.errors import Corrupt, NotFound
 from portal.lib.hashing import canonical_json
 from portal.registry import services as registry
 from portal.registry.models import ModelVersion, RegisteredModel
@@ -17,6 +17,8 @@ from portal.runs.models import Artifact
 from predictions.engine import bootstrap, evaluation, serving
 from predictions.engine import training as engine
 from predictions.engine.card import model_card
+from predictions.engine.explanation import history
+from predictions.engine.explanation.explainer import Explainer, NotAdditive, form_of
 from predictions.engine.parameters import TrainingParams
 from predictions.engine.problems import EngineError
 from predictions.engine.tables import ShotTable
@@ -24,6 +26,7 @@ from predictions.engine.training import TrainedModel
 from predictions.models import Dataset
 from predictions.services import datasets, holdout
 from predictions.services.engine_errors import invalid_input
+from predictions.services.explainers import EXPLAINER_FORM, HISTORY
 from predictions.services.models import quality_model
 from predictions.services.serving import SERVING_FORM
 
@@ -35,6 +38,7 @@ EVALUATION_ROWS = "evaluation.parquet"
 ONNX = "application/onnx"
 SKOPS = "application/vnd.skops"
 JSON = "application/json"
+NPZ = "application/x-npz"
 
 #: Rows on which the serving form must agree with the training form.
 PARITY_ROWS = 1_000
@@ -118,11 +122,15 @@ def _train(ctx: RunContext, table: ShotTable, params: TrainingParams) -> _Outcom
     except EngineError as exc:
         raise invalid_input(exc, _("Nothing was trained.")) from exc
     ctx.progress(TRAINING_SHARE, _("export"), _("Exporting the serving form."))
-    return _export(ctx, trained, learnt.matrix(), held_out)
+    return _export(ctx, trained, table, learnt.matrix(), held_out)
 
 
 def _export(
-    ctx: RunContext, trained: TrainedModel, matrix: NDArray[np.float32], held_out: ShotTable
+    ctx: RunContext,
+    trained: TrainedModel,
+    table: ShotTable,
+    matrix: NDArray[np.float32],
+    held_out: ShotTable,
 ) -> _Outcome:
     from predictions.engine import export  # noqa: PLC0415 - onnx stays out of the web process
 
@@ -135,6 +143,8 @@ def _export(
         TRAINING_FORM: (trained.to_bytes(), SKOPS),
         BASELINE: (canonical_json(trained.baseline.to_dict()), JSON),
         REPORT: (canonical_json(report), JSON),
+        EXPLAINER_FORM: (_explainer(exported.data, trained, matrix), NPZ),
+        HISTORY: (_history(table), NPZ),
     }
     return _Outcome(
         trained=trained,
@@ -147,6 +157,26 @@ def _export(
         n_evaluation_rows=held_out.n_rows,
         parity={"max_abs_error": exported.max_abs_error, "rows": exported.n_rows_checked},
     )
+
+
+def _explainer(data: bytes, trained: TrainedModel, matrix: NDArray[np.float32]) -> bytes:
+    """Return what explaining the version needs, proved against the very file that will serve."""
+    form = form_of(trained, matrix)
+    try:
+        Explainer(form).check(lambda rows: serving.load(data).predict(rows)[0])
+    except NotAdditive as exc:
+        raise Corrupt(
+            _("The version cannot be explained: %(reason)s.") % {"reason": exc},
+            code="unexplainable",
+        ) from exc
+    return form.to_bytes()
+
+
+def _history(table: ShotTable) -> bytes:
+    """Return the labelled shots that others can be likened to, those held out included."""
+    labels = table.labels()
+    assert labels is not None  # noqa: S101 - a training was possible
+    return history.latest(table.matrix(), labels).to_bytes()
 
 
 def _judge_held_out(data: bytes, trained: TrainedModel, held_out: ShotTable) -> dict[str, Any]:

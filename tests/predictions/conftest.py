@@ -14,12 +14,14 @@ from portal.registry import services as registry
 from portal.registry.models import ModelVersion, RegisteredModel
 from portal.runs import artifacts
 from predictions.engine import export
+from predictions.engine.explanation import history
+from predictions.engine.explanation.explainer import form_of
 from predictions.engine.features import FEATURE_NAMES
 from predictions.engine.generator import generate
 from predictions.engine.parameters import TrainingParams
 from predictions.engine.tables import ShotTable
 from predictions.engine.training import TrainedModel, train
-from predictions.services import datasets, serving
+from predictions.services import datasets, explainers, serving
 from predictions.services.models import quality_model
 
 #: Quick enough for every test that needs a model, good enough to be better than chance.
@@ -40,6 +42,8 @@ class SmallModel:
     trained: TrainedModel
     data: bytes
     unseen: ShotTable
+    explainer: bytes
+    history: bytes
 
 
 @pytest.fixture(autouse=True)
@@ -62,23 +66,40 @@ def version_row(db: None) -> int:
 @pytest.fixture(scope="session")
 def small_model() -> SmallModel:
     """Give one small model for the whole test run."""
-    trained = train(generate(900, 3).table(), TrainingParams.from_dict(SMALL), seed=3)
+    table = generate(900, 3).table()
+    trained = train(table, TrainingParams.from_dict(SMALL), seed=3)
     unseen = generate(400, 4).table()
-    return SmallModel(trained, export.export(trained, unseen.matrix()).data, unseen)
+    labels = table.labels()
+    assert labels is not None
+    return SmallModel(
+        trained,
+        export.export(trained, unseen.matrix()).data,
+        unseen,
+        form_of(trained, table.matrix()).to_bytes(),
+        history.latest(table.matrix(), labels).to_bytes(),
+    )
 
 
 @pytest.fixture
 def make_version(db: None, small_model: SmallModel) -> Callable[..., ModelVersion]:
-    """Give ``make_version(data=None)``: registers the small model, or other bytes, as a version."""
+    """Give ``make_version(data=None)``: registers the small model, or other bytes, as a version.
 
-    def make(data: bytes | None = None) -> ModelVersion:
+    `explainer` replaces its own; empty, it carries the serving form alone, as the first ones did.
+    """
+
+    def make(data: bytes | None = None, *, explainer: bytes | None = None) -> ModelVersion:
         model = quality_model()
         rows = datasets.save_parquet(small_model.unseen)
         trained = small_model.trained
+        files = {serving.SERVING_FORM: artifacts.save(data or small_model.data, "test/onnx")}
+        explainer = small_model.explainer if explainer is None else explainer
+        if explainer:
+            files[explainers.EXPLAINER_FORM] = artifacts.save(explainer, "test/npz")
+            files[explainers.HISTORY] = artifacts.save(small_model.history, "test/npz")
         return registry.register_version(
             model=model,
             run=None,
-            artifacts={serving.SERVING_FORM: artifacts.save(data or small_model.data, "test/onnx")},
+            artifacts=files,
             evaluation_set=registry.freeze_evaluation_set(
                 model=model, artifact=rows, n_rows=400, dataset_fingerprint="1" * 64
             ),

@@ -28,7 +28,8 @@ from predictions.engine.quality_model import from_bytes
 from predictions.engine.tables import ShotTable
 from predictions.management import following
 from predictions.models import Dataset
-from predictions.services import datasets, demo, holdout
+from predictions.services import datasets, demo, explainers, holdout
+from predictions.services.explainers import EXPLAINER_FORM, HISTORY
 from predictions.services.models import MODEL_NAME
 from predictions.services.serving import SERVING_FORM
 from tests.predictions.conftest import SMALL
@@ -177,6 +178,8 @@ def test_a_training_leaves_one_version_with_all_its_evidence(
         "training.skops",
         "baseline.json",
         "report.json",
+        EXPLAINER_FORM,
+        HISTORY,
     }
     assert version.is_synthetic
     assert version.lineage["dataset"]["fingerprint"] == dataset.fingerprint
@@ -194,6 +197,10 @@ def test_a_training_leaves_one_version_with_all_its_evidence(
     serving_form = serving.load(registry.read_artifact(version, SERVING_FORM))
     rows = held.matrix()[:50]
     assert kept.predict(rows) == pytest.approx(serving_form.predict(rows)[0], abs=1e-5)
+    ready = explainers.ready(version)
+    explained = [ready.explainer.explain(row).probability for row in rows]
+    assert explained == pytest.approx(serving_form.predict(rows)[0].tolist(), abs=1e-5)
+    assert len(explainers.past_shots(version).shots.labels) <= dataset.n_rows
 
     second = finished(dispatch.train(dataset=dataset, actor=ACTOR, params=SMALL, seed=5))
     again = ModelVersion.objects.get(run=second)

@@ -82,6 +82,12 @@ class ShotHistory:
             Neighbour(int(inside[i]), float(np.sqrt(max(exact[i], 0.0) / width))) for i in order
         ]
 
+    def distances(self, row: NDArray[np.float32], rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the distance of one shot to others that are not in the history, float32 [n]."""
+        differences = self._scaled(rows) - self._scaled(row[None])
+        distances: NDArray[np.float32] = np.sqrt((differences**2).mean(axis=1))
+        return distances
+
     def _scaled(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         scaled = np.clip((rows - self._centre) / self._scale, -CLIP, CLIP)
         complete: NDArray[np.float32] = np.nan_to_num(scaled).astype(np.float32)

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from html import escape
 from math import exp
 
-WIDTH = 720
+WIDTH = 760
 ROW_HEIGHT = 26
 TOP = 34
 BOTTOM = 40
-LABEL_WIDTH = 250
+LABEL_WIDTH = 290
 VALUE_WIDTH = 70
 UP = "var(--waterfall-up, #c2410c)"
 DOWN = "var(--waterfall-down, #1d4ed8)"
@@ -114,10 +114,12 @@ def _bar(step: Step, start: float, end: float, top: float) -> str:
     colour = UP if step.value >= 0 else DOWN
     middle = top + ROW_HEIGHT * 0.65
     return (
-        _text(LABEL_WIDTH - 10, middle, step.label, "end", INK)
+        f"<g><title>{escape(step.label)}: {step.value:+.4f}</title>"
+        + _text(LABEL_WIDTH - 10, middle, step.label, "end", INK)
         + f'<rect x="{left:.1f}" y="{top + 4:.1f}" width="{width:.1f}" height="{ROW_HEIGHT - 8}"'
         f' rx="2" fill="{colour}"/>'
         + _text(left + width + 6, middle, f"{step.value:+.2f}", "start", colour)
+        + "</g>"
     )
 
 

@@ -53,3 +53,11 @@ def test_an_empty_history_is_refused() -> None:
 def test_asking_for_no_neighbour_is_refused() -> None:
     with pytest.raises(ValueError, match="k = 0"):
         ShotHistory(np.zeros((2, 3), dtype=np.float32)).nearest(np.zeros(3, dtype=np.float32), k=0)
+
+
+def test_distances_to_others_are_those_of_the_search() -> None:
+    rows = np.random.default_rng(2).normal(size=(50, 6)).astype(np.float32)
+    history = ShotHistory(rows)
+    found = history.nearest(rows[0], k=50)
+    others = history.distances(rows[0], rows[[near.position for near in found]])
+    assert others.tolist() == pytest.approx([near.distance for near in found], abs=1e-5)

@@ -19,6 +19,7 @@ from portal.core.actors import Actor
 from portal.core.errors import PortalError
 from portal.core.grants import grants_of
 from portal.core.models import User
+from portal.core.request_context import current_request_id
 
 if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin, TabularInline
@@ -48,7 +49,7 @@ Text = str | Promise
 def actor_of(request: HttpRequest) -> Actor:
     """Return the signed-in person as services and the audit log see them."""
     user = cast("User", request.user)
-    return Actor.of_user(user, via="person", request_id=getattr(request, "request_id", ""))
+    return Actor.of_user(user, via="person", request_id=current_request_id())
 
 
 def require(request: HttpRequest, permission: str) -> None:

@@ -2,8 +2,9 @@
 
 from typing import TYPE_CHECKING, Any, cast
 
+from django import forms
 from django.contrib import admin
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 from django.utils.text import capfirst
@@ -12,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from portal.core import audit, formats, roles
-from portal.core.admin.base import ModelAdmin, actor_of
+from portal.core.admin.base import ModelAdmin, actor_of, grants_of
 from portal.core.models import User
 
 if TYPE_CHECKING:
@@ -48,6 +49,44 @@ def permission_label(permission: Any) -> str:
     return f"{capfirst(name)}: {ACTIONS.get(action) or _g(permission.name)}"
 
 
+def is_superuser(request: HttpRequest) -> bool:
+    """Whether the person at the page is a superuser."""
+    return bool(getattr(request.user, "is_superuser", False))
+
+
+class GiverForm(forms.ModelForm):  # type: ignore[type-arg]  # mixed into forms of two models
+    """Lets nobody hand out what they do not hold, as by a role that holds more than they do."""
+
+    may_give: frozenset[str] | None = None  # None: everything
+
+    def clean_groups(self) -> QuerySet[Group]:
+        groups: QuerySet[Group] = self.cleaned_data["groups"]
+        self._refuse_more(Permission.objects.filter(group__in=self._added("groups", groups)))
+        return groups
+
+    def clean_permissions(self) -> QuerySet[Permission]:
+        permissions: QuerySet[Permission] = self.cleaned_data["permissions"]
+        self._refuse_more(self._added("permissions", permissions))
+        return permissions
+
+    def _added(self, name: str, chosen: QuerySet[Any]) -> QuerySet[Any]:
+        if self.instance.pk is None:
+            return chosen
+        return chosen.exclude(pk__in=getattr(self.instance, name).all())
+
+    def _refuse_more(self, given: QuerySet[Permission]) -> None:
+        if self.may_give is None:
+            return
+        for permission in given.select_related("content_type"):
+            name = f"{permission.content_type.app_label}.{permission.codename}"
+            if name not in self.may_give:
+                raise forms.ValidationError(
+                    _("You do not hold “%(permission)s” yourself; a superuser can grant it."),
+                    code="not_held",
+                    params={"permission": permission_label(permission)},
+                )
+
+
 class AuditedMixin:
     """Writes every change of people and roles into the audit log as well."""
 
@@ -58,16 +97,16 @@ class AuditedMixin:
         """Return what the row says afterwards."""
         raise NotImplementedError
 
-    def _audit(self, request: HttpRequest, verb: str, obj: Any) -> None:
+    def _audit(self, request: HttpRequest, verb: str, obj: Any, **more: Any) -> None:
         action = f"{self.opts.model_name}.{verb}"
-        audit.record(actor_of(request), action, obj, detail=self.audit_detail(obj))
+        audit.record(actor_of(request), action, obj, detail=self.audit_detail(obj) | more)
 
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
         self._audit(request, "add", obj)
         return cast("ModelAdmin[Any]", super()).log_addition(request, obj, message)
 
     def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
-        self._audit(request, "change", obj)
+        self._audit(request, "change", obj, changed=_changed_fields(message))
         return cast("ModelAdmin[Any]", super()).log_change(request, obj, message)
 
     def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
@@ -75,12 +114,24 @@ class AuditedMixin:
             self._audit(request, "delete", obj)
         return cast("ModelAdmin[Any]", super()).log_deletions(request, queryset)
 
+    def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """Return the form, bound by what the person at the page holds."""
+        form = cast("ModelAdmin[Any]", super()).get_form(request, *args, **kwargs)
+        may_give = None if is_superuser(request) else grants_of(request)
+        return type(form.__name__, (GiverForm, form), {"may_give": may_give})
+
     def formfield_for_manytomany(self, db_field: Any, request: Any = None, **kwargs: Any) -> Any:
         admin_ = cast("ModelAdmin[Any]", super())
         field: Any = admin_.formfield_for_manytomany(db_field, request, **kwargs)
         if field is not None and db_field.name in {"permissions", "user_permissions"}:
             field.label_from_instance = permission_label
         return field
+
+
+def _changed_fields(message: Any) -> list[str]:
+    """Return the names of the fields in what Django's admin says about a change."""
+    parts = message if isinstance(message, list) else []
+    return [str(name) for part in parts for name in part.get("changed", {}).get("fields", [])]
 
 
 @admin.register(User)
@@ -139,10 +190,19 @@ class UserAdmin(AuditedMixin, BaseUserAdmin[User]):
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
         """Only a superuser hands out what no role grants."""
         fields = super().get_readonly_fields(request, obj)
-        own = () if getattr(request.user, "is_superuser", False) else self.exceptions
-        return (*fields, *own)
+        return (*fields, *(() if is_superuser(request) else self.exceptions))
 
     exceptions = ("is_superuser", "user_permissions")
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        """Keep a superuser's password and roles from those who could become one by them."""
+        return super().has_change_permission(request, obj) and self._is_within_reach(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return super().has_delete_permission(request, obj) and self._is_within_reach(request, obj)
+
+    def _is_within_reach(self, request: HttpRequest, obj: User | None) -> bool:
+        return obj is None or not obj.is_superuser or is_superuser(request)
 
 
 admin.site.unregister(Group)

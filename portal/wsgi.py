@@ -8,7 +8,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
 ordinary = get_wsgi_application()
 
-from portal.core.api import lane  # noqa: E402 - models can be imported only now
+from portal import urls  # noqa: E402, F401 - models can be imported only now; views load before requests
+from portal.core.api import lane  # noqa: E402 - as above
 from predictions.services import serving  # noqa: E402 - as above
 
 serving.quality.start()

@@ -1,8 +1,9 @@
 """The admin site: its name, its sidebar and its dashboard."""
 
+from http import HTTPStatus
 from typing import Any
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.templatetags.static import static
 from django.urls import reverse
@@ -12,6 +13,7 @@ from unfold.sites import UnfoldAdminSite
 
 from portal.console import selectors
 from portal.core.grants import grants_of
+from portal.core.sign_in import SignInForm
 
 Entry = dict[str, Any]
 
@@ -20,6 +22,17 @@ class PortalAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold ships no
     site_title = "Millwright"
     site_header = "Millwright"
     index_title = gettext_lazy("Dashboard")
+    login_form = SignInForm
+
+    def login(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Ask who it is; whoever failed too often is told so with 429."""
+        answer: HttpResponse = super().login(request, extra_context)
+        form = (getattr(answer, "context_data", None) or {}).get("form")
+        if isinstance(form, SignInForm) and form.is_throttled:
+            answer.status_code = HTTPStatus.TOO_MANY_REQUESTS
+        return answer
 
     def index(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

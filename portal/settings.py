@@ -204,6 +204,7 @@ STRICT_RECORDING = env.flag("MILLWRIGHT_STRICT_RECORDING", default=False)
 # --- API -----------------------------------------------------------------------------------------
 REQUESTS_PER_MINUTE = env.integer("MILLWRIGHT_REQUESTS_PER_MINUTE", 120_000, low=0)
 ANONYMOUS_REQUESTS_PER_MINUTE = env.integer("MILLWRIGHT_ANONYMOUS_REQUESTS_PER_MINUTE", 600, low=0)
+SIGN_IN_FAILURES_PER_MINUTE = env.integer("MILLWRIGHT_SIGN_IN_FAILURES_PER_MINUTE", 10, low=0)
 N_PROXIES = env.integer("MILLWRIGHT_PROXIES", 0, low=0)
 CSRF_FAILURE_VIEW = "portal.core.api.middleware.csrf_failure"
 REST_FRAMEWORK = {

@@ -9,8 +9,10 @@ import logging
 import threading
 import time
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import redis
+from django.conf import settings
 
 from portal.core.store import redis_client
 from portal.lib import clock
@@ -20,6 +22,21 @@ logger = logging.getLogger(__name__)
 WINDOW_S = 60
 LOTS = 100
 PAUSE_WITHOUT_REDIS_S = 5.0
+
+
+class Asks(Protocol):
+    """Any request that says in META where it came from."""
+
+    META: dict[str, Any]
+
+
+def address_of(request: Asks) -> str:
+    """Return the caller's address: the last one that our own proxies have seen themselves."""
+    chain = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
+    n_proxies: int = settings.N_PROXIES
+    if n_proxies and len(chain) >= n_proxies and chain[-n_proxies].strip():
+        return str(chain[-n_proxies].strip())
+    return str(request.META.get("REMOTE_ADDR") or "unknown")
 
 
 @dataclass
@@ -56,6 +73,18 @@ class Limiter:
                     return _rest(moment)
         return self._draw(caller, window, moment)
 
+    def wait_if_spent(self, caller: str) -> int:
+        """Return when to come back if the limit is spent, else 0; this counts nothing."""
+        if self.per_minute == 0:
+            return 0
+        moment = clock.now().timestamp()
+        try:
+            counted = redis_client().get(self._key(caller, int(moment // WINDOW_S)))
+        except redis.RedisError:
+            logger.warning("Redis does not answer: requests are not limited (%s)", self.name)
+            return 0
+        return _rest(moment) if int(counted or 0) >= self.per_minute else 0
+
     def _draw(self, caller: str, window: int, moment: float) -> int:
         if time.monotonic() < self._blind_until:
             return 0
@@ -73,11 +102,14 @@ class Limiter:
         return _rest(moment) if granted <= 0 else 0
 
     def _count(self, caller: str, window: int) -> int:
-        key = f"millwright:limit:{self.name}:{caller}:{window}"
+        key = self._key(caller, window)
         with redis_client().pipeline(transaction=False) as pipe:
             pipe.incrby(key, self._lot_size)
             pipe.expire(key, 2 * WINDOW_S)
             return int(pipe.execute()[0])
+
+    def _key(self, caller: str, window: int) -> str:
+        return f"millwright:limit:{self.name}:{caller}:{window}"
 
 
 def _rest(moment: float) -> int:

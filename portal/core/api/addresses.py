@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from rest_framework.exceptions import Throttled
 from rest_framework.request import Request
 
-from portal.core.limits import Limiter
+from portal.core.limits import Limiter, address_of
 
 
 @cache
@@ -16,18 +16,9 @@ def address_limiter() -> Limiter:
     return Limiter("address", settings.ANONYMOUS_REQUESTS_PER_MINUTE)
 
 
-def client_address(request: HttpRequest | Request) -> str:
-    """Return the caller's address: the last one that our own proxies have seen themselves."""
-    chain = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
-    n_proxies: int = settings.N_PROXIES
-    if n_proxies and len(chain) >= n_proxies and chain[-n_proxies].strip():
-        return str(chain[-n_proxies].strip())
-    return str(request.META.get("REMOTE_ADDR") or "unknown")
-
-
 def seconds_to_wait(request: HttpRequest | Request) -> int:
     """Count a request against its address; return 0 when it is within the limit."""
-    return address_limiter().seconds_to_wait(client_address(request))
+    return address_limiter().seconds_to_wait(address_of(request))
 
 
 def count_stranger(request: HttpRequest | Request) -> None:

@@ -15,7 +15,7 @@ from django_celery_beat.models import IntervalSchedule, PeriodicTask
 from django_celery_beat.schedulers import DatabaseScheduler
 
 from portal.runs import messages, provenance
-from portal.runs.services import heartbeats, schedules
+from portal.runs.services import heartbeats, schedules, settling
 from portal.runs.tasks.execution import SWEEP
 
 LOCK = 0x42454154  # "BEAT", the advisory lock of the beat that works
@@ -111,7 +111,7 @@ class Scheduler(DatabaseScheduler):  # type: ignore[misc]  # untyped library
                 return TURN_S
             if not self._leads:
                 self._take_over()
-            schedules.settle_due()
+            settling.settle_due()
             self._show_life(BEAT, BEAT)
             return min(float(super().tick(*args, **kwargs)), TURN_S)
         except (DatabaseError, InterfaceError) as exc:

@@ -268,6 +268,8 @@ def test_a_schedule_is_listed_and_changed(key: CallerOf, schedule: Schedule) -> 
         {"crontab": "* * * * *", "zone": "Mars/Base"},
         {"crontab": "* * * * *", "interval_s": 5},
         {"interval_s": 0},
+        {"interval_s": 10**18},
+        {"zone": "Asia"},
         {"missed_policy": "never"},
         {"enabled": False},
     ],

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
-from django_celery_beat.models import PeriodicTask, PeriodicTasks
+from django_celery_beat.models import IntervalSchedule, PeriodicTask, PeriodicTasks
 
 from portal.core.actors import Actor
 from portal.core.errors import InvalidInput, NotFound
@@ -14,7 +14,7 @@ from portal.core.models import Alert
 from portal.lib import clock
 from portal.runs import leases, services
 from portal.runs.models import Run, Schedule, ScheduleSlot, State
-from portal.runs.services import schedules
+from portal.runs.services import schedules, settling, timings
 
 pytestmark = pytest.mark.django_db
 
@@ -56,9 +56,9 @@ def slots(schedule: Schedule) -> list[tuple[str, str]]:
 
 def test_a_due_time_starts_one_run(time: Clock) -> None:
     schedule = hourly(parameters={"steps": 3})
-    assert schedules.settle_due() == 0
+    assert settling.settle_due() == 0
     time.forward(hours=1, seconds=1)
-    assert [schedules.settle_due(), schedules.settle_due()] == [1, 0]
+    assert [settling.settle_due(), settling.settle_due()] == [1, 0]
     run = Run.objects.get()
     assert (run.kind, run.parameters, run.started_via) == (KIND, {"steps": 3}, "schedule")
     assert run.started_via_detail == "hourly"
@@ -70,14 +70,14 @@ def test_an_interval_keeps_its_pace_however_late_the_beat_looks(time: Clock) -> 
     schedule = hourly(crontab="", zone="", interval=timedelta(minutes=10), overlap_policy="queue")
     for _ in range(3):
         time.forward(minutes=10, seconds=7)
-        schedules.settle_due()
+        settling.settle_due()
     assert [due for due, _ in slots(schedule)] == ["12:10", "12:20", "12:30"]
 
 
 def test_times_missed_are_skipped(time: Clock) -> None:
     schedule = hourly()
     time.forward(hours=3, minutes=30)
-    schedules.settle_due()
+    settling.settle_due()
     assert slots(schedule) == [("13:00", "missed"), ("14:00", "missed"), ("15:00", "missed")]
     assert not Run.objects.exists()
 
@@ -85,8 +85,8 @@ def test_times_missed_are_skipped(time: Clock) -> None:
 def test_times_missed_are_made_up_for_once(time: Clock) -> None:
     schedule = hourly(missed_policy="once")
     time.forward(hours=3, minutes=30)
-    schedules.settle_due()
-    schedules.settle_due()
+    settling.settle_due()
+    settling.settle_due()
     assert slots(schedule) == [("13:00", "missed"), ("14:00", "missed"), ("15:00", "started")]
     assert Run.objects.count() == 1
 
@@ -94,22 +94,22 @@ def test_times_missed_are_made_up_for_once(time: Clock) -> None:
 def test_a_time_within_the_grace_is_on_time(time: Clock) -> None:
     schedule = hourly(grace_s=600)
     time.forward(hours=2, minutes=5)
-    schedules.settle_due()
+    settling.settle_due()
     assert slots(schedule) == [("13:00", "missed"), ("14:00", "started")]
 
 
 def test_a_long_absence_leaves_a_bounded_number_of_slots(time: Clock) -> None:
     schedule = hourly(crontab="* * * * *", missed_policy="once")
     time.forward(days=30)
-    schedules.settle_due()
-    assert len(slots(schedule)) == schedules.MOST_SLOTS
+    settling.settle_due()
+    assert len(slots(schedule)) == settling.MOST_SLOTS
 
 
 def test_a_busy_schedule_skips(time: Clock) -> None:
     schedule = hourly()
     for _ in range(2):
         time.forward(hours=1)
-        schedules.settle_due()
+        settling.settle_due()
     assert slots(schedule) == [("13:00", "started"), ("14:00", "skipped_overlap")]
     assert Run.objects.count() == 1
 
@@ -118,7 +118,7 @@ def test_a_busy_schedule_queues_behind_itself(time: Clock) -> None:
     hourly(overlap_policy="queue")
     for _ in range(2):
         time.forward(hours=1)
-        schedules.settle_due()
+        settling.settle_due()
     first, second = Run.objects.order_by("created_at")
     running = leases.claim(first.pk, worker="tests:1")
     assert running is not None
@@ -133,7 +133,7 @@ def test_many_beats_start_one_run(time: Clock) -> None:
     moment = time.forward(hours=1)
 
     def settle() -> None:
-        schedules.settle(schedule.pk, moment)
+        settling.settle(schedule.pk, moment)
         connection.close()
 
     beats = [threading.Thread(target=settle) for _ in range(6)]
@@ -147,9 +147,9 @@ def test_many_beats_start_one_run(time: Clock) -> None:
 def test_a_beat_with_an_old_picture_starts_no_second_run(time: Clock) -> None:
     schedule = hourly(overlap_policy="queue")
     time.forward(hours=1)
-    schedules.settle_due()
+    settling.settle_due()
     Schedule.objects.update(checked_until=NOON, next_due_at=NOON)
-    schedules.settle_due()
+    settling.settle_due()
     assert slots(schedule) == [("13:00", "started")]
     assert Run.objects.count() == 1
 
@@ -158,12 +158,12 @@ def test_a_schedule_that_was_off_owes_nothing(time: Clock) -> None:
     schedule = hourly(missed_policy="once")
     PeriodicTask.objects.update(enabled=False)
     time.forward(hours=2)
-    assert schedules.settle_due() == 0
+    assert settling.settle_due() == 0
     PeriodicTask.objects.update(enabled=True)
     time.forward(minutes=10)
-    assert schedules.settle_due() == 0
+    assert settling.settle_due() == 0
     time.forward(minutes=50)
-    schedules.settle_due()
+    settling.settle_due()
     assert slots(schedule) == [("15:00", "started")]
 
 
@@ -172,7 +172,7 @@ def test_a_definition_changed_by_hand_owes_nothing(time: Clock) -> None:
     time.forward(hours=3)
     other = hourly(name="other", crontab="0 13 * * *").periodic_task.crontab
     PeriodicTask.objects.filter(name="hourly").update(crontab=other)
-    schedules.settle_due()
+    settling.settle_due()
     assert slots(schedule) == []
     schedule.refresh_from_db()
     assert schedule.next_due_at == datetime(2026, 5, 2, 13, tzinfo=UTC)
@@ -185,7 +185,7 @@ def test_start_and_end_of_a_beat_entry_hold(time: Clock) -> None:
     )
     for _ in range(5):
         time.forward(hours=1)
-        schedules.settle_due()
+        settling.settle_due()
     assert slots(schedule) == [("14:00", "started")]
 
 
@@ -193,7 +193,7 @@ def test_an_entry_for_once_switches_itself_off(time: Clock) -> None:
     hourly()
     PeriodicTask.objects.update(one_off=True)
     time.forward(hours=1)
-    schedules.settle_due()
+    settling.settle_due()
     entry = PeriodicTask.objects.get()
     assert (entry.enabled, entry.total_run_count) == (False, 1)
 
@@ -202,7 +202,7 @@ def test_a_kind_that_is_gone_is_missed_and_alerts(time: Clock) -> None:
     schedule = hourly()
     Schedule.objects.update(kind="portal.gone")
     time.forward(hours=1)
-    schedules.settle_due()
+    settling.settle_due()
     assert slots(schedule) == [("13:00", "missed")]
     assert Alert.objects.open().get().key == "schedule-broken:hourly"
 
@@ -218,7 +218,7 @@ def test_seeding_brings_new_values_where_nobody_changed_them() -> None:
     hourly()
     schedule = hourly(crontab="30 * * * *", grace_s=60, parameters={"steps": 1})
     schedule.refresh_from_db()
-    assert schedules.timing_of(schedule.periodic_task) == "cron 30 * * * * UTC"
+    assert timings.text_of(schedule.periodic_task) == "cron 30 * * * * UTC"
     assert (schedule.grace_s, schedule.parameters) == (60, {"steps": 1})
 
 
@@ -229,7 +229,7 @@ def test_seeding_never_overwrites_an_operator(person_actor: Actor) -> None:
     hourly(crontab="30 * * * *", grace_s=60, overlap_policy="queue")
     schedule = schedules.find(schedule.pk)
     assert schedule.periodic_task.enabled is False
-    assert schedules.timing_of(schedule.periodic_task) == "every 90"
+    assert timings.text_of(schedule.periodic_task) == "every 90"
     assert (schedule.grace_s, schedule.overlap_policy) == (5, "queue")
 
 
@@ -249,9 +249,13 @@ def person_actor() -> Actor:
     [
         {"crontab": ""},
         {"interval": timedelta(minutes=1)},
-        {"crontab": "", "interval": timedelta(seconds=0.5)},
+        {"crontab": "", "interval": timedelta(seconds=0.5), "zone": ""},
         {"crontab": "0 0 31 2 *"},
+        {"crontab": "\N{ARABIC-INDIC DIGIT THREE} * * * *"},
+        {"crontab": "", "interval": timedelta(days=5_000), "zone": ""},
+        {"crontab": "1," * 140 + "1 * * * *"},
         {"zone": "Mars/Base"},
+        {"zone": "Europe"},
     ],
 )
 def test_a_senseless_schedule_is_refused(words: dict[str, Any]) -> None:
@@ -281,8 +285,61 @@ def test_one_broken_schedule_does_not_hold_up_the_others(time: Clock) -> None:
     type(broken.periodic_task.crontab).objects.create(minute="99", timezone="UTC")
     bad = type(broken.periodic_task.crontab).objects.get(minute="99")
     PeriodicTask.objects.filter(name="broken").update(crontab=bad)
-    schedules.settle_due()
+    settling.settle_due()
     assert slots(sound) == [("13:00", "started")]
+
+
+def test_an_interval_beyond_all_times_does_not_hold_up_the_others(time: Clock) -> None:
+    endless, sound = hourly(name="endless"), hourly()
+    time.forward(hours=1)
+    beyond = IntervalSchedule.objects.create(every=2**31 - 1, period=IntervalSchedule.DAYS)
+    PeriodicTask.objects.filter(pk=endless.periodic_task_id).update(crontab=None, interval=beyond)
+    settling.settle_due()
+    assert slots(sound) == [("13:00", "started")]
+
+
+def test_a_refusal_names_no_folder_of_the_machine() -> None:
+    with pytest.raises(InvalidInput) as refused:
+        hourly(zone="Europe")
+    assert "/" not in str(refused.value).replace("*/", "")
+
+
+def test_a_new_crontab_keeps_the_time_zone(person_actor: Actor) -> None:
+    schedule = hourly(zone="Europe/Berlin")
+    for change, timing in [
+        (schedules.Change(crontab="5 * * * *"), "cron 5 * * * * Europe/Berlin"),
+        (schedules.Change(zone="UTC"), "cron 5 * * * * UTC"),
+    ]:
+        schedules.change(schedule_id=schedule.pk, actor=person_actor, change=change)
+        schedule = schedules.find(schedule.pk)
+        assert timings.text_of(schedule.periodic_task) == timing
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"parameters": [1]},
+        {"parameters": {"share": float("nan")}},
+        {"grace_s": 2**31},
+        {"interval_s": 10**18},
+        {"interval_s": 60, "zone": "UTC"},
+    ],
+)
+def test_a_change_that_no_schedule_can_have_is_refused(
+    person_actor: Actor, values: dict[str, Any]
+) -> None:
+    schedule = hourly()
+    with pytest.raises(InvalidInput):
+        schedules.change(
+            schedule_id=schedule.pk, actor=person_actor, change=schedules.Change(**values)
+        )
+
+
+def test_an_interval_has_no_zone_to_change(person_actor: Actor) -> None:
+    schedule = hourly(crontab="", interval=timedelta(minutes=1), zone="")
+    change = schedules.Change(zone="UTC")
+    with pytest.raises(InvalidInput, match="Only a crontab"):
+        schedules.change(schedule_id=schedule.pk, actor=person_actor, change=change)
 
 
 def test_slots_are_unique() -> None:

@@ -36,7 +36,7 @@ from portal.core.admin.base import (
 from portal.core.errors import PortalError
 from portal.runs import kinds
 from portal.runs.models import Schedule
-from portal.runs.services import schedules
+from portal.runs.services import schedules, timings
 
 N_SLOTS = 50
 PERMISSION = schedules.PERMISSION
@@ -55,6 +55,7 @@ class ScheduleForm(forms.Form):
         label=_("Interval in seconds"),
         required=False,
         min_value=1,
+        max_value=timings.MOST_INTERVAL_S,
         help_text=_("Instead of a crontab."),
         widget=UnfoldAdminIntegerFieldWidget,
     )
@@ -67,7 +68,10 @@ class ScheduleForm(forms.Form):
         label=_("Overlap"), choices=Schedule.OverlapPolicy.choices, widget=UnfoldAdminSelectWidget
     )
     grace_s = forms.IntegerField(
-        label=_("Late after seconds"), min_value=0, widget=UnfoldAdminIntegerFieldWidget
+        label=_("Late after seconds"),
+        min_value=0,
+        max_value=schedules.MOST_GRACE_S,
+        widget=UnfoldAdminIntegerFieldWidget,
     )
     parameters = forms.JSONField(
         label=_("Parameters"), required=False, widget=UnfoldAdminTextareaWidget(attrs={"rows": 4})
@@ -81,7 +85,7 @@ class ScheduleForm(forms.Form):
 
 
 def _initial(schedule: Schedule) -> dict[str, Any]:
-    kind, *words = schedules.timing_of(schedule.periodic_task).split()
+    kind, *words = timings.text_of(schedule.periodic_task).split()
     return {
         "crontab": " ".join(words[:5]) if kind == "cron" else "",
         "interval_s": int(float(words[0])) if kind == "every" else None,
@@ -90,11 +94,6 @@ def _initial(schedule: Schedule) -> dict[str, Any]:
         "grace_s": schedule.grace_s,
         "parameters": schedule.parameters,
     }
-
-
-def _zone(schedule: Schedule) -> str:
-    crontab = schedule.periodic_task.crontab
-    return str(crontab.timezone) if crontab else ""
 
 
 @admin.register(Schedule)
@@ -181,7 +180,7 @@ class ScheduleAdmin(EvidenceAdmin[Schedule]):
                 schedules.change(
                     schedule_id=schedule.pk,
                     actor=actor_of(request),
-                    change=_change(form.cleaned_data, initial, _zone(schedule)),
+                    change=_change(form.cleaned_data, initial),
                 )
             except PortalError as error:
                 tell(request, error)
@@ -196,19 +195,18 @@ class ScheduleAdmin(EvidenceAdmin[Schedule]):
         return self.page(request, "runs/schedule_edit.html", context, obj=schedule)
 
 
-def _change(wanted: dict[str, Any], before: dict[str, Any], zone: str) -> schedules.Change:
+def _change(wanted: dict[str, Any], before: dict[str, Any]) -> schedules.Change:
     """Return what differs; a timing is passed on only when it was edited."""
     differs = {name: value for name, value in wanted.items() if value != before[name]}
     if "crontab" in differs or "interval_s" in differs:
         differs["crontab"] = wanted["crontab"] or None
         differs["interval_s"] = wanted["interval_s"]
-        differs["zone"] = zone or None
     return schedules.Change(**differs)
 
 
 def timing_words(schedule: Schedule) -> str:
     """Return when a schedule is due, in words."""
-    kind, *words = schedules.timing_of(schedule.periodic_task).split()
+    kind, *words = timings.text_of(schedule.periodic_task).split()
     if kind == "cron":
         return f"{' '.join(words[:5])} ({words[-1]})"
     if kind == "every":

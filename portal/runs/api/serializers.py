@@ -7,7 +7,8 @@ from rest_framework import serializers
 
 from portal.runs import kinds
 from portal.runs.models import Queue, Run, RunArtifact, Schedule, ScheduleSlot
-from portal.runs.services.schedules import timing_of
+from portal.runs.services import timings
+from portal.runs.services.schedules import MOST_GRACE_S
 from portal.runs.tasks.selftest import FAILURES, MOST_MEMORY_MIB, MOST_SECONDS
 
 
@@ -184,7 +185,7 @@ class ScheduleSerializer(serializers.ModelSerializer[Schedule]):
         read_only_fields = fields
 
     def get_timing(self, schedule: Schedule) -> str:
-        return timing_of(schedule.periodic_task)
+        return timings.text_of(schedule.periodic_task)
 
 
 class ScheduleSlotSerializer(serializers.ModelSerializer[ScheduleSlot]):
@@ -204,10 +205,14 @@ class ScheduleChangeSerializer(serializers.Serializer[dict[str, Any]]):
         required=False, max_length=300, help_text="Minute, hour, day of month, month, day of week."
     )
     zone = serializers.CharField(
-        required=False, max_length=60, help_text="IANA time zone of the crontab."
+        required=False,
+        max_length=60,
+        help_text="IANA time zone of the crontab; without one it keeps the one it has.",
     )
-    interval_s = serializers.IntegerField(required=False, min_value=1)
+    interval_s = serializers.IntegerField(
+        required=False, min_value=1, max_value=timings.MOST_INTERVAL_S
+    )
     parameters = serializers.DictField(required=False)
     missed_policy = serializers.ChoiceField(Schedule.MissedPolicy.choices, required=False)
     overlap_policy = serializers.ChoiceField(Schedule.OverlapPolicy.choices, required=False)
-    grace_s = serializers.IntegerField(required=False, min_value=0, max_value=86_400)
+    grace_s = serializers.IntegerField(required=False, min_value=0, max_value=MOST_GRACE_S)

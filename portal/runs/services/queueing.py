@@ -67,7 +67,7 @@ def enqueue(
         kind=kind,
         queue=_queue(queue or known.queue),
         title=title[:200],
-        parameters=_plain(parameters or {}),
+        parameters=plain_parameters(parameters or {}),
         seed=secrets.randbits(SEED_BITS) if seed is None else seed,
         parent=parent,
         max_attempts=known.max_attempts,
@@ -91,7 +91,8 @@ def _store(run: Run, actor: Actor) -> Run:
     return run
 
 
-def _plain(parameters: dict[str, Any]) -> dict[str, Any]:
+def plain_parameters(parameters: dict[str, Any]) -> dict[str, Any]:
+    """Return parameters of a run, or raise :class:`InvalidInput` if they are no plain JSON."""
     message = _("The parameters are not plain JSON (%(reason)s).")
     try:
         plain = canonical_json(parameters)

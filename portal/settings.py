@@ -123,7 +123,7 @@ CACHES = {
 }
 
 # --- Language and time ---------------------------------------------------------------------------
-LANGUAGE_CODE = "ko"
+LANGUAGE_CODE = env.choice("MILLWRIGHT_LANGUAGE", "ko", {"ko", "en"})
 LANGUAGES = [("ko", _("Korean")), ("en", _("English"))]
 LOCALE_PATHS = [BASE_DIR / "portal" / "locale"]
 USE_TZ = True

@@ -68,8 +68,8 @@ install_uv() { # the version and hashes of the lock
     "$PYTHON" -m pip install --quiet --no-deps --require-hashes -r "$lock"
 }
 
-install_torch() {
-    "$PYTHON" -m pip install --quiet --no-deps --no-compile "$TORCH"
+install_torch() { # in the background; exec, so that whoever interrupts it reaches pip
+    exec "$PYTHON" -m pip install --quiet --no-deps --no-compile "$TORCH"
 }
 
 install_locked() { # LOCK: by uv, else by pip
@@ -100,8 +100,16 @@ is_installed() { # STAMP DIGEST
     [ ! -e "$VENV/installing" ] && [ -e "$1" ] && [ "$(cat -- "$1")" = "$2" ] && suits "$PYTHON"
 }
 
+interrupted() { # pip and uv end on Ctrl-C like any failure, and what is in the background not at all
+    trap - INT TERM
+    if [ -n "$torch_id" ]; then kill "$torch_id" 2>/dev/null || :; fi
+    say "Interrupted; the next start begins the installation anew."
+    exit 130
+}
+
 fill_venv() { # KIND
-    local torch_id failed=0
+    local torch_id='' failed=0
+    trap interrupted INT TERM
     if [ -e "$VENV/installing" ] || ! suits "$PYTHON" || ! "$PYTHON" -m pip --version >/dev/null 2>&1; then
         say "Making the virtual environment in $VENV."
         make_venv
@@ -109,10 +117,8 @@ fill_venv() { # KIND
     touch -- "$VENV/installing"
     choose_caches
     say "Installing packages; only the first start does this."
-    if "$PYTHON" -c 'import importlib.metadata as m, sys
+    if ! "$PYTHON" -c 'import importlib.metadata as m, sys
 sys.exit(m.version("torch").partition("+")[0] != sys.argv[1])' "${TORCH#*==}" 2>/dev/null; then
-        torch_id=
-    else
         install_torch &
         torch_id=$!
     fi

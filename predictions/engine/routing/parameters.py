@@ -58,16 +58,16 @@ class TrainingParams:
         Part of the items of known kinds that may be refused as unfamiliar.
     """
 
-    n_trees: int = 120
-    learning_rate: float = 0.08
-    max_leaf_nodes: int = 24
+    n_trees: int = 80
+    learning_rate: float = 0.1
+    max_leaf_nodes: int = 16
     min_samples_leaf: int = 8
-    n_time_trees: int = 60
+    n_time_trees: int = 40
     n_anchors: int = 2_500
     max_tree_items: int = 30_000
     max_calibration_items: int = 2_500
     calibration_share: float = 0.25
-    refused_share: float = 0.02
+    refused_share: float = 0.03
 
     def __post_init__(self) -> None:
         problems = _problems(asdict(self))

@@ -30,8 +30,9 @@ TEMPLATES: Mapping[str, str] = {
         "{field} is {value} {unit}: it must lie between {low} and {high}. Check the unit."
     ),
     "item_unfamiliar": gettext_noop(
-        "The most similar items reach a similarity of {value}, but {share} of the known items "
-        "reach at least {low}: plan this item by hand, or add routings of its kind and train again."
+        "Over all fields the most similar items reach a similarity of {value}, but {share} of the "
+        "known items reach {low} or more: plan this item by hand, or add routings of its kind and "
+        "train again."
     ),
     # A file as a whole.
     "unreadable": gettext_noop("The file cannot be read: {reason}."),
@@ -97,6 +98,9 @@ TEMPLATES: Mapping[str, str] = {
     "parameter_not_a_choice": gettext_noop("{field} is {value}: choose one of {allowed}."),
     "too_few_items": gettext_noop(
         "Only {value} items have a routing: training needs at least {low}."
+    ),
+    "too_few_groups": gettext_noop(
+        "The items are variants of {value} designs only: training needs at least {low}."
     ),
     "one_routing": gettext_noop(
         "Every item has the same routing: there is nothing to learn from in this data set."

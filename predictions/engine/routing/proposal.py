@@ -276,7 +276,7 @@ class RoutingProposal:
     confidence : str
         "high", "medium", "low", or "none" if refused.
     familiarity : float
-        Mean similarity of the nearest items.
+        How much the item resembles known ones in all fields (see `decision.familiarity_of`).
     threshold : float
         Familiarity below which an item is refused.
     total : Span or None

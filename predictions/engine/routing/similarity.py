@@ -29,6 +29,8 @@ from predictions.engine.routing.schema import CATEGORIES, TEXTS
 #: Distance on the scaled axis (interquartile ranges) at which two numbers no longer resemble.
 REACH = 0.5
 NEUTRAL = 0.5
+#: Stands for a missing number in the search: farther than `REACH` from any scaled one.
+FAR = 1e6
 _N_CATEGORIES, _N_NUMBERS, _N_TEXTS = len(CATEGORIES), len(NUMBER_FIELDS), len(TEXTS)
 _NEAR = _N_CATEGORIES
 _SAME = _NEAR + _N_NUMBERS
@@ -40,6 +42,10 @@ COMPARED: tuple[str, ...] = (
     *CATEGORIES, *NUMBER_FIELDS, *NUMBER_FIELDS, *NUMBER_FIELDS, *TEXTS,
 )  # fmt: skip
 FIELDS: tuple[str, ...] = (*CATEGORIES, *NUMBER_FIELDS, *TEXTS)
+#: Weights that count every field alike, and every comparison of a field.
+PLAIN: Floats = np.array(
+    [1 / (len(FIELDS) * COMPARED.count(field)) for field in COMPARED], dtype=np.float32
+)
 
 
 def compare(left: Encoded, right: Encoded) -> Floats:
@@ -153,19 +159,27 @@ class SimilarityIndex:
         """Return the similarity of one item to every item, shape [n].
 
         A table per field turns codes into what they add, so that one pass over small integers
-        replaces comparing; only nearness of numbers and texts need arithmetic.
+        replaces comparing; only nearness of numbers and texts need arithmetic. Every pass writes
+        into one buffer, because fresh memory for each took longer than the arithmetic.
         """
         total = np.zeros(len(self), dtype=np.float32)
+        part = np.empty(len(self), dtype=np.float32)
         for codes, table in self._tables(query):
-            total += table[codes]
+            # "clip" never clips here: every code has its place; it only skips a check.
+            total += np.take(table, codes, out=part, mode="clip")
+        for field, numbers in enumerate(self._numbers):
+            weight = self.weights[_NEAR + field]
+            value = query.numbers[0, field]
+            if weight > 0 and not np.isnan(value):
+                np.subtract(numbers, value, out=part)
+                np.abs(part, out=part)
+                part *= -weight / np.float32(REACH)
+                part += weight
+                total += np.maximum(part, 0, out=part)
         for field, text in enumerate(self._texts):
             weight = self.weights[_TEXT + field]
             if weight > 0:
                 total += weight * _text_cosine(text, query.texts[field][0], self._no_text[field])
-        for field, numbers in enumerate(self._numbers):
-            weight = self.weights[_NEAR + field]
-            if weight > 0:
-                total += _nearness(numbers, query.numbers[0, field], weight)
         return total
 
     def contributions(self, query: Encoded, rows: NDArray[np.intp]) -> Floats:
@@ -178,16 +192,18 @@ class SimilarityIndex:
         return np.asarray(by_field(self.weights[None])[0])
 
     def _tables(self, query: Encoded) -> Iterator[tuple[NDArray[np.uint8 | np.uint16], Floats]]:
-        """Yield for every category and interval the codes and what each code adds."""
+        """Yield for every category and number the codes and what each code adds."""
         for field, codes in enumerate(self._codes):
             weight = self.weights[field]
             if weight > 0:
                 table = np.zeros(int(codes.max()) + 1, dtype=np.float32)
                 yield codes, _category_table(table, int(query.codes[0, field]), weight)
         for field, intervals in enumerate(self._intervals):
-            same, present = self.weights[_SAME + field], self.weights[_PRESENT + field]
-            if same + present > 0:
-                yield intervals, _interval_table(int(query.intervals[0, field]), same, present)
+            near, same, present = (
+                float(self.weights[start + field]) for start in (_NEAR, _SAME, _PRESENT)
+            )
+            if near + same + present > 0:
+                yield intervals, _number_table(int(query.intervals[0, field]), near, same, present)
 
     @cached_property
     def _codes(self) -> tuple[NDArray[np.uint16], ...]:
@@ -202,7 +218,10 @@ class SimilarityIndex:
 
     @cached_property
     def _numbers(self) -> tuple[Floats, ...]:
-        return tuple(np.ascontiguousarray(column) for column in self.items.numbers.T)
+        """Scaled numbers; a missing one is out of everybody's reach (see `_number_table`)."""
+        return tuple(
+            np.nan_to_num(np.ascontiguousarray(column), nan=FAR) for column in self.items.numbers.T
+        )
 
     @cached_property
     def _texts(self) -> tuple[Floats, ...]:
@@ -224,29 +243,20 @@ def _category_table(table: Floats, code: int, weight: np.float32) -> Floats:
     return table
 
 
-def _interval_table(interval: int, same: np.float32, present: np.float32) -> Floats:
+def _number_table(interval: int, near: float, same: float, present: float) -> Floats:
+    """Return what each interval adds: equal interval, presence, and nearness where it is neutral.
+
+    Nearness itself depends on the number; only where one is missing it is `NEUTRAL` throughout.
+    """
     table = np.zeros(256, dtype=np.float32)
     if interval == NO_INTERVAL:
-        table[:] = NEUTRAL * same
+        table[:] = NEUTRAL * (near + same)
         table[NO_INTERVAL] += present
         return table
     table[:NO_INTERVAL] = present
     table[interval] += same
-    table[NO_INTERVAL] = NEUTRAL * same
+    table[NO_INTERVAL] = NEUTRAL * (near + same)
     return table
-
-
-def _nearness(numbers: Floats, value: np.float32, weight: np.float32) -> Floats:
-    """Return weight * nearness; `NEUTRAL` where either number is missing."""
-    if np.isnan(value):
-        return np.full(len(numbers), NEUTRAL * weight, dtype=np.float32)
-    near: Floats = np.abs(numbers - value)
-    near *= -weight / REACH
-    near += weight
-    np.maximum(near, 0, out=near)
-    # maximum() hands NaN on, so a missing number is still one here.
-    near[np.isnan(near)] = NEUTRAL * weight
-    return near
 
 
 def _text_cosine(texts: Floats, query: Floats, is_empty: NDArray[np.bool_]) -> Floats:

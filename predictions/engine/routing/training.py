@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from portal.lib import seeds
 from predictions.engine.progress import Meter, OnProgress
 from predictions.engine.routing.book import RoutingBook, StepBook, make_books
-from predictions.engine.routing.decision import Decider
+from predictions.engine.routing.decision import Decider, Familiarity
 from predictions.engine.routing.encoding import Encoded, Encoder, Floats
 from predictions.engine.routing.explanation import KnownItems
 from predictions.engine.routing.learning.beliefs import grow_beliefs
@@ -24,6 +24,7 @@ from predictions.engine.routing.learning.calibration import (
     RULES,
     Calibrated,
     calibrate,
+    learn_familiarity,
 )
 from predictions.engine.routing.learning.encoding import fit_encoder
 from predictions.engine.routing.learning.order import learn_order
@@ -50,7 +51,8 @@ from predictions.engine.routing.trees import Forest
 N_CATEGORIES = len(CATEGORIES)
 #: Below this nothing can be held apart for calibration. Ours.
 MIN_ITEMS = 100
-TIME_LEARNING_RATE = 0.1
+MIN_GROUPS = 20
+TIME_LEARNING_RATE = 0.12
 TIME_LEAVES = 15
 TIME_LEAST_ROWS = 10
 
@@ -75,6 +77,61 @@ class _Grown:
     beliefs: Forest
     order_book: OrderBook
     times: TimeModel
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """Everything of a model but its trees."""
+
+    material: _Material
+    calibrated: Calibrated
+    familiarity: Familiarity
+    items: ItemTable
+    params: TrainingParams
+    seed: int
+
+    def model(self, grown: _Grown) -> RoutingModel:
+        """Return the model with these trees."""
+        steps = self.material.steps
+        names = [str(name or "") for name in self.items.columns()["item_name"]]
+        return RoutingModel(
+            decider=dataclasses.replace(
+                self.calibrated.decider, trees=grown.beliefs, order_book=grown.order_book
+            ),
+            resources=Resources(self.material.book, steps, *open_days(steps)),
+            times=grown.times,
+            familiarity=self.familiarity,
+            confidence=self.calibrated.confidence,
+            known=KnownItems(tuple(self.items.codes()), tuple(names)),
+            last_day=int(steps.valid_from.max()),
+            seed=self.seed,
+            params=self.params.to_dict(),
+            report=self._report(),
+        )
+
+    def _report(self) -> dict[str, object]:
+        material, decider = self.material, self.calibrated.decider
+        weights = by_field(material.learned.weights[None])[0]
+        order = np.argsort(-weights, kind="stable")
+        return {
+            "n_items": len(material.items),
+            "n_groups": int(material.groups.max()) + 1,
+            "n_routings": len(material.book.sequences),
+            "n_operations": len({operation for operation, _ in material.book.steps}),
+            "n_comparisons": len(COMPARED),
+            "source": self.items.source.to_dict(),
+            "weights": {FIELDS[field]: round(float(weights[field]), 5) for field in order},
+            "sharpness": material.learned.sharpness,
+            "neighbour_agreement": material.learned.agreement,
+            "calibration": {
+                "n_items": len(self.calibrated.decisions),
+                "exact_operations": self.calibrated.exact_share,
+                "familiarity_threshold": self.familiarity.threshold,
+                "blend": dataclasses.asdict(decider.blend),
+                "rule": dataclasses.asdict(decider.rule),
+                "confidence": dataclasses.asdict(self.calibrated.confidence),
+            },
+        }
 
 
 def train(
@@ -115,8 +172,13 @@ def train(
     fitted = _grow(material, ~is_held, rows, params, rng, seed, meter)
     meter.enter("calibrate", "Calibrating on the items held apart")
     held = _some(np.flatnonzero(is_held), params.max_calibration_items, rng)
-    calibrated = calibrate(_decider(material, fitted), held, material.groups, params.refused_share)
-    draft = _model(material, fitted, calibrated, kept, params, seed)
+    calibrated = calibrate(_decider(material, fitted), held, material.groups)
+    sampled = _some(np.arange(len(is_held)), params.max_calibration_items, rng)
+    familiarity = learn_familiarity(
+        calibrated.decider.index, sampled, material.groups, params.refused_share
+    )
+    parts = _Parts(material, calibrated, familiarity, kept, params, seed)
+    draft = parts.model(fitted)
     margins = measured_margins(fitted.times, _rows_of(rows, is_held), material.design)
     total_margins = _total_margins(draft, calibrated, held)
     meter.enter("refit", "Growing trees on all items")
@@ -124,7 +186,7 @@ def train(
     grown = _grow(material, everyone, rows, params, rng, seed, meter)
     times = dataclasses.replace(grown.times, margins=margins, total_margins=total_margins)
     meter.finish("Trained")
-    return _model(material, dataclasses.replace(grown, times=times), calibrated, kept, params, seed)
+    return parts.model(dataclasses.replace(grown, times=times))
 
 
 def _with_routings(
@@ -157,6 +219,10 @@ def _prepare(
     encoder = fit_encoder(columns, book.presence(), seed)
     encoded = encoder.encode(columns)
     groups = variant_groups(items)
+    n_groups = int(groups.max()) + 1
+    if n_groups < MIN_GROUPS:
+        limits: dict[str, object] = {"value": n_groups, "low": MIN_GROUPS}
+        raise NotTrainable([RoutingProblem("", "too_few_groups", params=limits)])
     meter.advance(5, "Learning which fields matter", now=True)
     routing_ids = book.item_routing.astype(np.intp)
     learned = learn_weights(encoded, routing_ids, groups, rng, params.n_anchors)
@@ -195,7 +261,7 @@ def _grow(
     time_settings = TreeSettings(
         params.n_time_trees, TIME_LEARNING_RATE, TIME_LEAVES, TIME_LEAST_ROWS
     )
-    times = fit_times(_rows_of(rows, chosen), material.design, N_CATEGORIES, time_settings, seed)
+    times = fit_times(rows, chosen, material.design, N_CATEGORIES, time_settings, seed)
     meter.advance(20, "Learned times", now=True)
     return _Grown(beliefs, order_book, times)
 
@@ -220,56 +286,6 @@ def _decider(material: _Material, grown: _Grown) -> Decider:
         FIRST_BLEND,
         RULES[0],
     )
-
-
-def _model(
-    material: _Material,
-    grown: _Grown,
-    calibrated: Calibrated,
-    items: ItemTable,
-    params: TrainingParams,
-    seed: int,
-) -> RoutingModel:
-    decider = dataclasses.replace(
-        calibrated.decider, trees=grown.beliefs, order_book=grown.order_book
-    )
-    names = [str(name or "") for name in items.columns()["item_name"]]
-    return RoutingModel(
-        decider=decider,
-        resources=Resources(material.book, material.steps, *open_days(material.steps)),
-        times=grown.times,
-        familiarity=calibrated.familiarity,
-        confidence=calibrated.confidence,
-        known=KnownItems(tuple(items.codes()), tuple(names)),
-        last_day=int(material.steps.valid_from.max()),
-        seed=seed,
-        params=params.to_dict(),
-        report=_report(material, calibrated, items),
-    )
-
-
-def _report(material: _Material, calibrated: Calibrated, items: ItemTable) -> dict[str, object]:
-    weights = by_field(material.learned.weights[None])[0]
-    order = np.argsort(-weights, kind="stable")
-    return {
-        "n_items": len(material.items),
-        "n_groups": int(material.groups.max()) + 1,
-        "n_routings": len(material.book.sequences),
-        "n_operations": len({operation for operation, _ in material.book.steps}),
-        "n_comparisons": len(COMPARED),
-        "source": items.source.to_dict(),
-        "weights": {FIELDS[field]: round(float(weights[field]), 5) for field in order},
-        "sharpness": material.learned.sharpness,
-        "neighbour_agreement": material.learned.agreement,
-        "calibration": {
-            "n_items": len(calibrated.decisions),
-            "exact_operations": calibrated.exact_share,
-            "familiarity_threshold": calibrated.familiarity.threshold,
-            "blend": dataclasses.asdict(calibrated.decider.blend),
-            "rule": dataclasses.asdict(calibrated.decider.rule),
-            "confidence": dataclasses.asdict(calibrated.confidence),
-        },
-    }
 
 
 def _total_margins(

@@ -14,8 +14,17 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 from predictions.engine.routing.book import group_members
-from predictions.engine.routing.decision import Confidence, Decider, Decision, Familiarity
+from predictions.engine.routing.decision import (
+    NOT_COMPARED,
+    Confidence,
+    Decider,
+    Decision,
+    Familiarity,
+    familiarity_of,
+)
+from predictions.engine.routing.similarity import SimilarityIndex
 from predictions.engine.routing.voting import (
+    N_VOTERS,
     RAREST,
     Blend,
     Evidence,
@@ -43,7 +52,6 @@ class Calibrated:
     decider : Decider
         With blend and rule in place.
     confidence : Confidence
-    familiarity : Familiarity
     decisions : list of Decision
         For every calibration item, by the calibrated decider.
     exact_share : float
@@ -52,17 +60,11 @@ class Calibrated:
 
     decider: Decider
     confidence: Confidence
-    familiarity: Familiarity
     decisions: list[Decision]
     exact_share: float
 
 
-def calibrate(
-    decider: Decider,
-    items: NDArray[np.intp],
-    groups: NDArray[np.intp],
-    refused_share: float,
-) -> Calibrated:
+def calibrate(decider: Decider, items: NDArray[np.intp], groups: NDArray[np.intp]) -> Calibrated:
     """Calibrate a decider on items of its own index.
 
     Parameters
@@ -73,8 +75,6 @@ def calibrate(
         Rows of the index.
     groups : intp array, shape [n_index]
         Equal for variants of one item.
-    refused_share : float
-        See `Familiarity`.
     """
     members = group_members(groups)
     own = [members[int(groups[item])] for item in items]
@@ -93,16 +93,38 @@ def calibrate(
             for one, item in zip(final, items, strict=True)
         ]
     )
-    levels = np.sort([decision.familiarity for decision in final])
+    return Calibrated(ready, _fit_confidence(final, is_right), final, float(is_right.mean()))
+
+
+def learn_familiarity(
+    index: SimilarityIndex,
+    items: NDArray[np.intp],
+    groups: NDArray[np.intp],
+    refused_share: float,
+) -> Familiarity:
+    """Return how similar items are to the others of the index, their own variants left out.
+
+    Parameters
+    ----------
+    index : SimilarityIndex
+    items : intp array, shape [n]
+        Rows of the index to compare.
+    groups : intp array, shape [n_index]
+        Equal for variants of one item.
+    refused_share : float
+        See `Familiarity`.
+    """
+    members = group_members(groups)
+    levels = np.empty(len(items))
+    for place, item in enumerate(items):
+        one = index.items.take(slice(item, item + 1))
+        similarity = index.similarity(one)
+        similarity[members[int(groups[item])]] = NOT_COMPARED
+        levels[place] = familiarity_of(index, one, index.nearest(similarity, N_VOTERS))
+    levels.sort()
     if len(levels) > N_LEVELS:
         levels = np.quantile(levels, (np.arange(N_LEVELS) + 0.5) / N_LEVELS)
-    return Calibrated(
-        ready,
-        _fit_confidence(final, is_right),
-        Familiarity(levels, refused_share),
-        final,
-        float(is_right.mean()),
-    )
+    return Familiarity(levels, refused_share)
 
 
 def _decided(decider: Decider, item: np.intp, excluded: NDArray[np.intp]) -> Decision:
@@ -115,7 +137,8 @@ def _fit_blend(decisions: Sequence[Decision], truth: NDArray[np.bool_]) -> Blend
     trees = np.concatenate([logit(one.evidence.beliefs) for one in decisions])
     neighbours = np.concatenate([logit(one.frequency, RAREST) for one in decisions])
     fitted = LogisticRegression().fit(np.column_stack([trees, neighbours]), truth.ravel())
-    by_trees, by_neighbours = (float(weight) for weight in fitted.coef_[0])
+    # A negative weight fits noise: no evidence for a step speaks against it.
+    by_trees, by_neighbours = (max(float(weight), 0.0) for weight in fitted.coef_[0])
     return Blend(by_trees, by_neighbours, float(fitted.intercept_[0]))
 
 
@@ -139,12 +162,19 @@ def _best_rule(evidence: Sequence[Evidence], truth: NDArray[np.bool_], decider: 
 
 def _fit_confidence(decisions: Sequence[Decision], is_right: NDArray[np.bool_]) -> Confidence:
     """Regress being right on the proposal's log-odds and on familiarity."""
+    share = (is_right.sum() + 0.5) / (len(is_right) + 1)
+    constant = Confidence(0.0, 0.0, float(logit(np.array(share))))
     if is_right.all() or not is_right.any():
-        share = (is_right.sum() + 0.5) / (len(is_right) + 1)
-        return Confidence(0.0, 0.0, float(logit(np.array(share))))
+        return constant
     weights = np.array([one.ranked[0].weight if one.ranked else 0.0 for one in decisions])
+    odds = logit(weights, 1e-3)
     familiarity = np.array([one.familiarity for one in decisions])
-    columns = np.column_stack([logit(weights, 1e-3), familiarity])
-    fitted = LogisticRegression().fit(columns, is_right)
+    fitted = LogisticRegression().fit(np.column_stack([odds, familiarity]), is_right)
     by_weight, by_familiarity = (float(weight) for weight in fitted.coef_[0])
+    if by_familiarity < 0:
+        # Being strange is no reason to be sure: then familiarity only tells noise.
+        fitted = LogisticRegression().fit(odds[:, None], is_right)
+        by_weight, by_familiarity = float(fitted.coef_[0, 0]), 0.0
+    if by_weight < 0:
+        return constant
     return Confidence(by_weight, by_familiarity, float(fitted.intercept_[0]))

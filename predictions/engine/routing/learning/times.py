@@ -77,6 +77,7 @@ def time_rows(book: RoutingBook, steps: StepBook) -> dict[str, TimeRows]:
 
 def fit_times(
     rows: Mapping[str, TimeRows],
+    is_used: NDArray[np.bool_],
     design: Floats,
     n_categories: int,
     settings: TreeSettings,
@@ -88,6 +89,8 @@ def fit_times(
     ----------
     rows : mapping
         Operation → its steps.
+    is_used : bool array, shape [n_items]
+        Items to fit on; an operation that none of them has is fitted on all that have it.
     design : float32 array, shape [n_items, n_columns]
         Attributes of the items (see `Encoder.design`), categories first.
     n_categories : int
@@ -96,17 +99,23 @@ def fit_times(
     seed : int
     """
     operations = tuple(sorted(rows))
-    days = [part.day for part in rows.values()]
+    used = {operation: _used(part, is_used) for operation, part in rows.items()}
+    days = [part.day for part in used.values()]
     reference = int(np.median(np.concatenate(days)))
-    places = tuple(_frequent_places(rows[operation]) for operation in operations)
+    places = tuple(_frequent_places(used[operation]) for operation in operations)
     ensembles: list[Grown | Constant] = []
     with one_thread():
         for operation, codes in zip(operations, places, strict=True):
-            part = rows[operation]
+            part = used[operation]
             matrix = time_design(design[part.items], part.work_center, part.day, codes, reference)
             ensembles += _ensembles(matrix, part.logs, settings, n_categories + 1, seed)
     margins = np.zeros((len(operations), len(TARGETS)))
     return TimeModel(operations, places, copy_forest(ensembles), margins, reference, (1.0, 1.0))
+
+
+def _used(part: TimeRows, is_used: NDArray[np.bool_]) -> TimeRows:
+    kept = part.of(is_used)
+    return kept if len(kept.items) else part
 
 
 def _frequent_places(part: TimeRows) -> dict[int, int]:

@@ -28,6 +28,8 @@ START_SHARPNESS = 25.0
 #: Chance granted to items none of whose neighbours has their routing, so that they do not dominate.
 FLOOR = 0.02
 SHRINKAGE = 1e-4
+#: Sum of weights that counts as zero.
+NOTHING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ def learn_weights(
     free = np.full(N_COMPARISONS, START_SHARPNESS / N_COMPARISONS)
     agreement = 0.0
     for _ in range(N_ROUNDS):
-        weights = (free / free.sum()).astype(np.float32)
+        weights = _shares(free)
         near = _candidates(SimilarityIndex(items, weights), anchors, groups, rng)
         compared = np.stack(
             [
@@ -85,7 +87,15 @@ def learn_weights(
         )
         is_same = routing_ids[near] == routing_ids[anchors, None]
         free, agreement = _ascend(free, compared, is_same)
-    return LearnedWeights((free / free.sum()).astype(np.float32), float(free.sum()), agreement)
+    return LearnedWeights(_shares(free), float(free.sum()), agreement)
+
+
+def _shares(free: NDArray[np.float64]) -> Floats:
+    """Return weights of sum 1; equal ones if no comparison says anything."""
+    total = free.sum()
+    if total < NOTHING:
+        return np.full(len(free), 1 / len(free), dtype=np.float32)
+    return np.asarray(free / total, dtype=np.float32)
 
 
 def _anchors(

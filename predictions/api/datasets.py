@@ -8,7 +8,7 @@ from rest_framework import generics, parsers, serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from portal.core.api import actor_of, idempotent, scope
+from portal.core.api import StrictSerializer, actor_of, idempotent, scope
 from predictions.models import Dataset
 
 
@@ -52,7 +52,7 @@ class DatasetSerializer(DatasetSummarySerializer):
         read_only_fields = fields
 
 
-class DatasetUploadSerializer(serializers.Serializer[Any]):
+class DatasetUploadSerializer(StrictSerializer):
     file = serializers.FileField(
         allow_empty_file=True,
         help_text="CSV with one or two header rows (UTF-8, UTF-16 or CP949), or Parquet.",

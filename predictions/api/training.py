@@ -8,13 +8,13 @@ from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from portal.core.api import accepted, actor_of, idempotent, scope
+from portal.core.api import StrictSerializer, accepted, actor_of, idempotent, scope
 from portal.runs.api.serializers import RunSerializer
 from predictions import dispatch
 from predictions.models import Dataset
 
 
-class TrainingSerializer(serializers.Serializer[Any]):
+class TrainingSerializer(StrictSerializer):
     model = serializers.CharField(help_text="Name of the model, such as diecasting-quality.")
     dataset = serializers.PrimaryKeyRelatedField(queryset=Dataset.objects.all())
     params = serializers.DictField(

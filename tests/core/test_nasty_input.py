@@ -114,3 +114,21 @@ def test_an_address_withstands_nasty_bodies(
         check(call(address, json.dumps(body), content_type="application/json"), body)
     check(call(address, b"--x\r\n", content_type="multipart/form-data; boundary=x"), "multipart")
     check(call(address, b"a", content_type="multipart/form-data"), "no boundary")
+
+
+COLLECTIONS = [
+    pytest.param(path, method, operation, id=f"{method} {path}")
+    for path, method, operation in operations()
+    if method != "get" and "{" not in path and properties(operation)
+]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("path", "method", "operation"), COLLECTIONS)
+def test_a_misspelt_field_is_named_and_not_ignored(
+    caller: Client, path: str, method: str, operation: dict[str, Any]
+) -> None:
+    body = dict.fromkeys(properties(operation)) | {"no_such_field": 1}
+    answer = getattr(caller, method)(path, json.dumps(body), content_type="application/json")
+    assert answer.status_code == 422, answer.content
+    assert "no_such_field" in [item["field"] for item in answer.json()["errors"]]

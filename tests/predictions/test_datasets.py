@@ -148,6 +148,15 @@ def test_an_upload_repeated_under_one_idempotency_key_imports_once(
     assert Dataset.objects.count() == 1
 
 
+def test_a_misspelt_field_of_an_upload_is_refused(
+    client: Client, csv: bytes, make_key: Key
+) -> None:
+    answer = upload(client, csv, make_key("train"), alow_duplicate="true")
+
+    assert [item["field"] for item in answer.json()["errors"]] == ["alow_duplicate"]
+    assert not Dataset.objects.exists()
+
+
 def test_the_same_content_again_is_a_conflict(client: Client, csv: bytes, make_key: Key) -> None:
     headers = make_key("train")
     upload(client, csv, headers)

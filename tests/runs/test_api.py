@@ -271,7 +271,7 @@ def test_a_schedule_is_listed_and_changed(key: CallerOf, schedule: Schedule) -> 
         {"interval_s": 10**18},
         {"zone": "Asia"},
         {"missed_policy": "never"},
-        {"enabled": False},
+        {"enabled": False, "is_enabled": False},
     ],
 )
 def test_a_senseless_change_of_a_schedule_is_refused(
@@ -298,3 +298,13 @@ def test_who_may_change_schedules(key: CallerOf, signed_in: CallerOf, schedule: 
         assert caller.patch(target, {}, content_type="application/json").status_code == 403
         assert post(caller, f"{target}run/").status_code == 403
     assert post(signed_in("operator"), f"{target}run/").status_code == 202
+
+
+def test_a_cancellation_with_a_misspelt_reason_is_refused(
+    key: CallerOf, schedule: Schedule
+) -> None:
+    run = services.enqueue(kind="portal.selftest", actor=Actor.system("test"))
+    answer = post(key("admin", "predict"), f"/api/v1/runs/{run.pk}/cancel/", {"raison": "why not"})
+    assert [item["field"] for item in answer.json()["errors"]] == ["raison"]
+    run.refresh_from_db()
+    assert run.state == "queued"

@@ -6,12 +6,14 @@ from portal.core.api.filters import StrictFilterBackend
 from portal.core.api.idempotency import idempotent
 from portal.core.api.pages import CursorPage
 from portal.core.api.permissions import scope
+from portal.core.api.strict import StrictSerializer
 
 __all__ = [
     "CursorPage",
     "KeyAuthentication",
     "SessionAuthentication",
     "StrictFilterBackend",
+    "StrictSerializer",
     "accepted",
     "actor_of",
     "idempotent",

@@ -1,10 +1,10 @@
 """What keys, audit entries and alerts look like from outside."""
 
-from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
+from portal.core.api.strict import StrictSerializer
 from portal.core.models import Alert, ApiKey, AuditEntry, Scope, User
 
 
@@ -45,7 +45,7 @@ class CreatedKeySerializer(KeySerializer):
         read_only_fields = fields
 
 
-class NewKeySerializer(serializers.Serializer[dict[str, Any]]):
+class NewKeySerializer(StrictSerializer):
     """What a new key shall be."""
 
     name = serializers.CharField(max_length=120)

@@ -1,12 +1,11 @@
 """What models, versions, moves and promotion requests look like from outside, and what goes in."""
 
-from collections.abc import Mapping
 from typing import Any
 
-from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from portal.core.api import StrictSerializer
 from portal.registry.engine.policy import Policy
 from portal.registry.models import (
     Alias,
@@ -282,21 +281,6 @@ class RollbackSerializer(serializers.Serializer[Rollback]):
     live_since = serializers.DateTimeField(read_only=True)
     live_until = serializers.DateTimeField(read_only=True)
     affected_predictions = serializers.DictField(source="affected", read_only=True, allow_null=True)
-
-
-class StrictSerializer(serializers.Serializer[dict[str, Any]]):
-    """An input whose unknown fields are refused: a misspelt one must not go unnoticed here."""
-
-    def to_internal_value(self, data: Any) -> Any:
-        if isinstance(data, Mapping):
-            unknown = {
-                str(name): [_("There is no such field; known are: %s.") % ", ".join(self.fields)]
-                for name in data
-                if name not in self.fields
-            }
-            if unknown:
-                raise serializers.ValidationError(unknown, code="unknown")
-        return super().to_internal_value(data)
 
 
 def reason_field(**options: Any) -> serializers.CharField:

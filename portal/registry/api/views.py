@@ -14,7 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from portal.core.api import actor_of, idempotent, scope
+from portal.core.api import StrictSerializer, actor_of, idempotent, scope
 from portal.core.errors import NotFound
 from portal.core.models import Scope
 from portal.registry import selectors, services
@@ -38,7 +38,6 @@ from portal.registry.api.serializers import (
     RejectSerializer,
     RollbackInputSerializer,
     RollbackSerializer,
-    StrictSerializer,
     VersionSerializer,
     VersionSummarySerializer,
     WithdrawSerializer,

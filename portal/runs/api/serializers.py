@@ -5,6 +5,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from portal.core.api import StrictSerializer
 from portal.runs import kinds
 from portal.runs.models import Queue, Run, RunArtifact, Schedule, ScheduleSlot
 from portal.runs.services import timings
@@ -112,13 +113,13 @@ class RunSerializer(RunSummarySerializer):
         return f"/api/v1/runs/{run.pk}/artifacts/"
 
 
-class CancelSerializer(serializers.Serializer[dict[str, Any]]):
+class CancelSerializer(StrictSerializer):
     """Why a run is cancelled."""
 
     reason = serializers.CharField(required=False, allow_blank=True, max_length=1_000, default="")
 
 
-class SelftestSerializer(serializers.Serializer[dict[str, Any]]):
+class SelftestSerializer(StrictSerializer):
     """What a self-test run shall do."""
 
     queue = serializers.ChoiceField(Queue.choices, default=Queue.INTERACTIVE)
@@ -197,7 +198,7 @@ class ScheduleSlotSerializer(serializers.ModelSerializer[ScheduleSlot]):
         read_only_fields = fields
 
 
-class ScheduleChangeSerializer(serializers.Serializer[dict[str, Any]]):
+class ScheduleChangeSerializer(StrictSerializer):
     """What to change of a schedule; what is left out stays."""
 
     is_enabled = serializers.BooleanField(required=False)

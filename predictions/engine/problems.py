@@ -70,6 +70,9 @@ TEMPLATES: Mapping[str, str] = {
     "ragged_row": gettext_noop(
         "Row {row} has {value} cells but the header names {expected}: complete or remove the row."
     ),
+    "cell_too_long": gettext_noop(
+        "{field} has a cell of {value} characters: a number or name has at most {limit}."
+    ),
     "cell_not_a_number": gettext_noop(
         "{field} in row {row} is {value}: write a plain number such as 12.5, or leave it empty."
     ),

@@ -18,6 +18,12 @@ from predictions.engine.textfile import TextFormat, UndecodableText, sniff
 
 #: Bytes of text parsed at a time; about 4,000 shots per MB.
 BLOCK_BYTES = 4 << 20
+#: Rows of wrong length after which reading stops: ours; a file with more is no table of shots.
+MOST_RAGGED = 10_000
+#: Rows without content: ours; spreadsheets write many behind the last shot.
+MOST_BLANK = 1_000_000
+#: Characters of a cell in Parquet. Ours: a few bytes of a file can stand for gigabytes of text.
+LONGEST_CELL = 256
 
 _FOREIGN = {
     b"PK\x03\x04": "an Excel workbook or ZIP archive",
@@ -69,15 +75,39 @@ def unreadable(reason: object) -> Problem:
     return Problem("", "unreadable", None, {"reason": text[:200]})
 
 
+def too_many(max_rows: int) -> TooLarge:
+    """Return the error for a file of more rows than are read at once."""
+    return TooLarge([Problem("", "too_many_rows", None, {"limit": f"{max_rows:,}"})])
+
+
 def batches(
-    stream: BinaryIO, found: ProblemList, batch_rows: int, options: Mapping[str, bool]
+    stream: BinaryIO,
+    found: ProblemList,
+    batch_rows: int,
+    options: Mapping[str, bool],
+    max_rows: int | None = None,
 ) -> Iterator[ShotTable]:
+    """Read a file part by part.
+
+    Parameters
+    ----------
+    stream
+        CSV or Parquet, seekable.
+    found
+        Takes the problems of rows and cells.
+    batch_rows
+        Greatest number of rows in a part.
+    options
+        ``require_label`` and ``check_ranges``.
+    max_rows
+        A file that says in advance that it holds more is not begun.
+    """
     head = stream.read(4)
     stream.seek(0)
     if not head:
         raise EmptyTable([Problem("", "empty_file")])
     if head in {b"PAR1", b"PARE"}:
-        return _parquet_batches(stream, found, batch_rows, options)
+        return _parquet_batches(stream, found, batch_rows, options, max_rows)
     for mark, name in _FOREIGN.items():
         if head.startswith(mark):
             raise UnreadableTable([Problem("", "wrong_format", None, {"value": name})])
@@ -105,6 +135,8 @@ def _text_batches(
         next_row += batch.num_rows
         filled = _filled(batch)
         n_blank += int(batch.num_rows - filled.size)
+        if n_blank > MOST_BLANK:
+            raise too_many(MOST_BLANK)
         source = SourceInfo(
             "csv",
             layout.encoding,
@@ -143,7 +175,7 @@ def _text_reader(
         ragged.append(row.number)
         params = {"value": row.actual_columns, "expected": row.expected_columns}
         found.add(Problem("", "ragged_row", row.number, params))
-        return "skip"
+        return "skip" if len(ragged) < MOST_RAGGED else "error"
 
     names = [f"column {index}" for index in range(len(layout.names))]
     for name, index in header.columns.items():
@@ -171,15 +203,17 @@ def _text_reader(
     except pa.ArrowInvalid as exc:
         if "Could not skip initial" in str(exc):
             raise EmptyTable([Problem("", "no_rows")]) from exc
+        if len(ragged) >= MOST_RAGGED:
+            raise CellProblem(found.listed, n_problems=found.count) from exc
         raise UnreadableTable([unreadable(exc)]) from exc
 
 
 def _row_numbers(first: int, n_rows: int, ragged: list[int]) -> NDArray[np.int64]:
     """Return the line of each row read, counting the rows of wrong length that were left out."""
     rows = np.arange(first, first + n_rows, dtype=np.int64)
-    for line in ragged:
-        rows += rows >= line
-    return rows
+    # The k-th row left out moves every row that would, without the k before it, stand behind it.
+    behind = np.asarray(ragged, dtype=np.int64) - np.arange(len(ragged))
+    return rows + np.searchsorted(behind, rows, side="right")
 
 
 def _filled(batch: pa.RecordBatch) -> NDArray[np.intp]:
@@ -193,10 +227,14 @@ def _filled(batch: pa.RecordBatch) -> NDArray[np.intp]:
 
 
 def _parquet_batches(
-    stream: BinaryIO, found: ProblemList, batch_rows: int, options: Mapping[str, bool]
+    stream: BinaryIO,
+    found: ProblemList,
+    batch_rows: int,
+    options: Mapping[str, bool],
+    max_rows: int | None,
 ) -> Iterator[ShotTable]:
     try:
-        file = pq.ParquetFile(_KeptOpen(stream))
+        file = _parquet_file(stream, max_rows)
         names = tuple(file.schema_arrow.names)
         header = _matched(names, options)
         cells = CellReader(found, **options)
@@ -206,22 +244,45 @@ def _parquet_batches(
         for batch in file.iter_batches(batch_rows, columns=list(written.values())):
             rows = np.arange(next_row, next_row + batch.num_rows, dtype=np.int64)
             next_row += batch.num_rows
-            columns = {name: _plain(batch.column(column)) for name, column in written.items()}
+            columns = {name: _plain(name, batch.column(column)) for name, column in written.items()}
             yield ShotTable(cells.canonical(columns, rows), source)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as exc:
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowMemoryError, OSError) as exc:
         raise UnreadableTable([unreadable(exc)]) from exc
 
 
-def _plain(column: pa.Array) -> pa.Array:
+def _parquet_file(stream: BinaryIO, max_rows: int | None) -> pq.ParquetFile:
+    """Open a file so that repeated text is not written out again and again while it is read."""
+    file = pq.ParquetFile(_KeptOpen(stream))
+    if max_rows is not None and file.metadata.num_rows > max_rows:
+        raise too_many(max_rows)
+    texts = [field.name for field in file.schema_arrow if _is_text(field.type)]
+    return pq.ParquetFile(_KeptOpen(stream), read_dictionary=texts)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    inner = kind.value_type if pa.types.is_dictionary(kind) else kind
+    tests = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary)
+    return any(is_such(inner) for is_such in tests)
+
+
+def _plain(name: str, column: pa.Array) -> pa.Array:
     """Return a column without dictionary encoding; times and other types become text."""
     kind = column.type
     if pa.types.is_dictionary(kind):
-        return _plain(column.dictionary_decode())
+        _check_length(name, column.dictionary)
+        return _plain(name, column.dictionary_decode())
     if pa.types.is_null(kind):
         return column.cast(pa.string())
     if pa.types.is_temporal(kind):
         return column.cast(pa.string())
     return column
+
+
+def _check_length(name: str, words: pa.Array) -> None:
+    longest = pc.max(pc.binary_length(words)).as_py() if _is_text(words.type) else 0
+    if (longest or 0) > LONGEST_CELL:
+        params = {"value": longest, "limit": LONGEST_CELL}
+        raise CellProblem([Problem(name, "cell_too_long", None, params)])
 
 
 class _KeptOpen:

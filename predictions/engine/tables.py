@@ -21,6 +21,7 @@ from predictions.engine.readers import (
     TooLarge,
     UnreadableTable,
     batches,
+    too_many,
     unreadable,
 )
 from predictions.engine.shot_table import ShotTable, SourceInfo
@@ -79,10 +80,10 @@ def read_table(
     parts: list[ShotTable] = []
     n_rows = 0
     with _opened(source) as stream:
-        for batch in batches(stream, found, BATCH_ROWS, options):
+        for batch in batches(stream, found, BATCH_ROWS, options, max_rows):
             n_rows += batch.n_rows
             if n_rows > max_rows:
-                raise TooLarge([Problem("", "too_many_rows", None, {"limit": f"{max_rows:,}"})])
+                raise too_many(max_rows)
             parts.append(batch)
     _refuse(found)
     if not n_rows:

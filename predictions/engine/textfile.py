@@ -15,6 +15,7 @@ from portal.lib.hashing import chunks
 
 DELIMITERS = (",", ";", "\t", "|")
 HEAD_BYTES = 1 << 20
+LONGEST_CELL = 100
 _UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -86,7 +87,11 @@ def sniff(stream: BinaryIO, is_known: Callable[[str], bool]) -> TextFormat:
 
 def _first_rows(head: str, delimiter: str) -> list[list[str]]:
     lines = head.splitlines()[:2] or [""]
-    return [next(csv.reader(io.StringIO(line), delimiter=delimiter), []) for line in lines]
+    try:
+        return [next(csv.reader(io.StringIO(line), delimiter=delimiter), []) for line in lines]
+    except csv.Error:
+        # A cell longer than any name: the delimiter is another one, or this is no table.
+        return [[line[:LONGEST_CELL]] for line in lines]
 
 
 def _encoding(stream: BinaryIO) -> str:

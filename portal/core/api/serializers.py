@@ -1,6 +1,5 @@
 """What keys, audit entries and alerts look like from outside."""
 
-
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 

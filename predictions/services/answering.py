@@ -136,7 +136,7 @@ def _recorded(
     request_id: str,
 ) -> list[Answer]:
     """Make answers durable and give each its identifier."""
-    at = time.time()
+    at = round(time.time(), 6)  # whole microseconds, as the table keeps them
     ids = prediction_ids.new_ids(len(answers), at)
     recording.record(
         [

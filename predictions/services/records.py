@@ -29,7 +29,7 @@ class Record(msgspec.Struct, array_like=True, frozen=True, gc=False):
     version_id
         Primary key of the model version that answered.
     at
-        Seconds since 1970.
+        Seconds since 1970, a whole number of microseconds.
     features, latent
         JSON text: what was sent, and the latent features of the answer.
     probability

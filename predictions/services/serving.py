@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import structlog
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.utils.translation import gettext as _
 
 from portal.core import alerts
@@ -76,6 +76,7 @@ class Champion:
         self._held: Held | None = None
         self._failed = ""
         self._is_settled = threading.Event()
+        self._again: threading.Timer | None = None
         self._watcher = AliasWatcher(model_name, self.take)
         os.register_at_fork(after_in_child=self._forget)
 
@@ -91,6 +92,7 @@ class Champion:
     def stop(self) -> None:
         """Forget the model and follow the alias no more."""
         self._watcher.stop()
+        self._cancel_retry()
         self._forget()
 
     @property
@@ -150,14 +152,25 @@ class Champion:
             )
             % {"number": version.number, "model": self.model_name, "reason": exc},
         )
-        again = threading.Timer(RETRY_S, self._retry, [version])
-        again.daemon = True
-        again.start()
+        self._try_again(version)
+
+    def _cancel_retry(self) -> None:
+        if self._again is not None:
+            self._again.cancel()
+
+    def _try_again(self, version: ModelVersion) -> None:
+        self._cancel_retry()
+        self._again = threading.Timer(RETRY_S, self._retry, [version])
+        self._again.daemon = True
+        self._again.start()
 
     def _retry(self, version: ModelVersion) -> None:
         try:
             if selectors.champion(self.model_name) == version:
                 self.take(version)
+        except DatabaseError as exc:
+            log.warning("champion_not_retried", version=version.number, error=str(exc))
+            self._try_again(version)
         finally:
             connection.close()
 

@@ -2,7 +2,9 @@
 
 import io
 import json
+import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -120,6 +122,23 @@ def test_an_answered_prediction_is_found_at_once_and_later(
     assert from_table["latent_features"] == said["latent_features"]
     assert from_table["features"] == shots[0]
     assert from_table["model_version"] == champion.number
+
+
+def test_a_prediction_is_kept_at_a_whole_microsecond(
+    client: Client,
+    champion: ModelVersion,
+    shots: Shots,
+    make_key: Key,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    headers = make_key("predict", "read")
+    between_two = 1795259441.7222645  # Postgres rounds it down, Python up
+    with monkeypatch.context() as patched:
+        patched.setattr(time, "time", lambda: between_two)
+        post(client, SINGLE, {"features": shots[0]}, headers)
+    record_all()
+
+    assert Prediction.objects.get().at == datetime.fromtimestamp(round(between_two, 6), UTC)
 
 
 def test_record_false_leaves_no_trace(

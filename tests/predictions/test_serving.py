@@ -125,6 +125,21 @@ def test_a_damaged_successor_leaves_the_old_one_answering_and_alerts(
     assert "roll back" in alert.message
 
 
+def test_a_stopped_holder_does_not_try_a_damaged_version_again(
+    holder: Champion, make_version: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serving, "RETRY_S", 3600.0)
+    before = set(threading.enumerate())
+    holder.take(make_version(b"this is no model"))
+    (timer,) = [
+        one for one in set(threading.enumerate()) - before if isinstance(one, threading.Timer)
+    ]
+
+    holder.stop()
+
+    wait_for(lambda: not timer.is_alive())
+
+
 def test_taking_a_good_version_resolves_the_alert(
     holder: Champion, make_version: Make, small_model: SmallModel
 ) -> None:

@@ -33,7 +33,8 @@ NO_INTERVAL = 255
 CLIP = 5.0
 #: Category values a tree can tell apart: the most frequent ones; one bit each (see `trees`).
 MAX_CODES = 64
-#: Directions of each text that trees see; twelve were worse than six, none worse than either.
+#: Directions of each text that trees see. Over three splits of a draw that no figure is reported
+#: of, six added 0.1 to 0.3 points of exact sets to trees without text.
 TEXT_COLUMNS = 6
 #: Quantities every machinist derives from a drawing; they are numbers like the others.
 DERIVED = ("slenderness", "wall_mm", "surface_mm2", "volume_mm3")

@@ -20,7 +20,7 @@ class NumberSpec:
 
 
 #: Defaults and bounds are ours. The defaults were chosen on a draw (seed 7) that no figure of
-#: docs/routing.md is taken from; the bounds keep one training of 100,000 items under half an hour.
+#: docs/routing.md is taken from.
 NUMBER_SPECS: tuple[NumberSpec, ...] = (
     NumberSpec("n_trees", gettext_noop("Trees for each operation"), int, 5, 500),
     NumberSpec("learning_rate", gettext_noop("Learning rate"), float, 0.01, 1.0),

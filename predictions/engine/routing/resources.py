@@ -14,8 +14,7 @@ from predictions.engine.routing.book import RoutingBook, StepBook
 
 #: Most similar items with an operation that vote on its work centre.
 N_VOTERS = 15
-#: Days before its first and after its last use in which a work centre counts as open. Ours: about
-#: the time between two new routings on the least used machine of a plant.
+#: Days before its first and after its last use in which a work centre counts as open. Ours.
 GRACE_DAYS = 120
 
 

@@ -160,7 +160,7 @@ class SimilarityIndex:
 
         A table per field turns codes into what they add, so that one pass over small integers
         replaces comparing; only nearness of numbers and texts need arithmetic. Every pass writes
-        into one buffer, because fresh memory for each took longer than the arithmetic.
+        into one buffer.
         """
         total = np.zeros(len(self), dtype=np.float32)
         part = np.empty(len(self), dtype=np.float32)

@@ -19,7 +19,7 @@ from predictions.engine.routing.similarity import Neighbours
 
 Floats = NDArray[np.float64]
 
-#: Neighbours who vote. Beyond, a vote's weight is below a thousandth of the first one's.
+#: Neighbours who vote. Ours; their weight falls exponentially with similarity.
 N_VOTERS = 60
 #: Repaired sets looked at, and steps in doubt that they may differ in.
 N_REPAIRS = 12

@@ -21,11 +21,7 @@ Number = TypeVar("Number", bound=np.generic)
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Grow in one thread.
-
-    The trees are small: on a machine whose cores are busy, waiting for a second thread made
-    growing ten times slower (81 to 303 s against 11 s), and sums in one thread are repeatable.
-    """
+    """Grow in one thread: the trees are small, and sums in one order are repeatable."""
     with threadpool_limits(limits=1, user_api="openmp"):
         yield
 

@@ -3,9 +3,10 @@
 import uuid
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
+from portal.core import audit
 from portal.core.actors import Actor
 from portal.core.errors import Conflict
 from portal.core.models import Alert
@@ -61,5 +62,31 @@ def acknowledge(alert: Alert, actor: Actor) -> Alert:
             % {"key": alert.key},
             code="alert_settled",
         )
+    alert.refresh_from_db()
+    return alert
+
+
+def resolve(alert: Alert, actor: Actor) -> Alert:
+    """Close an alert because a person says that what it tells of is over.
+
+    Many alerts tell of something that happened, such as a rollback, and would stay open for ever.
+    If the cause is still there, the next occurrence opens a new one.
+
+    Raises
+    ------
+    Refused
+        When the actor may not change alerts.
+    Conflict
+        When the alert is resolved already.
+    """
+    actor.require("core.change_alert")
+    with transaction.atomic():
+        if not Alert.objects.open().filter(pk=alert.pk).update(resolved_at=clock.now()):
+            raise Conflict(
+                _("The alert “%(key)s” is already resolved; nothing is left to do.")
+                % {"key": alert.key},
+                code="alert_settled",
+            )
+        audit.record(actor, "alert.resolve", f"alert {alert.key}")
     alert.refresh_from_db()
     return alert

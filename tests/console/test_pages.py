@@ -164,6 +164,19 @@ def test_an_alert_is_acknowledged_by_post_only(signed_in: Callable[..., Client])
     assert alert.acknowledged_by.username == "administrator"
 
 
+def test_an_alert_is_resolved_by_post_only(signed_in: Callable[..., Client]) -> None:
+    client = signed_in("administrator")
+    alert = alerts.raise_alert("disk", "warning", "The disk is nearly full.")
+    address = reverse("admin:core_alert_resolve", args=[alert.pk])
+    client.get(address)
+    alert.refresh_from_db()
+    assert alert.resolved_at is None
+    page = client.post(address, follow=True).text
+    assert "Mark as resolved" not in page
+    alert.refresh_from_db()
+    assert alert.resolved_at is not None
+
+
 def test_the_audit_list_says_that_the_chain_is_whole(signed_in: Callable[..., Client]) -> None:
     audit.record(SYSTEM, "test.entry", "something")
     client = signed_in("viewer")

@@ -3,9 +3,9 @@ from collections.abc import Callable
 import pytest
 
 from portal.core.actors import Actor
-from portal.core.alerts import acknowledge, raise_alert, resolve_alert
+from portal.core.alerts import acknowledge, raise_alert, resolve, resolve_alert
 from portal.core.errors import Conflict, Refused
-from portal.core.models import Alert, User
+from portal.core.models import Alert, AuditEntry, User
 
 pytestmark = pytest.mark.django_db
 People = Callable[..., User]
@@ -53,11 +53,24 @@ def test_a_resolved_alert_is_not_acknowledged(person: People) -> None:
         acknowledge(alert, actor)
 
 
+def test_a_person_resolves_what_is_over_and_it_may_come_again(person: People) -> None:
+    actor = Actor.of_user(person("lee", "administrator"), via="person")
+    alert = resolve(raise_alert("rollback", "critical", "v3 to v2"), actor)
+    assert alert.resolved_at is not None
+    assert AuditEntry.objects.get().action == "alert.resolve"
+    with pytest.raises(Conflict, match="already resolved"):
+        resolve(alert, actor)
+    assert raise_alert("rollback", "critical", "v4 to v2").pk != alert.pk
+
+
+@pytest.mark.parametrize("change", [acknowledge, resolve])
 @pytest.mark.parametrize("role", ["viewer", "operator"])
-def test_who_may_not_change_alerts_does_not_acknowledge(person: People, role: str) -> None:
+def test_who_may_not_change_alerts_changes_none(
+    person: People, role: str, change: Callable[..., Alert]
+) -> None:
     alert = raise_alert("disk", "warning", "full")
     with pytest.raises(Refused, match=r"core\.change_alert"):
-        acknowledge(alert, Actor.of_user(person("kim", role), via="person"))
+        change(alert, Actor.of_user(person("kim", role), via="person"))
 
 
 @pytest.mark.django_db(transaction=True)

@@ -207,6 +207,14 @@ def test_alerts_are_listed_and_acknowledged_by_an_administrator(
     assert [row["key"] for row in rows] == ["queue"]
 
 
+def test_an_administrator_resolves_an_alert(admin: Client, browser: Callable[..., Client]) -> None:
+    path = f"{ALERTS}{raise_alert('disk', 'warning', 'full').pk}/resolve/"
+    assert post(browser("operator"), path).status_code == 403
+    assert post(admin, path).json()["resolved_at"] is not None
+    assert post(admin, path).json()["code"] == "alert_settled"
+    assert admin.get(f"{ALERTS}?is_open=true").json()["results"] == []
+
+
 @pytest.mark.parametrize("path", [KEYS, AUDIT, ALERTS])
 def test_a_list_takes_few_queries(
     admin: Client, path: str, django_assert_max_num_queries: Any

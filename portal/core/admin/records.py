@@ -98,7 +98,7 @@ class AuditEntryAdmin(EvidenceAdmin[AuditEntry]):
 class AlertAdmin(EvidenceAdmin[Alert]):
     page_template = "core/alert.html"
     empty_hint = _("Nothing has gone wrong so far.")
-    row_pages = ("acknowledge",)
+    row_pages = ("acknowledge", "resolve")
     list_display = ("text", "severity_badge", "n_times", "last", "standing")
     list_filter = ("severity", ("resolved_at", admin.EmptyFieldListFilter))
     search_fields = ("key", "message")
@@ -125,10 +125,11 @@ class AlertAdmin(EvidenceAdmin[Alert]):
         return formats.badge(_("open"), "bad")
 
     def page_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
-        is_waiting = obj.acknowledged_at is None and obj.resolved_at is None
+        may_change = obj.resolved_at is None and "core.change_alert" in grants_of(request)
         return {
             "title": obj.key,
-            "may_acknowledge": is_waiting and "core.change_alert" in grants_of(request),
+            "may_acknowledge": may_change and obj.acknowledged_at is None,
+            "may_resolve": may_change,
         }
 
     def acknowledge_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -137,5 +138,14 @@ class AlertAdmin(EvidenceAdmin[Alert]):
             request,
             lambda: alerts.acknowledge(alert, actor_of(request)),
             done=_("You look after this alert now."),
+            back=self.url("change", alert.pk),
+        )
+
+    def resolve_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        alert = self.find(request, object_id)
+        return self.attempt(
+            request,
+            lambda: alerts.resolve(alert, actor_of(request)),
+            done=_("The alert is resolved. If the cause is still there, it opens again."),
             back=self.url("change", alert.pk),
         )

@@ -78,7 +78,7 @@ class Alerts(ListModelMixin, RetrieveModelMixin, GenericViewSet[Alert]):
     ordering_fields = ("last_at", "first_at")
 
     def get_permissions(self) -> list[BasePermission]:
-        if self.action == "acknowledge":
+        if self.action in {"acknowledge", "resolve"}:
             return [scope(Scope.ADMIN, "core.change_alert")()]
         return [scope(Scope.READ, "core.view_alert")()]
 
@@ -87,6 +87,13 @@ class Alerts(ListModelMixin, RetrieveModelMixin, GenericViewSet[Alert]):
     def acknowledge(self, request: Request, **url_parts: Any) -> Response:
         """Say that you have seen an alert and look after it."""
         alert = alerts.acknowledge(self.get_object(), actor_of(request))
+        return Response(AlertSerializer(alert).data)
+
+    @extend_schema(request=None, responses=AlertSerializer)
+    @action(detail=True, methods=["post"])
+    def resolve(self, request: Request, **url_parts: Any) -> Response:
+        """Say that what an alert tells of is over; what happens again opens a new one."""
+        alert = alerts.resolve(self.get_object(), actor_of(request))
         return Response(AlertSerializer(alert).data)
 
 

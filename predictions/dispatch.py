@@ -1,6 +1,7 @@
 """Start the runs of this app."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
@@ -15,6 +16,8 @@ from predictions.engine.problems import EngineError
 from predictions.models import Dataset
 from predictions.services.engine_errors import invalid_input
 from predictions.services.models import MODEL_NAME, check_labels, quality_model
+
+MAX_COLLECTED = 100_000
 
 
 def train(
@@ -68,4 +71,61 @@ def train(
             parent=parent,
             dataset_fingerprint=dataset.fingerprint,
             via_detail=via_detail,
+        )
+
+
+def collect_labelled(
+    *,
+    name: str,
+    actor: Actor,
+    model_name: str = MODEL_NAME,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    base: Dataset | None = None,
+    max_rows: int = MAX_COLLECTED,
+    parent: Run | None = None,
+) -> Run:
+    """Start making a data set of the shots whose outcome is known.
+
+    Parameters
+    ----------
+    name
+        Of the data set.
+    actor
+        Who or what asks.
+    model_name
+        Whose predictions.
+    since, until
+        When they were made.
+    base
+        A labelled data set whose shots come first.
+    max_rows
+        The latest so many are kept.
+    parent
+        What the run belongs to.
+
+    Raises
+    ------
+    InvalidInput
+        When the base has no labels.
+    NotFound
+        When there is no such model.
+    """
+    quality_model(model_name)
+    if base is not None:
+        check_labels(base)
+    with transaction.atomic():
+        return runs.enqueue(
+            kind=tasks.COLLECT_LABELLED,
+            actor=actor,
+            parameters={
+                "name": name,
+                "model": model_name,
+                "since": since.isoformat() if since else None,
+                "until": until.isoformat() if until else None,
+                "base": base.pk if base else None,
+                "max_rows": max_rows,
+            },
+            title=_("Make “%(name)s” of known outcomes") % {"name": name[:100]},
+            parent=parent,
         )

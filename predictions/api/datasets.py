@@ -46,9 +46,16 @@ class DatasetSummarySerializer(serializers.ModelSerializer[Dataset]):
 class DatasetSerializer(DatasetSummarySerializer):
     schema = ColumnSerializer(many=True)
     profile = serializers.DictField()
+    lineage = serializers.DictField(help_text="What the portal made it from; empty for an upload.")
 
     class Meta(DatasetSummarySerializer.Meta):
-        fields = (*DatasetSummarySerializer.Meta.fields, "source_sha256", "schema", "profile")
+        fields = (
+            *DatasetSummarySerializer.Meta.fields,
+            "source_sha256",
+            "lineage",
+            "schema",
+            "profile",
+        )
         read_only_fields = fields
 
 

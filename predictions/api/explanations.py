@@ -8,7 +8,6 @@ from uuid import UUID
 from django.http import HttpResponse
 from django.utils import translation
 from django.utils.cache import get_conditional_response, patch_vary_headers
-from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import serializers
@@ -17,7 +16,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from portal.core.api import idempotent, scope
-from portal.core.errors import FieldProblem, InvalidInput
+from predictions.api.queries import choice, only, whole
 from predictions.api.rights import MayLook
 from predictions.api.shapes import VIEW
 from predictions.engine.explanation.settings import SETTINGS
@@ -71,10 +70,13 @@ class ExplanationSerializer(serializers.ModelSerializer[Explanation]):
 
 class ResemblingSerializer(serializers.Serializer[Any]):
     origin = serializers.ChoiceField(
-        ["training"], help_text="training: a shot of the data set that the version was made from."
+        ["training", "reported"],
+        help_text="training: of the data set that the version was made from; reported: a predicted "
+        "shot whose outcome was reported.",
     )
     dataset = serializers.IntegerField(allow_null=True)
     row = serializers.IntegerField(allow_null=True, help_text="Row of the data set, from 0.")
+    prediction_id = serializers.UUIDField(allow_null=True)
     outcome = serializers.ChoiceField(Prediction.Label.choices)
     distance = serializers.FloatField(
         help_text="Root mean square difference over the features, in robust standard deviations."
@@ -146,7 +148,8 @@ class WaterfallView(APIView):
         responses={(200, SVG): OpenApiResponse(OpenApiTypes.STR, "The picture.")},
     )
     def get(self, request: Request, pk: UUID) -> HttpResponse:
-        language = _choice(request, "lang", LANGUAGES, translation.get_language() or "en")
+        only(request, "lang")
+        language = choice(request, "lang", LANGUAGES, translation.get_language() or "en")
         prediction = lookup.find(pk)
         with translation.override(language):
             picture = explanations.draw(prediction, explanations.of_prediction(prediction))
@@ -170,8 +173,8 @@ class SimilarView(APIView):
         responses=LikenessSerializer,
     )
     def get(self, request: Request, pk: UUID) -> Response:
-        _only(request, "count")
-        found = likeness.similar(pk, count=_whole(request, "count", likeness.DEFAULT_COUNT))
+        only(request, "count")
+        found = likeness.similar(pk, count=whole(request, "count", likeness.DEFAULT_COUNT))
         body = {"prediction_id": pk, "defect_share": found.defect_share, **asdict(found)}
         return Response(LikenessSerializer(body).data)
 
@@ -198,12 +201,12 @@ class CounterfactualView(APIView):
         responses=AlternativeSerializer,
     )
     def get(self, request: Request, pk: UUID) -> Response:
-        _only(request, "settings", "max_changes")
+        only(request, "settings", "max_changes")
         given = request.query_params.get("settings")
         found = counterfactuals.nearest(
             pk,
             settings=SETTINGS if given is None else [name.strip() for name in given.split(",")],
-            max_changes=_whole(request, "max_changes", counterfactuals.MOST_CHANGES),
+            max_changes=whole(request, "max_changes", counterfactuals.MOST_CHANGES),
         )
         return Response(AlternativeSerializer({"prediction_id": pk, **asdict(found)}).data)
 
@@ -220,37 +223,3 @@ def _picture(request: Request, content: bytes) -> HttpResponse:
         request._request, etag=etag, response=response
     )
     return known or response
-
-
-def _only(request: Request, *names: str) -> None:
-    """Refuse query parameters that nobody declared, as lists do."""
-    for seen in request.query_params:
-        if seen not in names:
-            message = _("There is no query parameter “%(seen)s” here; known are %(known)s.")
-            raise _wrong(seen, message % {"seen": seen[:60], "known": ", ".join(names)})
-
-
-def _whole(request: Request, name: str, default: int) -> int:
-    given = request.query_params.get(name)
-    if given is None:
-        return default
-    if given.isascii() and given.isdigit():
-        return int(given[:9])
-    raise _wrong(
-        name,
-        _("“%(name)s” is “%(seen)s”: give a whole number.") % {"name": name, "seen": given[:40]},
-    )
-
-
-def _choice(request: Request, name: str, allowed: tuple[str, ...], default: str) -> str:
-    _only(request, name)
-    given = request.query_params.get(name, default)
-    if given in allowed or name not in request.query_params:
-        return given
-    message = _("“%(name)s” is “%(seen)s”: use one of %(allowed)s.")
-    words = {"name": name, "seen": given[:40], "allowed": ", ".join(allowed)}
-    raise _wrong(name, message % words)
-
-
-def _wrong(field: str, message: str) -> InvalidInput:
-    return InvalidInput(message, problems=[FieldProblem(field[:60], "invalid", message)])

@@ -8,16 +8,28 @@ from predictions.api.explanations import (
     WaterfallView,
 )
 from predictions.api.history import PredictionDetail, PredictionList
+from predictions.api.outcomes import (
+    DisagreementList,
+    LabelledDataset,
+    LiveQualityView,
+    OutcomeList,
+    PredictionOutcome,
+)
 from predictions.api.quality import predict, predict_batch
 from predictions.api.training import TrainingList
 
 urlpatterns = [
     path("datasets/", DatasetList.as_view(), name="dataset-list"),
     path("datasets/<int:pk>/", DatasetDetail.as_view(), name="dataset-detail"),
+    path("datasets/labelled/", LabelledDataset.as_view(), name="dataset-labelled"),
+    path("outcomes/", OutcomeList.as_view(), name="outcome-list"),
+    path("outcomes/disagreements/", DisagreementList.as_view(), name="outcome-disagreements"),
     path("training/", TrainingList.as_view(), name="training"),
     path("predictions/", PredictionList.as_view(), name="prediction-list"),
     path("predictions/quality/", predict, name="predict-quality"),
     path("predictions/quality/batch/", predict_batch, name="predict-quality-batch"),
+    path("predictions/live-quality/", LiveQualityView.as_view(), name="live-quality"),
+    path("predictions/<uuid:pk>/outcome/", PredictionOutcome.as_view(), name="prediction-outcome"),
     path("predictions/<uuid:pk>/", PredictionDetail.as_view(), name="prediction-detail"),
     path("predictions/<uuid:pk>/explanation/", ExplanationView.as_view(), name="explanation"),
     path(

@@ -1,9 +1,10 @@
 """Import a user's table: check, profile, fingerprint, keep as canonical Parquet."""
 
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -43,6 +44,7 @@ def import_dataset(
     kind: str = Dataset.Kind.QUALITY,
     source_name: str = "",
     allow_duplicate: bool = False,
+    lineage: Mapping[str, Any] | None = None,
 ) -> Dataset:
     """Import a file of shots.
 
@@ -60,6 +62,8 @@ def import_dataset(
         Name of the file as the user knows it; by default that of the path.
     allow_duplicate
         Import the same content again, as a copy of the first.
+    lineage
+        What the file was made from, if the portal made it.
 
     Returns
     -------
@@ -94,6 +98,7 @@ def import_dataset(
             schema=read.table.schema(),
             profile=quality | {"source": read.table.source.to_dict()},
             is_synthetic=read.table.is_synthetic,
+            lineage=dict(lineage or {}),
             copy_of=first,
             created_by_id=actor.user_id,
         )

@@ -43,6 +43,20 @@ def find(identifier: UUID) -> Prediction:
         time.sleep(PAUSE_S)
 
 
+def find_now(identifier: UUID) -> Prediction:
+    """Return a prediction without waiting for one that is only just being answered.
+
+    Raises
+    ------
+    NotFound, Unavailable
+        As :func:`find`.
+    """
+    found = _in_table(identifier) or _in_stream(identifier, _age_s(identifier))
+    if found is None:
+        raise NotFound(_("There is no prediction %(id)s.") % {"id": identifier})
+    return found
+
+
 def _age_s(identifier: UUID) -> float:
     made_at_ms = prediction_ids.made_at_ms(identifier)
     if made_at_ms is None:

@@ -19,7 +19,7 @@ from predictions.engine.explanation.explainer import from_bytes
 from predictions.engine.explanation.settings import SETTINGS
 from predictions.engine.features import FEATURE_NAMES
 from predictions.models import Explanation, Prediction
-from predictions.services import explainers, records
+from predictions.services import explainers, feedback, records
 from tests.predictions.conftest import SmallModel
 from tests.predictions.records import make_record
 
@@ -241,6 +241,18 @@ def test_a_shot_of_the_data_set_finds_itself_whatever_its_counter(
 
     assert nearest["distance"] == pytest.approx(0, abs=1e-3)
     assert nearest["row"] == past.positions[40]
+
+
+def test_shots_whose_outcome_was_reported_are_among_them(
+    predicted: Ask, ask: Ask, shots: Shots
+) -> None:
+    identifier, other = (predicted(shots[n])["prediction_id"] for n in (0, 0))
+    feedback.record([{"prediction_id": other, "label": "defect"}], reported_by="key:1")
+
+    nearest = ask(identifier, "similar/").json()["similar"][0]
+
+    assert (nearest["origin"], nearest["prediction_id"]) == ("reported", other)
+    assert (nearest["distance"], nearest["outcome"]) == (0, "defect")
 
 
 @pytest.mark.parametrize("query", ["count=0", "count=51", "count=x", "count=-1", "k=3"])

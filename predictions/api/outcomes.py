@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from portal.core.api import accepted, actor_of, idempotent, scope
+from portal.core.api import StrictSerializer, accepted, actor_of, idempotent, scope
 from portal.core.api.authentication import principal_of
 from portal.core.api.parsers import StrictJSONParser
 from portal.core.errors import NotFound
@@ -154,7 +154,7 @@ class LiveQuestionSerializer(serializers.Serializer[Any]):
     until = serializers.DateTimeField(required=False)
 
 
-class LabelledSerializer(serializers.Serializer[Any]):
+class LabelledSerializer(StrictSerializer):
     name = serializers.CharField(max_length=200)
     model = serializers.CharField(default=MODEL_NAME)
     since = serializers.DateTimeField(required=False, allow_null=True)
@@ -321,7 +321,10 @@ def _sent(request: Request) -> Any:
     if "file" in request.FILES:
         return reports.from_csv(request.FILES["file"].file, most=MOST_ROWS)
     body = request.data
-    sent = body.get("outcomes") if isinstance(body, dict) and len(body) == 1 else None
+    if isinstance(body, dict) and (unknown := [name for name in body if name != "outcomes"]):
+        message = _("There is no such field; known are: %s.") % "outcomes"
+        raise wrong(str(unknown[0])[:60], message)
+    sent = body.get("outcomes") if isinstance(body, dict) else None
     if not isinstance(sent, list):
         raise wrong("outcomes", _("Send “outcomes”, a list of objects, or a CSV as “file”."))
     if not 1 <= len(sent) <= MOST:

@@ -495,7 +495,8 @@ def test_without_outcomes_no_data_set_is_made(
     run = finished(dispatch.collect_labelled(name="Nothing", actor=ACTOR))
 
     assert run.state == State.FAILED
-    assert "report some first" in run.error_message
+    assert "diecasting-quality" in run.error_message
+    assert not Dataset.objects.exists()
 
 
 def test_a_wide_file_is_read_row_by_row() -> None:

@@ -155,6 +155,8 @@ class LiveQuestionSerializer(serializers.Serializer[Any]):
 
 
 class LabelledSerializer(StrictSerializer):
+    """Which known outcomes become a data set, and under what name."""
+
     name = serializers.CharField(max_length=200)
     model = serializers.CharField(default=MODEL_NAME)
     since = serializers.DateTimeField(required=False, allow_null=True)

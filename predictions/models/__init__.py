@@ -3,11 +3,15 @@
 from predictions.models.datasets import Dataset
 from predictions.models.outcomes import Outcome, OutcomeQuerySet
 from predictions.models.predictions import Explanation, Prediction
+from predictions.models.traffic import MOST_SHARE, ShadowScore, TrafficSplit
 
 __all__ = [
+    "MOST_SHARE",
     "Dataset",
     "Explanation",
     "Outcome",
     "OutcomeQuerySet",
     "Prediction",
+    "ShadowScore",
+    "TrafficSplit",
 ]

@@ -24,6 +24,14 @@ class Prediction(models.Model):
         MEDIUM = "medium", _("Medium")
         LOW = "low", _("Low")
 
+    class Role(models.TextChoices):
+        """Why this version answered and not another."""
+
+        CHAMPION = "champion", _("Champion")
+        CHALLENGER = "challenger", _("Challenger, by its share")
+        FALLBACK = "fallback", _("Champion in place of the challenger")
+        NAMED = "named", _("Named by the caller")
+
     id = models.UUIDField(primary_key=True, editable=False)
     version = models.ForeignKey(
         ModelVersion,
@@ -31,6 +39,16 @@ class Prediction(models.Model):
         related_name="+",
         verbose_name=_("model version"),
         db_constraint=False,
+    )
+    role = models.CharField(
+        _("answered as"),
+        max_length=10,
+        choices=Role.choices,
+        default=Role.CHAMPION,
+        db_default=Role.CHAMPION,
+    )
+    challenger_share = models.FloatField(
+        _("share of the challenger at that time"), default=0.0, db_default=0.0
     )
     at = models.DateTimeField(_("time"))
     features = models.JSONField(_("features"))
@@ -47,6 +65,7 @@ class Prediction(models.Model):
         verbose_name_plural = _("predictions")
         ordering = ("-at", "-id")
         default_permissions = ("view",)
+        permissions = [("predict_file", _("Can have whole files predicted"))]
         indexes = [
             models.Index(fields=["version", "at"], name="predictions_version_at"),
             models.Index(fields=["at", "id"], name="predictions_at_id"),

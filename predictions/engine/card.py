@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from predictions.engine.calibrators import Platt
 from predictions.engine.learners.families import DEFAULT_LEARNER, FAMILIES
 
 N_IMPORTANT = 10
@@ -178,12 +179,13 @@ def _recipe(report: Mapping[str, Any]) -> list[str]:
     settings = ", ".join(f"{key} {value}" for key, value in params.items())
     learner = FAMILIES[params.get("learner", DEFAULT_LEARNER)].label
     latent = params.get("n_latent", 0)
+    calibration = params.get("calibration", Platt.method).capitalize()
     beside = f" on the features and {latent} latent ones of an autoencoder" if latent else ""
     return [
         "## How it was made",
-        f"{learner}{beside}, with Platt calibration, seed {report['seed']}. Calibration and "
-        "threshold were chosen on shots the scoring model had not seen; missing values are filled "
-        f"with training medians. {settings}.",
+        f"{learner}{beside}, with {calibration} calibration, seed {report['seed']}. Calibration "
+        "and threshold were chosen on shots the scoring model had not seen; missing values are "
+        f"filled with training medians. {settings}.",
     ]
 
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from predictions.engine.calibration import Calibration, fit_platt
+from predictions.engine.calibration import FITS
+from predictions.engine.calibrators import Calibrator
 from predictions.engine.embedding import Embedding, fit_embedding
 from predictions.engine.features import FEATURE_NAMES, FEATURE_SETS
 from predictions.engine.imputer import Imputer, fit_imputer
@@ -90,7 +91,7 @@ class FoldFit:
     fold : Fold
     raw, probability : float64 arrays, shape [n_test]
         Log-odds, and calibrated probability.
-    calibration : Calibration
+    calibration : Platt or Isotonic
     threshold : float
         From validation rows of this fold's training part.
     """
@@ -98,7 +99,7 @@ class FoldFit:
     fold: Fold
     raw: Floats
     probability: Floats
-    calibration: Calibration
+    calibration: Calibrator
     threshold: float
 
     @property
@@ -271,7 +272,7 @@ def _fit_fold(
 ) -> FoldFit:
     train, test = shots.at(fold_plan.fold.train), shots.at(fold_plan.fold.test)
     raw, labels = _inner_scores(train, fold_plan, params, seed, meter, name)
-    calibration = fit_platt(raw, labels)
+    calibration = FITS[params.calibration](raw, labels)
     threshold = best_f1_threshold(labels, calibration.probability(raw))
     scored = fit(train, params, seed, meter, name).raw(test.matrix)
     return FoldFit(fold_plan.fold, scored, calibration.probability(scored), calibration, threshold)

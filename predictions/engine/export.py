@@ -1,7 +1,7 @@
 """Write a trained model as one ONNX graph, and prove that it says the same.
 
 The graph: NaN → median; robust scaling and autoencoder (or projection) → latent features; trees and
-linear part → log-odds → slope, intercept, sigmoid → probability (see `graph`).
+linear part → log-odds → calibration, sigmoid → probability (see `graph`).
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from portal.lib import seeds
 from portal.lib.hashing import canonical_json
 from predictions.engine import serving
 from predictions.engine.features import FAMILY, N_FEATURES
-from predictions.engine.graph import Graph, embedded, projected, scored
+from predictions.engine.graph import Graph, calibrated, embedded, projected, scored
 from predictions.engine.latent import N_LATENT
 from predictions.engine.problems import EngineError, Problem
 from predictions.engine.training import TrainedModel
@@ -109,10 +109,7 @@ def _graph(model: TrainedModel) -> Any:
         embedded(graph, filled, embedding, output=serving.LATENT)
         columns = graph.node("Concat", filled, serving.LATENT, axis=1)
     log_odds = scored(graph, columns, model.fitted.learner.score())
-    slope = graph.constant("slope", _single(model.calibration.slope))
-    intercept = graph.constant("intercept", _single(model.calibration.intercept))
-    calibrated = graph.node("Add", graph.node("Mul", log_odds, slope), intercept)
-    graph.node("Sigmoid", calibrated, output=serving.PROBABILITY)
+    calibrated(graph, log_odds, model.calibration, output=serving.PROBABILITY)
     proto = graph.proto(
         inputs={serving.INPUT: ["n", N_FEATURES]},
         outputs={serving.PROBABILITY: ["n"], serving.LATENT: ["n", n_latent]},
@@ -120,10 +117,6 @@ def _graph(model: TrainedModel) -> Any:
     helper.set_model_props(proto, _metadata(model))
     onnx.checker.check_model(proto)
     return proto
-
-
-def _single(value: float) -> NDArray[np.float32]:
-    return np.array([value], dtype=np.float32)
 
 
 def _metadata(model: TrainedModel) -> dict[str, str]:

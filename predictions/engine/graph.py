@@ -1,4 +1,4 @@
-"""The pieces of a serving graph: projection, autoencoder, trees and linear part as ONNX nodes.
+"""The pieces of a serving graph: projection, autoencoder, trees, calibration as ONNX nodes.
 
 Thresholds of trees are rounded down to float32, so float32 rows take the same branches as in
 training. The autoencoder and the linear part run in double precision: trees split on latent
@@ -13,6 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from predictions.engine.additive import AdditiveScore, Linear
 from predictions.engine.autoencoder import LEVEL_FLOOR, N_HEADS, N_TOKENS
+from predictions.engine.calibrators import Calibrator, Isotonic
 from predictions.engine.embedding import Embedding
 from predictions.engine.ensemble import LEAF, TreeEnsemble
 from predictions.engine.latent import Projection
@@ -172,6 +173,36 @@ def scored(graph: Graph, columns: str, score: AdditiveScore) -> str:
     if len(parts) == 2:
         return graph.node("Add", *parts)
     return parts[0]
+
+
+def calibrated(graph: Graph, log_odds: str, calibrator: Calibrator, *, output: str) -> None:
+    """Add the calibrator and the logistic function; probabilities, float32 [n]."""
+    if isinstance(calibrator, Isotonic):
+        line = _pieces(graph, log_odds, calibrator)
+    else:
+        slope = graph.constant("slope", _single(calibrator.slope))
+        intercept = graph.constant("intercept", _single(calibrator.intercept))
+        line = graph.node("Add", graph.node("Mul", log_odds, slope), intercept)
+    graph.node("Sigmoid", line, output=output)
+
+
+def _single(value: float) -> NDArray[np.float32]:
+    return np.array([value], dtype=np.float32)
+
+
+def _pieces(graph: Graph, log_odds: str, calibrator: Isotonic) -> str:
+    """Add straight pieces: what lies of the score in each, times its slope, in double precision."""
+    starts = graph.constant("piece_starts", calibrator.raw[None, :-1])
+    widths = graph.constant("piece_widths", np.diff(calibrator.raw)[None])
+    slopes = graph.constant("piece_slopes", calibrator.slopes[:, None])
+    first = graph.constant("piece_first", calibrator.calibrated[:1])
+    nothing = graph.constant("piece_nothing", np.zeros(1))
+    double = graph.node("Cast", log_odds, to=TensorProto.DOUBLE)
+    column = graph.node("Reshape", double, graph.numbers(-1, 1))
+    inside = graph.node("Max", graph.node("Sub", column, starts), nothing)
+    total = graph.node("MatMul", graph.node("Min", inside, widths), slopes)
+    shifted = graph.node("Add", graph.node("Reshape", total, graph.numbers(-1)), first)
+    return graph.node("Cast", shifted, to=TensorProto.FLOAT)
 
 
 def _linear(graph: Graph, columns: str, linear: Linear, bias: float) -> str:

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 from predictions.engine.autoencoder import LATENT_SIZES, AutoencoderParams
+from predictions.engine.calibrators import Isotonic, Platt
 from predictions.engine.learners.contract import LearnerParams
 from predictions.engine.learners.families import DEFAULT_LEARNER, FAMILIES
 from predictions.engine.problems import EngineError, Problem, gettext_noop, shown
@@ -104,6 +105,22 @@ CHOICE_SPECS: tuple[ChoiceSpec, ...] = (
             *(Choice(size, str(size)) for size in LATENT_SIZES),
         ),
     ),
+    ChoiceSpec(
+        "calibration",
+        gettext_noop("Calibration"),
+        (
+            Choice(
+                Platt.method,
+                gettext_noop("Platt"),
+                gettext_noop("A straight line in log-odds, steady with few shots."),
+            ),
+            Choice(
+                Isotonic.method,
+                gettext_noop("Isotonic"),
+                gettext_noop("A rising curve of any form, for some thousand shots and more."),
+            ),
+        ),
+    ),
 )
 
 
@@ -135,6 +152,8 @@ class TrainingParams:
         Of the logistic regression.
     n_epochs : int
         Of the autoencoder.
+    calibration : str
+        ``platt`` or ``isotonic``: how raw scores become probabilities.
     """
 
     protocol: str = DEFAULT_PROTOCOL
@@ -154,6 +173,7 @@ class TrainingParams:
     n_latent: int = 0
     l2_penalty: float = 10.0
     n_epochs: int = 100
+    calibration: str = Platt.method
 
     def __post_init__(self) -> None:
         problems = _problems(asdict(self))

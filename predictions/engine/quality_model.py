@@ -12,9 +12,9 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from predictions.engine import embedding, latent
+from predictions.engine import calibrators, embedding, latent
 from predictions.engine.autoencoder import METHOD
-from predictions.engine.calibration import Calibration
+from predictions.engine.calibrators import Calibrator
 from predictions.engine.crossfit import Fitted
 from predictions.engine.imputer import Imputer
 from predictions.engine.latent import Projection
@@ -42,13 +42,13 @@ class QualityModel:
         Imputer, autoencoder if there is one, and learner.
     projection : Projection
         Twelve latent features for a learner without an autoencoder.
-    calibration : Calibration
+    calibration : Platt or Isotonic
         From log-odds to probability.
     """
 
     fitted: Fitted
     projection: Projection
-    calibration: Calibration
+    calibration: Calibrator
 
     def predict(self, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return calibrated probabilities, float64 [n], for float32 [n, 30]; NaN is imputed."""
@@ -118,5 +118,5 @@ def _restored(content: Mapping[str, Any]) -> QualityModel:
         FAMILIES[content["family"]].restore(content["learner"]),
     )
     return QualityModel(
-        fitted, Projection(**content["projection"]), Calibration(**content["calibration"])
+        fitted, Projection(**content["projection"]), calibrators.restored(content["calibration"])
     )

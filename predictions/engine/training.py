@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from predictions.engine import evaluation
 from predictions.engine.baseline import DriftBaseline, drift_baseline
 from predictions.engine.basis import Basis, NotTrainable, prepare
-from predictions.engine.calibration import Calibration, fit_platt
+from predictions.engine.calibration import FITS
+from predictions.engine.calibrators import Calibrator
 from predictions.engine.confidence import ConfidenceRule, learn_rule
 from predictions.engine.costs import operating_points
 from predictions.engine.crossfit import (
@@ -156,7 +157,7 @@ class _Calling:
     """How the final model turns raw scores into calls, learned from out-of-fold scores."""
 
     rows: NDArray[np.intp]
-    calibration: Calibration
+    calibration: Calibrator
     probability: NDArray[np.float64]
     threshold: float
     confidence: ConfidenceRule
@@ -167,11 +168,11 @@ class _Calling:
         return called
 
 
-def _calling(shots: Shots, fits: Sequence[FoldFit]) -> _Calling:
+def _calling(shots: Shots, fits: Sequence[FoldFit], method: str) -> _Calling:
     rows = np.concatenate([one.fold.test for one in fits])
     raw = np.concatenate([one.raw for one in fits])
     labels = shots.labels[rows]
-    calibration = fit_platt(raw, labels)
+    calibration = FITS[method](raw, labels)
     probability = calibration.probability(raw)
     threshold = best_f1_threshold(labels, probability)
     error = expected_calibration_error(
@@ -190,7 +191,7 @@ def _assembled(
     failed: tuple[Problem, ...],
 ) -> TrainedModel:
     matrix = basis.shots.matrix
-    calling = _calling(basis.shots, fits)
+    calling = _calling(basis.shots, fits, basis.params.calibration)
     warned = evaluation.figure_findings(result, comparisons)
     findings = (*basis.findings, *failed, *warned)
     return TrainedModel(

@@ -15,6 +15,7 @@ from pytest_django import Settings
 
 from portal.core.errors import Corrupt
 from portal.registry.models import ModelVersion
+from predictions.engine.calibrators import Platt
 from predictions.engine.explanation.explainer import from_bytes
 from predictions.engine.explanation.settings import SETTINGS
 from predictions.engine.features import FEATURE_NAMES
@@ -150,7 +151,9 @@ def test_an_explainer_of_another_model_is_not_used(
     form = from_bytes(small_model.explainer)
     version = make_version()
     assert explainers.ready(version).model.signature.names == FEATURE_NAMES
-    other = make_version(explainer=replace(form, slope=form.slope * 1.1).to_bytes())
+    assert isinstance(form.calibrator, Platt)
+    bent = replace(form.calibrator, slope=form.calibrator.slope * 1.1)
+    other = make_version(explainer=replace(form, calibrator=bent).to_bytes())
 
     with pytest.raises(Corrupt, match="cannot be explained"):
         explainers.ready(other)

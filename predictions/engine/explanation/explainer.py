@@ -3,8 +3,9 @@
 The score of every learner is a sum of trees and a linear part on the features and, if the version
 has any, latent features (see `additive`). Trees are taken apart by `shapley`, the linear part by
 its deviation from the training mean; what fell to latent features is handed on by
-`folding`. Calibration is linear in log-odds, so it scales the parts: ``base_value +
-values.sum()`` is the log-odds of the probability that was answered.
+`folding`. Calibration scales the parts, a straight line by its slope, an isotonic curve by its mean
+slope between base value and shot (see `calibrators`): ``base_value + values.sum()`` is the log-odds
+of the probability that was answered.
 
 The form that is kept with a version is one ``.npz`` file of plain arrays; it is read with numpy
 alone, because web processes explain.
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 from predictions.engine import ensemble
 from predictions.engine.additive import AdditiveScore, Linear
 from predictions.engine.autoencoder import UnreadableEncoder
+from predictions.engine.calibrators import Calibrator, Isotonic, Platt
 from predictions.engine.embedding import Embedding, restored
 from predictions.engine.ensemble import TreeEnsemble
 from predictions.engine.explanation import folding
@@ -64,8 +66,7 @@ class ExplanationForm:
     imputer : Imputer
     embedding : Embedding or None
     score : AdditiveScore
-    slope, intercept : float
-        Of the calibration.
+    calibrator : Platt or Isotonic
     spread : float64 [n_features]
         Robust standard deviation of each feature in training; 0 for one that never varied.
     samples : float32 [n, n_features]
@@ -75,8 +76,7 @@ class ExplanationForm:
     imputer: Imputer
     embedding: Embedding | None
     score: AdditiveScore
-    slope: float
-    intercept: float
+    calibrator: Calibrator
     spread: Floats
     samples: Matrix
 
@@ -85,11 +85,11 @@ class ExplanationForm:
         arrays: dict[str, Any] = {
             "format": np.array(EXPLAINER_FORMAT),
             "medians": self.imputer.medians,
-            "calibration": np.array([self.slope, self.intercept]),
             "bias": np.array(self.score.bias),
             "n_columns": np.array(self.score.n_columns),
             "spread": self.spread,
             "samples": self.samples,
+            **_calibrator_arrays(self.calibrator),
             **_tree_arrays(self.score.trees),
             **_linear_arrays(self.score.linear),
             **_embedding_arrays(self.embedding),
@@ -113,8 +113,7 @@ def form_of(model: "QualityModel", matrix: Matrix) -> ExplanationForm:
         imputer=model.fitted.imputer,
         embedding=model.fitted.embedding,
         score=model.fitted.learner.score(),
-        slope=model.calibration.slope,
-        intercept=model.calibration.intercept,
+        calibrator=model.calibration,
         spread=_spread(model.fitted.imputer.fill(matrix)),
         samples=matrix[::step][:N_SAMPLES],
     )
@@ -149,17 +148,27 @@ def _form(arrays: Mapping[str, NDArray[Any]]) -> ExplanationForm:
     if written != EXPLAINER_FORMAT:
         raise ValueError(f"format {written}, where {EXPLAINER_FORMAT} is read")
     n_columns = int(arrays["n_columns"])
-    slope, intercept = arrays["calibration"].tolist()
     trees, linear = _trees(arrays, n_columns), _linear(arrays)
     return ExplanationForm(
         imputer=Imputer(arrays["medians"]),
         embedding=_embedding(arrays),
         score=AdditiveScore(trees, linear, float(arrays["bias"]), n_columns),
-        slope=slope,
-        intercept=intercept,
+        calibrator=_calibrator(arrays),
         spread=arrays["spread"],
         samples=arrays["samples"],
     )
+
+
+def _calibrator_arrays(calibrator: Calibrator) -> dict[str, NDArray[Any]]:
+    if isinstance(calibrator, Platt):
+        return {"calibration": np.array([calibrator.slope, calibrator.intercept])}
+    return {"knots.raw": calibrator.raw, "knots.calibrated": calibrator.calibrated}
+
+
+def _calibrator(arrays: Mapping[str, NDArray[Any]]) -> Calibrator:
+    if "knots.raw" in arrays:
+        return Isotonic(arrays["knots.raw"], arrays["knots.calibrated"])
+    return Platt(*arrays["calibration"].tolist())
 
 
 def _tree_arrays(trees: TreeEnsemble | None) -> dict[str, NDArray[Any]]:
@@ -263,7 +272,8 @@ class Explainer:
         self._form = form
         score = form.score
         self._trees = None if score.trees is None else TreeExplainer(score.trees)
-        self.base_value = form.slope * self._base() + form.intercept
+        self._base_score = self._base()
+        self.base_value = float(form.calibrator.log_odds(np.array(self._base_score)))
 
     def _base(self) -> float:
         base = self._form.score.bias
@@ -280,6 +290,7 @@ class Explainer:
             "tree-path-dependent-shapley": self._trees,
             "linear-shapley": self._form.score.linear,
             "latent-by-integrated-gradients": self._form.embedding,
+            self._form.calibrator.step: self._form.calibrator.step or None,
         }
         return "+".join(name for name, part in steps.items() if part is not None) or _NO_PART
 
@@ -304,7 +315,9 @@ class Explainer:
             values = folding.folded(
                 values, folding.latent_shares(embedding.encoder.precise, scaled)
             )
-        return Explained(self._form.slope * values, self.base_value)
+        score = self._base_score + float(values.sum())
+        slope = self._form.calibrator.mean_slope(self._base_score, score)
+        return Explained(slope * values, self.base_value)
 
     def _columns(self, filled: Matrix) -> Matrix:
         embedding = self._form.embedding

@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from predictions.engine import quality_model
-from predictions.engine.calibration import Calibration
+from predictions.engine.calibrators import Platt
 from predictions.engine.export import MAX_ABS_ERROR, Exported, ParityError, export, parity_rows
 from predictions.engine.learners.gradient_boosting import Boosting
 from predictions.engine.quality_model import UnreadableTrainingForm
@@ -67,10 +67,11 @@ def test_export_is_reproducible(exported: Exported, trained: TrainedModel, matri
 
 
 def test_export_without_parity_is_refused(trained: TrainedModel, matrix: Matrix) -> None:
-    class Drifting(Calibration):
+    class Drifting(Platt):
         def probability(self, raw: NDArray[np.float64]) -> NDArray[np.float64]:
             return super().probability(raw) + 2e-5
 
+    assert isinstance(trained.calibration, Platt)
     calibration = Drifting(trained.calibration.slope, trained.calibration.intercept)
 
     with pytest.raises(ParityError, match="cannot be served"):

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Iterable
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from django.db import IntegrityError, transaction
@@ -59,6 +59,8 @@ class Principal:
         Of the key; None and empty for a person.
     expires_at
         When the key ends by itself.
+    permissions
+        Of a key: what its account may do, as of the moment the key was looked up.
     """
 
     user: User
@@ -66,6 +68,7 @@ class Principal:
     prefix: str = ""
     scopes: frozenset[str] = frozenset()
     expires_at: datetime | None = None
+    permissions: frozenset[str] = frozenset()
 
     @property
     def name(self) -> str:
@@ -75,6 +78,10 @@ class Principal:
     @property
     def is_key(self) -> bool:
         return self.key_id is not None
+
+    def may(self, permission: str) -> bool:
+        """Whether the account holds a permission, by a role, by name or as a superuser."""
+        return permission in self.permissions if self.is_key else self.user.has_perm(permission)
 
     @property
     def actor(self) -> Actor:
@@ -237,13 +244,7 @@ def authenticate(plain: str) -> Principal:
     principal = _cache.get(key_digest) or _learned(key_digest)
     if principal.expires_at is not None and principal.expires_at <= clock.now():
         raise _refusal()
-    return Principal(
-        copy(principal.user),
-        principal.key_id,
-        principal.prefix,
-        principal.scopes,
-        principal.expires_at,
-    )
+    return replace(principal, user=copy(principal.user))
 
 
 def _learned(key_digest: str) -> Principal:
@@ -282,7 +283,14 @@ def _look_up(key_digest: str) -> Principal:
     if key is None:
         raise _refusal()
     _note_use(key)
-    return Principal(key.user, key.pk, key.prefix, frozenset(key.scopes), key.expires_at)
+    return Principal(
+        user=copy(key.user),
+        key_id=key.pk,
+        prefix=key.prefix,
+        scopes=frozenset(key.scopes),
+        expires_at=key.expires_at,
+        permissions=frozenset(key.user.get_all_permissions()),
+    )
 
 
 def _note_use(key: ApiKey) -> None:

@@ -3,7 +3,7 @@
 from django.utils.translation import gettext as _
 
 from portal.core.errors import Refused
-from portal.core.keys import Principal
+from portal.core.keys import PERSONAL_SCOPES, Principal
 from portal.core.models import Scope
 
 PERMISSIONS = {
@@ -21,8 +21,10 @@ PERMISSIONS = {
 def check(principal: Principal, scope: str, permission: str | None = None) -> None:
     """Raise :class:`Refused` unless the principal may use what the scope opens.
 
-    A key needs the scope. A person needs the permission; so does, for the scope ``admin``, the
-    person a key acts for: administration ends with the role, not with the last key made under it.
+    A key needs the scope. A person needs the permission, and so does the account a key acts for:
+    a key never does more than its account may do now, whatever it could do when it was made. For
+    the scopes that decide and administer the database is asked each time; for the others what is
+    remembered with the key counts, which a change of the account or its roles ends.
     """
     needed = permission or PERMISSIONS[scope]
     if principal.is_key and scope not in principal.scopes:
@@ -31,9 +33,8 @@ def check(principal: Principal, scope: str, permission: str | None = None) -> No
             % {"held": ", ".join(sorted(principal.scopes)), "needed": scope},
             code="scope_missing",
         )
-    if principal.is_key and scope != Scope.ADMIN:
-        return
-    if not principal.user.has_perm(needed):
+    is_fresh = scope in PERSONAL_SCOPES
+    if not (principal.user.has_perm(needed) if is_fresh else principal.may(needed)):
         raise Refused(
             _(
                 "%(name)s does not hold the permission “%(permission)s”; "

@@ -44,10 +44,13 @@ def person(db: None) -> Callable[..., User]:
 
 @pytest.fixture
 def bearer(person: Callable[..., User]) -> Callable[..., Client]:
-    """Give ``bearer("read", "train")``: a caller with a key of these scopes."""
+    """Give ``bearer("read", "train")``: a caller with a key of these scopes.
+
+    Unless a user is given, the account may do everything, so that the scopes decide.
+    """
 
     def make(*scopes: str, user: User | None = None) -> Client:
-        owner = user or person(f"owner-{'-'.join(scopes)}")
+        owner = user or person(f"owner-{'-'.join(scopes)}", is_superuser=True)
         _key, plain = keys.create_key(user=owner, name="test", scopes=scopes, actor=COMMAND)
         return Client(raise_request_exception=False, headers={"authorization": f"Bearer {plain}"})
 

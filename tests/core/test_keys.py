@@ -5,12 +5,14 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from io import StringIO
 from typing import Any
 
 import pytest
 import redis
+from django.contrib.auth.models import Group, Permission
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -19,6 +21,7 @@ from portal.core import key_news, keys
 from portal.core.actors import Actor
 from portal.core.errors import Conflict, InvalidInput, Refused
 from portal.core.models import ApiKey, AuditEntry, User
+from portal.core.scopes import check
 from portal.lib import clock
 from portal.lib.hashing import sha256_bytes
 
@@ -255,6 +258,77 @@ def test_an_account_switched_off_ends_its_remembered_keys(
     key.user.save(update_fields=["is_active"])
     with pytest.raises(keys.KeyRefused):
         keys.authenticate(plain)
+
+
+@pytest.fixture
+def operators(person: People) -> tuple[User, str]:
+    """Give an operator and a key of theirs that imports and trains, used once and remembered."""
+    user = person("kim", "operator")
+    role = user.groups.get()
+    train = Permission.objects.get(codename="train_model")
+    role.permissions.add(train, Permission.objects.get(codename="view_run"))
+    key = keys.create_key(user=user, name="k", scopes=["read", "train"], actor=COMMAND)[1]
+    assert may(key, "train")
+    return user, key
+
+
+def may(plain: str, scope: str) -> bool:
+    """Whether a key opens what a scope opens, now."""
+    try:
+        check(keys.authenticate(plain), scope)
+    except (keys.KeyRefused, Refused):
+        return False
+    return True
+
+
+def lose_role(user: User) -> None:
+    user.groups.clear()
+
+
+def lose_role_backwards(user: User) -> None:
+    user.groups.get().user_set.remove(user)
+
+
+def see_role_cut(user: User) -> None:
+    user.groups.get().permissions.clear()
+
+
+def see_role_deleted(user: User) -> None:
+    Group.objects.filter(name="operator").delete()
+
+
+def be_switched_off(user: User) -> None:
+    user.is_active = False
+    user.save(update_fields=["is_active"])
+
+
+@pytest.mark.parametrize(
+    "happens", [lose_role, lose_role_backwards, see_role_cut, see_role_deleted, be_switched_off]
+)
+@pytest.mark.usefixtures("news")
+def test_a_remembered_key_never_does_more_than_its_account_may_do_now(
+    operators: tuple[User, str],
+    happens: Callable[[User], None],
+    django_capture_on_commit_callbacks: Callable[..., AbstractContextManager[object]],
+) -> None:
+    user, key = operators
+    with django_capture_on_commit_callbacks(execute=True):
+        happens(user)
+    assert not may(key, "train")
+    assert not may(key, "read")
+
+
+@pytest.mark.usefixtures("news")
+def test_a_remembered_key_opens_what_its_account_is_given(
+    person: People,
+    django_capture_on_commit_callbacks: Callable[..., AbstractContextManager[object]],
+) -> None:
+    user = person("line4")
+    key = keys.create_key(user=user, name="k", scopes=["train"], actor=COMMAND)[1]
+    assert not may(key, "train")
+    with django_capture_on_commit_callbacks(execute=True):
+        user.user_permissions.add(Permission.objects.get(codename="train_model"))
+    assert may(key, "train")
 
 
 def test_the_command_prints_a_key_that_works_once(person: People) -> None:

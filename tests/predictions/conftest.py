@@ -137,10 +137,15 @@ def shots(small_model: SmallModel) -> list[dict[str, float | None]]:
 
 @pytest.fixture
 def make_key(db: None) -> Callable[..., dict[str, str]]:
-    """Give ``make_key("predict")``: the headers of a caller whose key has these scopes."""
+    """Give ``make_key("predict")``: the headers of a caller whose key has these scopes.
+
+    A new account may do everything, so that the scopes decide.
+    """
 
     def make(*scopes: str, username: str = "caller") -> dict[str, str]:
-        user, _created = User.objects.get_or_create(username=username)
+        user, _created = User.objects.get_or_create(
+            username=username, defaults={"is_superuser": True}
+        )
         _key, plain = keys.create_key(
             user=user, name="test", scopes=scopes, actor=Actor.system("test", via="command")
         )

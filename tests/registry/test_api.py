@@ -34,6 +34,7 @@ def caller() -> Caller:
     """Give ``caller(user, "promote")``: a client with a new key of that account."""
 
     def make(user: User, *scopes: str) -> Client:
+        let_look(user)
         giver = Actor(name="test", via="command")
         _key, plain = keys.create_key(
             user=user, name="test", scopes=scopes or ("read", "promote"), actor=giver
@@ -43,11 +44,16 @@ def caller() -> Caller:
     return make
 
 
-def session(user: User) -> Client:
-    """Return a client with a browser session of that account."""
+def let_look(user: User) -> None:
+    """Give an account what every role has."""
     user.user_permissions.add(
         *Permission.objects.filter(codename__in=["view_promotionrequest", "view_registeredmodel"])
     )
+
+
+def session(user: User) -> Client:
+    """Return a client with a browser session of that account."""
+    let_look(user)
     client = Client(raise_request_exception=False)
     client.force_login(user)
     return client

@@ -8,7 +8,7 @@ import logging
 import os
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from functools import cache, partial
 
 import redis
@@ -79,6 +79,9 @@ class AliasWatcher:
         raises, the error is logged and the call is repeated at the next look.
     alias
         Which alias to watch.
+    also
+        Reads something else from the database that the callback depends on; called at every look,
+        and when what it returns changes the callback is repeated.
     """
 
     def __init__(
@@ -87,10 +90,12 @@ class AliasWatcher:
         on_change: Callable[[ModelVersion | None], None],
         *,
         alias: Alias = Alias.CHAMPION,
+        also: Callable[[], Hashable] | None = None,
     ) -> None:
         self.model_name = model_name
         self.alias = alias
         self._on_change = on_change
+        self._also = also
         self._reset()
         os.register_at_fork(after_in_child=partial(_reset_in_child, weakref.ref(self)))
 
@@ -98,7 +103,7 @@ class AliasWatcher:
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
-        self._seen: int | None = None
+        self._seen: Hashable = None
         self._is_told = False
         self._was_down = False
         self._client: redis.Redis | None = None
@@ -141,7 +146,10 @@ class AliasWatcher:
         """Ask the history for the last move and call back when it is a new one."""
         try:
             connection.close_if_unusable_or_obsolete()
-            last = selectors.last_move_id(self.model_name, self.alias)
+            last = (
+                selectors.last_move_id(self.model_name, self.alias),
+                self._also() if self._also else None,
+            )
             if self._is_told and last == self._seen:
                 return
             self._on_change(selectors.current(self.model_name, self.alias))

@@ -28,7 +28,8 @@ class LiveVersionFilter(admin.SimpleListFilter):
     parameter_name = "version"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        live = ModelVersion.objects.filter(moves_in__alias=Alias.CHAMPION).distinct()
+        answering = (Alias.CHAMPION, Alias.CHALLENGER)
+        live = ModelVersion.objects.filter(moves_in__alias__in=answering).distinct()
         versions = live.select_related("model").only("number", "model__name").order_by("-id")
         return [(str(version.pk), str(version)) for version in versions[:N_VERSIONS]]
 

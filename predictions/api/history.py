@@ -42,6 +42,8 @@ class PredictionSerializer(serializers.ModelSerializer[Prediction]):
             "at",
             "model",
             "model_version",
+            "role",
+            "challenger_share",
             "prediction",
             "features",
             "latent_features",
@@ -60,6 +62,7 @@ class PredictionFilter(filters.FilterSet):  # type: ignore[misc]  # untyped libr
     min_probability = filters.NumberFilter("probability", "gte")
     max_probability = filters.NumberFilter("probability", "lte")
     confidence = filters.ChoiceFilter(choices=Prediction.Confidence.choices)
+    role = filters.ChoiceFilter(choices=Prediction.Role.choices)
     principal = filters.CharFilter()
     request_id = filters.CharFilter()
 

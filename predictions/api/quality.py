@@ -97,6 +97,7 @@ def _answer(call: Call, instances: Sequence[Mapping[str, Any]], *, is_batch: boo
         instances,
         principal=call.principal.name,
         request_id=current_request_id(),
+        client_id=call.request.META.get("HTTP_IDEMPOTENCY_KEY", ""),
         is_recorded=_is_recorded(call),
         is_batch=is_batch,
     )

@@ -16,6 +16,7 @@ from predictions.api.outcomes import (
     PredictionOutcome,
 )
 from predictions.api.quality import predict, predict_batch
+from predictions.api.traffic import TrafficView
 from predictions.api.training import TrainingList
 
 urlpatterns = [
@@ -24,6 +25,7 @@ urlpatterns = [
     path("datasets/labelled/", LabelledDataset.as_view(), name="dataset-labelled"),
     path("outcomes/", OutcomeList.as_view(), name="outcome-list"),
     path("outcomes/disagreements/", DisagreementList.as_view(), name="outcome-disagreements"),
+    path("models/<slug:name>/traffic/", TrafficView.as_view(), name="traffic"),
     path("training/", TrainingList.as_view(), name="training"),
     path("predictions/", PredictionList.as_view(), name="prediction-list"),
     path("predictions/quality/", predict, name="predict-quality"),

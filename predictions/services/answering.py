@@ -1,21 +1,27 @@
-"""Answer shots with the champion: check, predict, record, and only then answer."""
+"""Answer shots: choose the version, check, predict, record, and only then answer."""
 
+import os
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import msgspec
 import numpy as np
+import structlog
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from portal.core.errors import FieldProblem, InvalidInput
+from predictions.engine.signature import Signature
 from predictions.engine.validate import Validated, validate
 from predictions.models import Prediction
 from predictions.services import prediction_ids, recording
 from predictions.services.engine_errors import field_problems
 from predictions.services.records import Record
-from predictions.services.serving import Champion, Held
+from predictions.services.serving import Champion, Choice, Held
+
+log = structlog.get_logger(__name__)
 
 #: Shots in one batch request.
 MAX_INSTANCES = 10_000
@@ -43,11 +49,67 @@ class Answer(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class Answers(msgspec.Struct, frozen=True):
-    """What is said of all shots of a request."""
+    """What is said of all shots of a request, all by one version."""
 
     answers: list[Answer]
     processing_time_ms: float
     model_version: int
+    role: str = Prediction.Role.CHAMPION.value
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks.
+
+    Attributes
+    ----------
+    principal
+        The key or person.
+    request_id
+        Of the request, for the record.
+    client_id
+        The caller's own name of the request, such as its Idempotency-Key: a repetition is answered
+        by the same version. Without one the identifier of the prediction decides.
+    """
+
+    principal: str
+    request_id: str
+    client_id: str = ""
+
+
+class Shots(Protocol):
+    """What was sent, whatever its form."""
+
+    def __len__(self) -> int:
+        """Return the number of shots."""
+        ...
+
+    def check(self, signature: Signature) -> Validated:
+        """Check the shots against what a version takes."""
+        ...
+
+    def texts(self) -> Iterator[str]:
+        """Yield each shot's features as JSON, for the record."""
+        ...
+
+
+class NamedShots:
+    """Shots as mappings of feature names to numbers."""
+
+    def __init__(self, instances: Sequence[Mapping[str, Any]]) -> None:
+        self._instances = instances
+
+    def __len__(self) -> int:
+        return len(self._instances)
+
+    def check(self, signature: Signature) -> Validated:
+        """Check the shots against what a version takes."""
+        return validate(self._instances, signature)
+
+    def texts(self) -> Iterator[str]:
+        """Yield each shot's features as JSON."""
+        for instance in self._instances:
+            yield _json(instance).decode()
 
 
 def answer(
@@ -56,10 +118,11 @@ def answer(
     *,
     principal: str,
     request_id: str,
+    client_id: str = "",
     is_recorded: bool = True,
     is_batch: bool = True,
 ) -> Answers:
-    """Answer shots.
+    """Answer shots by the champion, or by its challenger where that has a share.
 
     Parameters
     ----------
@@ -67,8 +130,8 @@ def answer(
         The model that answers.
     instances
         Features by name, one mapping a shot; at least one, at most `MAX_INSTANCES`.
-    principal, request_id
-        For the record.
+    principal, request_id, client_id
+        As in :class:`Caller`.
     is_recorded
         Whether the answer must be durable before it is given.
     is_batch
@@ -81,39 +144,89 @@ def answer(
     Unavailable
         When there is no model, or the answer could not be recorded.
     """
+    return respond(
+        champion.choose,
+        NamedShots(instances),
+        Caller(principal, request_id, client_id),
+        is_recorded=is_recorded,
+        place="instances" if is_batch else None,
+    )
+
+
+def respond(
+    choose: Callable[[bytes], Choice],
+    shots: Shots,
+    caller: Caller,
+    *,
+    is_recorded: bool,
+    place: str | None,
+) -> Answers:
+    """Answer shots by the version that is chosen for them.
+
+    Parameters
+    ----------
+    choose
+        Takes what names the request and returns who answers it.
+    shots
+        At least one, at most `MAX_INSTANCES`.
+    caller
+        Who asks.
+    is_recorded
+        Whether the answer must be durable before it is given.
+    place
+        What problems call the list of shots; None when there is one alone.
+
+    Raises
+    ------
+    InvalidInput, Unavailable
+        As :func:`answer`.
+    """
     started = time.perf_counter()
-    held = champion.get()
-    _check_count(instances)
-    validated = validate(instances, held.model.signature)
-    if validated.n_problems:
-        raise _invalid(validated, is_batch=is_batch)
-    answers = _predict(held, validated)
+    _check_count(len(shots))
+    at = round(time.time(), 6)  # whole microseconds, as the table keeps them
+    ids = prediction_ids.new_ids(len(shots), at) if is_recorded else []
+    choice = choose(_name_of(caller, ids))
+    choice, answers = _by(choice, shots, place)
     if is_recorded:
-        latency_ms = (time.perf_counter() - started) * 1000
-        answers = _recorded(
-            answers,
-            instances,
-            version_id=held.version_id,
-            latency_ms=round(latency_ms, 3),
-            principal=principal,
-            request_id=request_id,
-        )
+        latency_ms = round((time.perf_counter() - started) * 1000, 3)
+        answers = _recorded(answers, shots, ids, at, choice, caller, latency_ms)
     spent_ms = (time.perf_counter() - started) * 1000
-    return Answers(answers, round(spent_ms, 3), held.number)
+    return Answers(answers, round(spent_ms, 3), choice.held.number, choice.role)
 
 
-def _check_count(instances: Sequence[Mapping[str, Any]]) -> None:
-    if 0 < len(instances) <= MAX_INSTANCES:
+def _name_of(caller: Caller, ids: Sequence[bytes]) -> bytes:
+    if caller.client_id:
+        return f"{caller.principal} {caller.client_id}".encode()
+    return ids[0] if ids else os.urandom(8)
+
+
+def _by(choice: Choice, shots: Shots, place: str | None) -> tuple[Choice, list[Answer]]:
+    """Let the chosen version answer; what a challenger cannot, the champion does."""
+    champion = choice.stand_in()
+    if champion is None:
+        return choice, _predict(choice.held, shots, place)
+    try:
+        return choice, _predict(choice.held, shots, place)
+    except Exception as exc:  # noqa: BLE001 - whatever is wrong with a challenger, the champion answers
+        log.warning("challenger_fell_back", version=choice.held.number, error=str(exc)[:300])
+        return champion, _predict(champion.held, shots, place)
+
+
+def _check_count(count: int) -> None:
+    if 0 < count <= MAX_INSTANCES:
         return
     message = _("There are %(count)d instances: send 1 to %(most)d at once.") % {
-        "count": len(instances),
+        "count": count,
         "most": MAX_INSTANCES,
     }
     raise InvalidInput(message, problems=[FieldProblem("instances", "count", message)])
 
 
-def _predict(held: Held, validated: Validated) -> list[Answer]:
+def _predict(held: Held, shots: Shots, place: str | None) -> list[Answer]:
     model = held.model
+    validated = shots.check(model.signature)
+    if validated.n_problems:
+        raise _invalid(validated, place)
     probability, latent = model.predict(validated.matrix)
     calls = model.decide(probability).tolist()
     rounded = np.round(probability.astype(np.float64), DECIMALS).tolist()
@@ -128,32 +241,33 @@ def _predict(held: Held, validated: Validated) -> list[Answer]:
 
 def _recorded(
     answers: Sequence[Answer],
-    instances: Sequence[Mapping[str, Any]],
-    *,
-    version_id: int,
+    shots: Shots,
+    ids: Sequence[bytes],
+    at: float,
+    choice: Choice,
+    caller: Caller,
     latency_ms: float,
-    principal: str,
-    request_id: str,
 ) -> list[Answer]:
     """Make answers durable and give each its identifier."""
-    at = round(time.time(), 6)  # whole microseconds, as the table keeps them
-    ids = prediction_ids.new_ids(len(answers), at)
+    version_id = choice.held.version_id
     recording.record(
         [
             Record(
                 identifier,
                 version_id,
                 at,
-                _json(instance).decode(),
+                text,
                 one.prediction.probability,
                 one.prediction.label,
                 one.prediction.confidence,
                 _json(one.latent_features).decode(),
                 latency_ms,
-                principal,
-                request_id,
+                caller.principal,
+                caller.request_id,
+                choice.role,
+                choice.share,
             )
-            for identifier, instance, one in zip(ids, instances, answers, strict=True)
+            for identifier, text, one in zip(ids, shots.texts(), answers, strict=True)
         ]
     )
     return [
@@ -162,11 +276,11 @@ def _recorded(
     ]
 
 
-def _invalid(validated: Validated, *, is_batch: bool) -> InvalidInput:
+def _invalid(validated: Validated, place: str | None) -> InvalidInput:
     problems = field_problems(validated.problems)
-    if is_batch:
+    if place is not None:
         problems = [
-            FieldProblem(_place(problem.row, problem.field), listed.code, listed.message)
+            FieldProblem(_place(place, problem.row, problem.field), listed.code, listed.message)
             for problem, listed in zip(validated.problems, problems, strict=True)
         ]
     message = ngettext(
@@ -177,6 +291,6 @@ def _invalid(validated: Validated, *, is_batch: bool) -> InvalidInput:
     return InvalidInput(message, code="invalid_features", problems=problems)
 
 
-def _place(row: int | None, field: str) -> str:
-    place = "instances" if row is None else f"instances[{row}]"
+def _place(whole: str, row: int | None, field: str) -> str:
+    place = whole if row is None else f"{whole}[{row}]"
     return f"{place}.{field}" if field else place

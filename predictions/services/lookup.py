@@ -96,4 +96,6 @@ def _as_row(record: Record) -> Prediction:
         latency_ms=record.latency_ms,
         principal=record.principal,
         request_id=record.request_id,
+        role=record.role,
+        challenger_share=record.challenger_share,
     )

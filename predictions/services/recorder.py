@@ -48,10 +48,13 @@ class Recorder:
     ----------
     name : str, optional
         Of the consumer; unique among those that run. By default host and process.
+    on_rows : callable, optional
+        Told the earliest moment among rows that were just written, in seconds since 1970.
     """
 
-    def __init__(self, name: str = "") -> None:
+    def __init__(self, name: str = "", on_rows: Callable[[float], None] | None = None) -> None:
         self.name = name or f"{socket.gethostname()}:{os.getpid()}"
+        self._on_rows = on_rows
         self.n_recorded = 0
         self._redis: Any = redis.Redis.from_url(
             settings.REDIS_URL, socket_timeout=10, retry=Retry(NoBackoff(), 0)
@@ -200,6 +203,8 @@ class Recorder:
             self._store(entries[:middle])
             self._store(entries[middle:])
             return
+        if rows and self._on_rows is not None:
+            self._on_rows(min(row.at for row in rows))
         self._done(entries)
         self.n_recorded += len(rows)
 

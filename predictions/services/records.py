@@ -5,16 +5,19 @@ from collections.abc import Sequence
 import msgspec
 from django.db import connection
 
+from predictions.models import Prediction
+
 _INSERT = """
     INSERT INTO predictions_prediction
         (id, version_id, at, features, probability, predicted_class, confidence, latent, latency_ms,
-         principal, request_id)
+         principal, request_id, role, challenger_share)
     SELECT id, version_id, to_timestamp(at), features::jsonb, probability, predicted_class,
-           confidence, latent::jsonb, latency_ms, principal, request_id
+           confidence, latent::jsonb, latency_ms, principal, request_id, role, challenger_share
     FROM unnest(%s::uuid[], %s::bigint[], %s::float8[], %s::text[], %s::float8[], %s::text[],
-                %s::text[], %s::text[], %s::float8[], %s::text[], %s::text[])
+                %s::text[], %s::text[], %s::float8[], %s::text[], %s::text[], %s::text[],
+                %s::float8[])
         AS record (id, version_id, at, features, probability, predicted_class, confidence, latent,
-                   latency_ms, principal, request_id)
+                   latency_ms, principal, request_id, role, challenger_share)
     ON CONFLICT (id) DO NOTHING
 """
 
@@ -42,6 +45,10 @@ class Record(msgspec.Struct, array_like=True, frozen=True, gc=False):
         The key or person that asked.
     request_id
         As in the answer's header.
+    role
+        Why this version answered; entries written before there were challengers lack it.
+    challenger_share
+        What the challenger was allowed to answer at that moment.
     """
 
     id: bytes
@@ -55,6 +62,8 @@ class Record(msgspec.Struct, array_like=True, frozen=True, gc=False):
     latency_ms: float
     principal: str
     request_id: str
+    role: str = Prediction.Role.CHAMPION.value
+    challenger_share: float = 0.0
 
 
 encode = msgspec.msgpack.Encoder().encode

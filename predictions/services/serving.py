@@ -1,10 +1,14 @@
-"""The champion in this process: loaded from verified files, exchanged in one assignment.
+"""The versions that answer in this process, loaded from verified files.
 
-A request takes the held model once and finishes on it, whatever is exchanged meanwhile.
+They are exchanged in one assignment: a request takes the held model once and finishes on it,
+whatever is exchanged meanwhile. Beside the champion a challenger may answer the share of requests
+that somebody allowed it.
 """
 
+import hashlib
 import os
 import threading
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,9 +21,11 @@ from portal.core.errors import Corrupt, Unavailable
 from portal.registry import selectors
 from portal.registry import services as registry
 from portal.registry.live import AliasWatcher
-from portal.registry.models import ModelVersion
+from portal.registry.models import Alias, ModelVersion
 from predictions.engine import serving as engine
 from predictions.engine.serving import ServingModel, UnservableModel
+from predictions.models import Prediction
+from predictions.services import traffic
 from predictions.services.models import MODEL_NAME
 
 log = structlog.get_logger(__name__)
@@ -29,6 +35,9 @@ SERVING_FORM = "serving.onnx"
 FIRST_LOAD_S = 5.0
 #: A damaged file is tried again this often, so that a restored one is taken without a restart.
 RETRY_S = 30.0
+
+
+_HASH_SPAN = 2.0**64
 
 
 @dataclass(frozen=True)
@@ -62,62 +71,77 @@ def load(version: ModelVersion) -> Held:
     return Held(version.pk, version.number, version.digest, model)
 
 
-class Champion:
-    """The version of one model that answers in this process.
+@dataclass(frozen=True)
+class Choice:
+    """Which version answers a request, and why that one.
+
+    Attributes
+    ----------
+    held
+        The version.
+    role
+        A :class:`Prediction.Role`.
+    share
+        What the challenger may answer at this moment; 0 without one.
+    fallback
+        The champion, to answer when the challenger cannot.
+    """
+
+    held: Held
+    role: str = Prediction.Role.CHAMPION.value
+    share: float = 0.0
+    fallback: Held | None = None
+
+    def stand_in(self) -> "Choice | None":
+        """Return the champion in place of the challenger, None when there is no other."""
+        if self.fallback is None:
+            return None
+        return Choice(self.fallback, Prediction.Role.FALLBACK.value, self.share)
+
+
+class Holder:
+    """A version that an alias points at, held in this process while the alias is followed.
 
     Parameters
     ----------
     model_name : str
         Of the registered model.
+    alias : Alias
+        Which alias is followed.
+    also : callable, optional
+        Reads what else decides what is held; see :class:`AliasWatcher`.
     """
 
-    def __init__(self, model_name: str) -> None:
+    #: Of the alert when a version cannot be loaded.
+    severity = "critical"
+
+    def __init__(
+        self, model_name: str, alias: Alias, *, also: Callable[[], Hashable] | None = None
+    ) -> None:
         self.model_name = model_name
+        self.alias = alias
         self._held: Held | None = None
-        self._failed = ""
-        self._is_settled = threading.Event()
         self._again: threading.Timer | None = None
-        self._watcher = AliasWatcher(model_name, self.take)
+        self._watcher = AliasWatcher(model_name, self.take, alias=alias, also=also)
         os.register_at_fork(after_in_child=self._forget)
 
     def start(self) -> None:
         """Begin to follow the alias, if this process does not yet."""
         self._watcher.start()
 
-    def _forget(self) -> None:
-        """Hold nothing in a forked child, whose watcher does not run yet."""
-        self._held = None
-        self._is_settled = threading.Event()
-
     def stop(self) -> None:
-        """Forget the model and follow the alias no more."""
+        """Forget the version and follow the alias no more."""
         self._watcher.stop()
         self._cancel_retry()
         self._forget()
 
     @property
     def held(self) -> Held | None:
-        """The version that answers now, without waiting."""
+        """The version held now, without waiting."""
         return self._held
 
-    def get(self) -> Held:
-        """Return the version that answers now.
-
-        Raises
-        ------
-        Unavailable
-            When there is none: no champion, or its files are damaged, or not loaded yet.
-        """
-        if (held := self._held) is not None:
-            return held
-        self._watcher.start()
-        self._is_settled.wait(FIRST_LOAD_S)
-        if (held := self._held) is None:
-            raise self._unavailable()
-        return held
-
     def take(self, version: ModelVersion | None) -> None:
-        """Hold another version; when it cannot be loaded, the one before goes on answering."""
+        """Hold another version, or none."""
         if version is None:
             self._settle(None, "")
             return
@@ -128,31 +152,34 @@ class Champion:
             return
         self._settle(held, "")
         alerts.resolve_alert(self._alert_key)
-        log.info("champion_held", model=self.model_name, version=version.number)
+        log.info("version_held", model=self.model_name, alias=self.alias, version=version.number)
+
+    def _forget(self) -> None:
+        """Hold nothing in a forked child, whose watcher does not run yet."""
+        self._held = None
+
+    def _settle(self, held: Held | None, failed: str) -> None:
+        self._held = held
 
     @property
     def _alert_key(self) -> str:
         return f"predictions.serving.{self.model_name}"
 
-    def _settle(self, held: Held | None, failed: str) -> None:
-        self._held, self._failed = held, failed
-        self._is_settled.set()
-
     def _keep(self, version: ModelVersion, exc: Corrupt) -> None:
-        """Stay on the version held, tell the operators, try again later."""
-        self._settle(self._held, str(exc))
-        still = self._held.number if self._held else None
-        log.error("champion_not_loaded", version=version.number, still=still, error=str(exc))
-        alerts.raise_alert(
-            self._alert_key,
-            "critical",
-            _(
-                "Version %(number)d of %(model)s is champion but cannot be loaded: %(reason)s "
-                "Restore its file or roll back to an earlier version."
-            )
-            % {"number": version.number, "model": self.model_name, "reason": exc},
-        )
+        """Go on without the version, tell the operators, try again later."""
+        held = self._instead()
+        self._settle(held, str(exc))
+        still = held.number if held else None
+        log.error("version_not_loaded", version=version.number, still=still, error=str(exc))
+        alerts.raise_alert(self._alert_key, self.severity, self._complaint(version, exc))
         self._try_again(version)
+
+    def _instead(self) -> Held | None:
+        """Return what is held when the version that should be cannot."""
+        return None
+
+    def _complaint(self, version: ModelVersion, exc: Corrupt) -> str:
+        raise NotImplementedError
 
     def _cancel_retry(self) -> None:
         if self._again is not None:
@@ -166,13 +193,145 @@ class Champion:
 
     def _retry(self, version: ModelVersion) -> None:
         try:
-            if selectors.champion(self.model_name) == version:
+            if selectors.current(self.model_name, self.alias) == version:
                 self.take(version)
         except DatabaseError as exc:
-            log.warning("champion_not_retried", version=version.number, error=str(exc))
+            log.warning("version_not_retried", version=version.number, error=str(exc))
             self._try_again(version)
         finally:
             connection.close()
+
+
+class Challenger(Holder):
+    """The version that may answer a share of the requests of one model.
+
+    It is loaded only while it has a share. When its files are damaged it answers nothing.
+    """
+
+    severity = "warning"
+
+    def __init__(self, model_name: str) -> None:
+        super().__init__(
+            model_name, Alias.CHALLENGER, also=lambda: traffic.last_split_id(model_name)
+        )
+        self.share = 0.0
+
+    def take(self, version: ModelVersion | None) -> None:
+        """Hold the version if it was given a share."""
+        share = traffic.share_of(version) if version is not None else 0.0
+        self.share = share
+        if not share:
+            self._cancel_retry()
+            alerts.resolve_alert(self._alert_key)
+        super().take(version if share else None)
+
+    def wants(self, key: bytes) -> bool:
+        """Whether a request is among the share: the same key always is, or never.
+
+        Parameters
+        ----------
+        key
+            The caller's own name of the request, else the first identifier of its predictions.
+        """
+        held = self._held
+        if held is None:
+            return False
+        digest = hashlib.blake2b(key, digest_size=8, salt=b"%d" % held.version_id).digest()
+        return int.from_bytes(digest, "big") / _HASH_SPAN < self.share
+
+    @property
+    def _alert_key(self) -> str:
+        return f"{super()._alert_key}.challenger"
+
+    def _complaint(self, version: ModelVersion, exc: Corrupt) -> str:
+        return _(
+            "Version %(number)d of %(model)s is challenger but cannot be loaded, so the champion "
+            "answers its share: %(reason)s Restore its file or take the challenger off."
+        ) % {"number": version.number, "model": self.model_name, "reason": exc}
+
+
+class Champion(Holder):
+    """The version of one model that answers in this process, and its challenger.
+
+    When a new champion cannot be loaded, the one before goes on answering.
+
+    Parameters
+    ----------
+    model_name : str
+        Of the registered model.
+    """
+
+    def __init__(self, model_name: str) -> None:
+        self._failed = ""
+        self._choice: Choice | None = None
+        self._is_settled = threading.Event()
+        self.challenger = Challenger(model_name)
+        super().__init__(model_name, Alias.CHAMPION)
+
+    def start(self) -> None:
+        """Begin to follow the aliases, if this process does not yet."""
+        super().start()
+        self.challenger.start()
+
+    def stop(self) -> None:
+        """Forget the versions and follow the aliases no more."""
+        super().stop()
+        self.challenger.stop()
+
+    def get(self) -> Held:
+        """Return the champion.
+
+        Raises
+        ------
+        Unavailable
+            When there is none: no champion, or its files are damaged, or not loaded yet.
+        """
+        if (held := self._held) is not None:
+            return held
+        self.start()
+        self._is_settled.wait(FIRST_LOAD_S)
+        if (held := self._held) is None:
+            raise self._unavailable()
+        return held
+
+    def choose(self, key: bytes) -> Choice:
+        """Return who answers a request; see :meth:`Challenger.wants`.
+
+        Raises
+        ------
+        Unavailable
+            As :meth:`get`; the challenger answers beside a champion, never alone.
+        """
+        champion = self.get()
+        challenger = self.challenger
+        rival = challenger.held
+        if rival is None or rival.version_id == champion.version_id:
+            choice = self._choice
+            if choice is None or choice.held is not champion:
+                choice = self._choice = Choice(champion)
+            return choice
+        if challenger.wants(key):
+            role = Prediction.Role.CHALLENGER.value
+            return Choice(rival, role, challenger.share, fallback=champion)
+        return Choice(champion, share=challenger.share)
+
+    def _forget(self) -> None:
+        super()._forget()
+        self._choice = None
+        self._is_settled = threading.Event()
+
+    def _settle(self, held: Held | None, failed: str) -> None:
+        self._held, self._failed = held, failed
+        self._is_settled.set()
+
+    def _instead(self) -> Held | None:
+        return self._held
+
+    def _complaint(self, version: ModelVersion, exc: Corrupt) -> str:
+        return _(
+            "Version %(number)d of %(model)s is champion but cannot be loaded: %(reason)s "
+            "Restore its file or roll back to an earlier version."
+        ) % {"number": version.number, "model": self.model_name, "reason": exc}
 
     def _unavailable(self) -> Unavailable:
         if self._failed:

@@ -5,11 +5,13 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 
 from predictions.services import recorder
+from predictions.services.shadows import Shadows
 
 
 class Command(BaseCommand):
     help = (
-        "Write answered predictions from the Redis stream into the table until stopped. "
+        "Write answered predictions from the Redis stream into the table until stopped, and score "
+        "them by the version in the shadow. "
         "Any number may run; one is enough for thousands a second."
     )
 
@@ -28,4 +30,7 @@ class Command(BaseCommand):
         stop = Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
-        recorder.Recorder(options["name"]).run(stop)
+        shadows = Shadows()
+        shadows.start(stop)
+        recorder.Recorder(options["name"], shadows.came_late).run(stop)
+        shadows.join()

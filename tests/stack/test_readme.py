@@ -20,8 +20,6 @@ FIRST_STEPS = ("script/server", "script/test")
 QUICK = json.dumps(
     {"n_estimators": 20, "n_folds": 2, "n_inner_folds": 2, "n_bootstraps": 20, "compare": False}
 )
-    {"n_estimators": 20, "n_folds": 2, "n_inner_folds": 2, "n_bootstraps": 20, "compare": False}
-)
 CROWN = """
 from portal.runs.models import Run
 from predictions.services import demo

@@ -34,15 +34,39 @@ async def livez() -> dict[str, str]:
     return {"status": "alive"}
 
 
+class Shots(BaseModel):
+    """Many shots."""
+
+    instances: list[dict[str, float]]
+
+
+def score(shots: list[dict[str, float]]) -> list[dict[str, object]]:
+    """Return one answer a shot."""
+    rows = np.array([[shot[name] for name in names] for shot in shots], dtype=np.float32)
+    probability, latent = session.run(("probability", "latent"), {"features": rows})
+    return [
+        {
+            "prediction": {"class": "defect" if value >= threshold else "ok", "probability": value},
+            "latent_features": vector,
+        }
+        for value, vector in zip(probability.tolist(), latent.tolist(), strict=True)
+    ]
+
+
 @app.post("/predict")
 async def predict(shot: Shot) -> dict[str, object]:
     """Score one shot."""
     started = time.perf_counter()
-    row = np.array([[shot.features[name] for name in names]], dtype=np.float32)
-    probability, latent = session.run(("probability", "latent"), {"features": row})
-    value = float(probability[0])
+    (answer,) = score([shot.features])
+    return answer | {"processing_time_ms": (time.perf_counter() - started) * 1000}
+
+
+@app.post("/predict/batch")
+async def predict_many(shots: Shots) -> dict[str, object]:
+    """Score many shots."""
+    started = time.perf_counter()
+    answers = score(shots.instances)
     return {
-        "prediction": {"class": "defect" if value >= threshold else "ok", "probability": value},
-        "latent_features": latent[0].tolist(),
+        "predictions": answers,
         "processing_time_ms": (time.perf_counter() - started) * 1000,
     }

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,7 +95,7 @@ def wait_for(url: str, timeout_s: float) -> None:
 class Portal:
     """A portal of its own in a folder of its own, with its demonstration model live."""
 
-    def __init__(self, folder: Path, stack: ExitStack) -> None:
+    def __init__(self, folder: Path, stack: ExitStack, *, workers: int = 2) -> None:
         self.port = free_port()
         self.home = folder / "home"
         kept = ("PATH", "HOME", "LANG", "TMPDIR")
@@ -104,6 +104,7 @@ class Portal:
             "MILLWRIGHT_POSTGRES_DATA": os.fspath(folder / "pg"),
             "MILLWRIGHT_BIND": f"127.0.0.1:{self.port}",
             "MILLWRIGHT_REQUESTS_PER_MINUTE": NO_LIMIT,
+            "MILLWRIGHT_WEB_WORKERS": str(workers),
         }
         with (folder / "portal.log").open("ab") as log:
             process = subprocess.Popen(
@@ -181,31 +182,61 @@ class Portal:
 
 def bare(python: Path, model: Path, folder: Path, stack: ExitStack, *, workers: int) -> Target:
     """Start the bare endpoint and return it as a target."""
+    app = "benchmarks.predictions.bare:app"
+    words = ["-m", "uvicorn", app, "--host", "127.0.0.1", "--workers", str(workers)]
+    words += ["--no-access-log", "--log-level", "warning", "--port"]
+    name = f"FastAPI, {workers} worker{'s' if workers > 1 else ''}"
+    return _started(name, python, words, "/livez", "/predict", model, folder, stack)
+
+
+def bento(python: Path, model: Path, folder: Path, stack: ExitStack) -> Target:
+    """Start the endpoint under BentoML, one worker."""
+    words = ["-m", "bentoml", "serve", "benchmarks.predictions.bento:Quality"]
+    words += ["--host", "127.0.0.1", "--port"]
+    return _started("BentoML", python, words, "/livez", "/predict", model, folder, stack)
+
+
+def mlflow(python: Path, model: Path, folder: Path, stack: ExitStack) -> list[Target]:
+    """Start `mlflow models serve`, one worker each, for named columns and for one array."""
+    saved = folder / "mlflow"
+    words = [python, "-m", "benchmarks.predictions.mlflow_model", model, saved]
+    subprocess.run(words, cwd=ROOT, check=True, capture_output=True)  # noqa: S603 - ours
+    started = []
+    for name, form in (("mlflow", "named"), ("mlflow, array", "tensor")):
+        words = ["-m", "mlflow", "models", "serve", "-m", os.fspath(saved / form)]
+        words += ["--env-manager", "local", "--workers", "1", "--host", "127.0.0.1", "--port"]
+        started.append(_started(name, python, words, "/ping", "/invocations", model, folder, stack))
+    return started
+
+
+def _started(
+    name: str,
+    python: Path,
+    words: Sequence[str],
+    alive: str,
+    path: str,
+    model: Path,
+    folder: Path,
+    stack: ExitStack,
+) -> Target:
     port = free_port()
-    words = [
-        python,
-        "-m",
-        "uvicorn",
-        "benchmarks.predictions.bare:app",
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(port),
-    ]
-    words += ["--workers", str(workers), "--no-access-log", "--log-level", "warning"]
-    with (folder / f"bare-{workers}.log").open("ab") as log:
+    own = {
+        "BENCHMARK_MODEL": os.fspath(model),
+        "BENTOML_DO_NOT_TRACK": "True",
+        "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}",
+    }
+    with (folder / f"{name}.log").open("ab") as log:
         process = subprocess.Popen(  # noqa: S603 - the words are ours
-            words,
+            [python, *words, str(port)],
             cwd=ROOT,
-            env=os.environ | {"BENCHMARK_MODEL": os.fspath(model)},
+            env=os.environ | own,
             stdout=log,
             stderr=log,
             start_new_session=True,
         )
     stack.callback(_end, process, signal.SIGTERM)
-    wait_for(f"http://127.0.0.1:{port}/livez", 60)
-    name = f"FastAPI, {workers} worker{'s' if workers > 1 else ''}"
-    return Target(name, ("127.0.0.1", port), "/predict", {}, {"web": process.pid})
+    wait_for(f"http://127.0.0.1:{port}{alive}", 60)
+    return Target(name, ("127.0.0.1", port), path, {}, {"web": process.pid})
 
 
 def _end(process: "subprocess.Popen[bytes]", how: signal.Signals) -> None:

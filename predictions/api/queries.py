@@ -25,6 +25,18 @@ def whole(request: Request, name: str, default: int) -> int:
     raise wrong(name, message % {"name": name, "seen": given[:40]})
 
 
+def amount(request: Request, name: str) -> float:
+    """Return a number that must be given; whether it makes sense is for the service to say."""
+    given = request.query_params.get(name)
+    if given is None:
+        raise wrong(name, _("“%(name)s” is missing: give a number.") % {"name": name})
+    try:
+        return float(given)
+    except ValueError as exc:
+        message = _("“%(name)s” is “%(seen)s”: give a number.")
+        raise wrong(name, message % {"name": name, "seen": given[:40]}) from exc
+
+
 def choice(request: Request, name: str, allowed: tuple[str, ...], default: str) -> str:
     """Return one of some words, or the default, whatever that is."""
     given = request.query_params.get(name)

@@ -18,6 +18,7 @@ from predictions.api.outcomes import (
 from predictions.api.quality import predict, predict_batch
 from predictions.api.traffic import TrafficView
 from predictions.api.training import TrainingList
+from predictions.api.versions import CostsView, ImportanceView
 
 urlpatterns = [
     path("datasets/", DatasetList.as_view(), name="dataset-list"),
@@ -25,6 +26,14 @@ urlpatterns = [
     path("datasets/labelled/", LabelledDataset.as_view(), name="dataset-labelled"),
     path("outcomes/", OutcomeList.as_view(), name="outcome-list"),
     path("outcomes/disagreements/", DisagreementList.as_view(), name="outcome-disagreements"),
+    path(
+        "models/<slug:name>/versions/<int:number>/costs/", CostsView.as_view(), name="version-costs"
+    ),
+    path(
+        "models/<slug:name>/versions/<int:number>/importance/",
+        ImportanceView.as_view(),
+        name="version-importance",
+    ),
     path("models/<slug:name>/traffic/", TrafficView.as_view(), name="traffic"),
     path("training/", TrainingList.as_view(), name="training"),
     path("predictions/", PredictionList.as_view(), name="prediction-list"),

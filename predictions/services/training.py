@@ -19,6 +19,7 @@ from predictions.engine import training as engine
 from predictions.engine.card import model_card
 from predictions.engine.explanation import history
 from predictions.engine.explanation.explainer import Explainer, NotAdditive, form_of
+from predictions.engine.explanation.importance import global_importance
 from predictions.engine.parameters import TrainingParams
 from predictions.engine.problems import EngineError
 from predictions.engine.tables import ShotTable
@@ -135,15 +136,17 @@ def _export(
     from predictions.engine import export  # noqa: PLC0415 - onnx stays out of the web process
 
     exported = export.export(trained, matrix[-PARITY_ROWS:])
+    form, explainer = _explainer(exported.data, trained, matrix)
     report = trained.report.to_dict() | {
-        "held_out": _judge_held_out(exported.data, trained, held_out)
+        "held_out": _judge_held_out(exported.data, trained, held_out),
+        "global_importance": _importance(ctx, explainer, trained, matrix),
     }
     contents = {
         SERVING_FORM: (exported.data, ONNX),
         TRAINING_FORM: (trained.to_bytes(), SKOPS),
         BASELINE: (canonical_json(trained.baseline.to_dict()), JSON),
         REPORT: (canonical_json(report), JSON),
-        EXPLAINER_FORM: (_explainer(exported.data, trained, matrix), NPZ),
+        EXPLAINER_FORM: (form, NPZ),
         HISTORY: (_history(table), NPZ),
     }
     return _Outcome(
@@ -159,17 +162,32 @@ def _export(
     )
 
 
-def _explainer(data: bytes, trained: TrainedModel, matrix: NDArray[np.float32]) -> bytes:
+def _explainer(
+    data: bytes, trained: TrainedModel, matrix: NDArray[np.float32]
+) -> tuple[bytes, Explainer]:
     """Return what explaining the version needs, proved against the very file that will serve."""
     form = form_of(trained, matrix)
+    explainer = Explainer(form)
+    served = serving.load(data)
     try:
-        Explainer(form).check(lambda rows: serving.load(data).predict(rows)[0])
+        explainer.check(lambda rows: served.predict(rows)[0])
     except NotAdditive as exc:
         raise Corrupt(
             _("The version cannot be explained: %(reason)s.") % {"reason": exc},
             code="unexplainable",
         ) from exc
-    return form.to_bytes()
+    return form.to_bytes(), explainer
+
+
+def _importance(
+    ctx: RunContext, explainer: Explainer, trained: TrainedModel, matrix: NDArray[np.float32]
+) -> dict[str, Any]:
+    """Return what the version looks at over all, by the explainer that travels with it."""
+    names = trained.signature.names
+    found = global_importance(
+        explainer, matrix, names, seed=trained.seed, on_shot=lambda number: ctx.check()
+    )
+    return found.to_dict()
 
 
 def _history(table: ShotTable) -> bytes:

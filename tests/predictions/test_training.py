@@ -184,6 +184,9 @@ def test_a_training_leaves_one_version_with_all_its_evidence(
     assert version.is_synthetic
     assert version.lineage["dataset"]["fingerprint"] == dataset.fingerprint
     assert version.evaluation["held_out"]["metrics"]["roc_auc"]["value"] > 0.5
+    features = version.evaluation["global_importance"]["features"]
+    assert {one["feature"] for one in features} == set(FEATURE_NAMES)
+    assert all(0 <= one["low"] <= one["value"] <= one["high"] for one in features)
     assert version.settings["parity"]["max_abs_error"] <= 1e-5
     assert RunEvent.objects.filter(run=run, type=RunEvent.Type.METRIC).exists()
 

@@ -1,0 +1,111 @@
+"""What changed since the index was built, held in memory and merged at query time.
+
+New passages lie in slots that are only ever added; a reader sees as many as its state says and
+which of them live, so a search needs no lock. Scores are those of the main index: the same BM25
+with its frequencies and mean length, the same embedder.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from search.engine.embedders.contract import Vectors
+from search.engine.lexical import Statistics
+from search.engine.passages import Passage
+
+K1 = 1.2
+B = 0.75
+
+
+@dataclass(frozen=True)
+class State:
+    """What one search sees.
+
+    Attributes
+    ----------
+    alive : bool [n_slots]
+        Slots that are not replaced or deleted.
+    removed : uint8 or None
+        Bitmap of the main index's rows that are replaced or deleted.
+    n_removed : int
+        Bits of `removed`.
+    """
+
+    alive: NDArray[np.bool_]
+    removed: NDArray[np.uint8] | None
+    n_removed: int
+
+    @property
+    def n_slots(self) -> int:
+        return len(self.alive)
+
+    @property
+    def n_alive(self) -> int:
+        return int(self.alive.sum())
+
+
+class Delta:
+    """Passages added since the build."""
+
+    def __init__(self, dimensions: int) -> None:
+        self.passages: list[Passage] = []
+        self.slots_of: dict[str, list[int]] = {}
+        self._postings: dict[str, list[tuple[int, int]]] = {}
+        self._lengths: list[int] = []
+        self._vectors = np.zeros((64, dimensions), dtype=np.float32)
+
+    def add(self, passage: Passage, tokens: Sequence[str], vector: Vectors | None) -> int:
+        """Put a passage into the next slot. Only one thread adds at a time."""
+        slot = len(self.passages)
+        if slot == len(self._vectors):
+            self._vectors = np.concatenate((self._vectors, np.zeros_like(self._vectors)))
+        if vector is not None:
+            self._vectors[slot] = vector
+        for token, count in Counter(tokens).items():
+            self._postings.setdefault(token, []).append((slot, count))
+        self._lengths.append(len(tokens))
+        self.slots_of.setdefault(passage.document_id, []).append(slot)
+        self.passages.append(passage)
+        return slot
+
+    def lexical(
+        self,
+        tokens: Iterable[str],
+        slots: NDArray[np.int64],
+        main: Statistics,
+        frequency: Callable[[str], int],
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Return those of some slots that hold a token, and their BM25 scores."""
+        total = np.zeros(len(self.passages))
+        mean = main.mean_tokens or 1.0
+        for token in dict.fromkeys(tokens):
+            entries = [entry for entry in self._postings.get(token, ()) if entry[0] < len(total)]
+            if not entries:
+                continue
+            places, counts = np.array(entries, dtype=np.int64).T
+            weight = bm25_weight(main.n_passages, frequency(token))
+            lengths = np.array([self._lengths[place] for place in places])
+            total[places] += weight * bm25_count(counts, lengths / mean)
+        chosen = slots[total[slots] > 0]
+        return chosen, total[chosen]
+
+    def vectors(self, slots: NDArray[np.int64]) -> Vectors:
+        """Return the vectors of some slots; zeros where the embedder did not answer."""
+        found: Vectors = self._vectors[slots]
+        return found
+
+
+def bm25_weight(n_passages: int, frequency: int) -> float:
+    """Return the weight of a token as tantivy has it."""
+    return math.log1p((n_passages - min(frequency, n_passages) + 0.5) / (frequency + 0.5))
+
+
+def bm25_count(
+    counts: NDArray[np.int64], relative_lengths: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the saturated count of a token in passages of some length over the mean."""
+    return np.asarray(counts * (K1 + 1) / (counts + K1 * (1 - B + B * relative_lengths)))

@@ -1,0 +1,37 @@
+"""Which embedder a specification names."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from search.engine.embedders.contract import Embedder
+from search.engine.embedders.lsa import LsaEmbedder
+from search.engine.manifest import Manifest
+from search.engine.options import EmbedderSpec
+from search.engine.problems import EmbedderProblem
+from search.engine.tokenizers import Tokenizer
+
+LSA = "lsa"
+KINDS = (LSA,)
+
+
+def pretrained(spec: EmbedderSpec, credentials: Mapping[str, str]) -> Embedder:
+    """Return an embedder that needs no training.
+
+    Raises
+    ------
+    EmbedderProblem
+        If the kind is unknown or the model cannot be loaded.
+    """
+    raise EmbedderProblem("unknown_embedder", value=repr(spec.kind), allowed=", ".join(KINDS))
+
+
+def stored(
+    manifest: Manifest, folder: Path, tokenizer: Tokenizer, credentials: Mapping[str, str]
+) -> Embedder | None:
+    """Return the embedder an index was built with, or None for a lexical index."""
+    spec = manifest.embedder_spec
+    if spec is None or manifest.embedder is None:
+        return None
+    if spec.kind == LSA:
+        return LsaEmbedder.load(folder, tokenizer, float(manifest.embedder["mean_length"]))
+    return pretrained(spec, credentials)

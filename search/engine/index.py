@@ -1,0 +1,353 @@
+"""An index opened for searching: mapped files, a delta in memory, one call to ask."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from search.engine import filters as filtering
+from search.engine.delta import Delta, State
+from search.engine.embedders.contract import Embedder
+from search.engine.embedders.factory import stored
+from search.engine.lexical import LexicalIndex, Statistics, tag
+from search.engine.manifest import Manifest, verify
+from search.engine.options import MAX_TOP_K, MODES, SearchOptions
+from search.engine.passages import Passage, checked
+from search.engine.problems import EmbedderProblem, IndexDamaged, QueryProblem, shown
+from search.engine.records import Records
+from search.engine.results import Result
+from search.engine.searching import Asked, Parts, Search
+from search.engine.selection import Selection, everything
+from search.engine.snapshot import Snapshot
+from search.engine.text import clean
+from search.engine.tokenizers import fingerprint, tokenizer
+from search.engine.vectors import VectorIndex
+
+MAX_QUERY_CHARS = 10_000
+#: Filters whose rows are remembered; one takes n / 8 bytes.
+MAX_SELECTIONS = 64
+
+
+class Index:
+    """Searches one built index and what changed since; safe for threads.
+
+    Made by `open_index`.
+    """
+
+    def __init__(self, manifest: Manifest, parts: Parts, snapshot: Snapshot) -> None:
+        self.manifest = manifest
+        self._parts = parts
+        self._snapshot = snapshot
+        dimensions = parts.embedder.dimensions if parts.embedder else 0
+        self._delta = Delta(dimensions)
+        self._state = State(np.zeros(0, dtype=bool), None, 0)
+        self._fields = dict(manifest.fields)
+        self._writing = threading.Lock()
+        self._selections: OrderedDict[str, Selection] = OrderedDict()
+        self._selecting = threading.Lock()
+        self._is_closed = False
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """Fields to filter by and their types."""
+        return dict(self._fields)
+
+    @property
+    def n_passages(self) -> int:
+        """Passages that can be found."""
+        state = self._state
+        return self._parts.n_rows - state.n_removed + state.n_alive
+
+    @property
+    def n_delta(self) -> int:
+        """Passages added since the build that can be found."""
+        return self._state.n_alive
+
+    @property
+    def n_removed(self) -> int:
+        """Passages of the build that were replaced or deleted since."""
+        return self._state.n_removed
+
+    def search(
+        self,
+        query: str,
+        mode: str = "hybrid",
+        top_k: int = 10,
+        filters: Mapping[str, Any] | None = None,
+        taxonomy: str = "",
+        options: SearchOptions | None = None,
+    ) -> Result:
+        """Return the passages that answer a query.
+
+        Parameters
+        ----------
+        query : str
+            At most `MAX_QUERY_CHARS` characters; no query language, every character is text.
+        mode : str
+            ``hybrid``, ``lexical`` or ``vector``.
+        top_k : int
+            Number of hits, at most `MAX_TOP_K`. The vector leg fills them whatever the filters, as
+            long as there are so many passages.
+        filters : mapping or None
+            See `search.engine.filters`.
+        taxonomy : str
+            A path whose passages are favoured; to search only there, filter by ``taxonomy``.
+        options : SearchOptions or None
+
+        Raises
+        ------
+        QueryProblem
+            Naming what is wrong with the query, a filter or an option.
+        """
+        started = perf_counter()
+        if self._is_closed:
+            raise IndexDamaged("closed")
+        asked = self._asked(query, mode, top_k, filters, taxonomy, options or SearchOptions())
+        state = self._state
+        selection = self._selection(asked.conditions, state)
+        filtered = perf_counter()
+        search = Search(self._parts, self._delta, state, selection, asked)
+        search.timings_ms["filter"] = (filtered - started) * 1000
+        result = search.run()
+        result.timings_ms["total"] = round((perf_counter() - started) * 1000, 3)
+        return result
+
+    def apply(self, upserts: Iterable[Passage] = (), deletions: Iterable[str] = ()) -> int:
+        """Make changes searchable at once; return how many delta passages can be found.
+
+        Parameters
+        ----------
+        upserts : iterable of Passage
+            All passages of each document they belong to: they replace what was known of it.
+        deletions : iterable of str
+            Ids of documents to remove; unknown ones are no error.
+
+        Raises
+        ------
+        BuildProblem
+            If a passage cannot be indexed; nothing is changed then.
+        """
+        added = [checked(one) for one in upserts]
+        gone = {clean(one) for one in deletions} | {one.document_id for one in added}
+        vectors = self._vectors_of(added)
+        with self._writing:
+            old = self._state
+            first = len(self._delta.passages)
+            for place, passage in enumerate(added):
+                tokens = self._parts.tokenizer.tokens(passage.searched())
+                self._delta.add(passage, tokens, None if vectors is None else vectors[place])
+            self._learn_fields(added)
+            alive = np.ones(first + len(added), dtype=bool)
+            alive[: old.n_slots] = old.alive
+            for document_id in gone:
+                for slot in self._delta.slots_of.get(document_id, ()):
+                    if slot < first:
+                        alive[slot] = False
+            removed, n_removed = self._removed(old, gone)
+            self._state = State(alive, removed, n_removed)
+            return self._state.n_alive
+
+    def passage(self, passage_id: str) -> Passage | None:
+        """Return the passage of an id, or None when it is unknown or removed."""
+        state = self._state
+        for slot in np.flatnonzero(state.alive)[::-1]:
+            own = self._delta.passages[int(slot)]
+            if own.id == passage_id:
+                return own
+        row = self._snapshot.row_of(passage_id)
+        if row is None or _is_removed(state, row):
+            return None
+        return self._parts.records[row]
+
+    def passages_of(self, document_id: str) -> list[Passage]:
+        """Return the passages of a document in order."""
+        state = self._state
+        slots = self._delta.slots_of.get(document_id, ())
+        found = [self._delta.passages[s] for s in slots if s < state.n_slots and state.alive[s]]
+        if not found:
+            rows = self._snapshot.rows_of([document_id])
+            found = [self._parts.records[int(row)] for row in rows if not _is_removed(state, row)]
+        return sorted(found, key=lambda one: one.position)
+
+    def facets(
+        self, field: str, filters: Mapping[str, Any] | None = None, limit: int = 50
+    ) -> list[tuple[str, int]]:
+        """Return the most frequent values of a field and how many passages have each.
+
+        Raises
+        ------
+        QueryProblem
+            If the field is unknown or a filter is wrong.
+        """
+        if field not in self._fields:
+            raise QueryProblem(
+                "unknown_field", field=shown(field), allowed=", ".join(sorted(self._fields))
+            )
+        conditions = filtering.parse(filters, self._fields)
+        state = self._state
+        selection = self._selection(conditions, state) or everything(self._parts.n_rows)
+        counts = {str(k): n for k, n in self._snapshot.facets(field, selection.rows).items()}
+        for slot in np.flatnonzero(state.alive):
+            passage = self._delta.passages[slot]
+            if filtering.matches(conditions, passage):
+                for value in filtering.values_of(field, passage):
+                    counts[str(value)] = counts.get(str(value), 0) + 1
+        ordered = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+        return ordered[:limit]
+
+    def close(self) -> None:
+        """Refuse further searches and close the snapshot; mapped files go with the last search."""
+        self._is_closed = True
+        self._snapshot.close()
+
+    def _asked(
+        self,
+        query: str,
+        mode: str,
+        top_k: int,
+        filters: Mapping[str, Any] | None,
+        taxonomy: str,
+        options: SearchOptions,
+    ) -> Asked:
+        text = _query_text(query)
+        if mode not in MODES:
+            raise QueryProblem(
+                "unknown_mode", field="mode", value=shown(mode), allowed=", ".join(MODES)
+            )
+        if type(top_k) is not int or not 1 <= top_k <= MAX_TOP_K:
+            raise QueryProblem(
+                "wrong_number", field="top_k", value=shown(top_k), low=1, high=MAX_TOP_K
+            )
+        conditions = filtering.parse(filters, self._fields)
+        return Asked(text, mode, top_k, conditions, taxonomy, options)
+
+    def _selection(
+        self, conditions: tuple[filtering.Condition, ...], state: State
+    ) -> Selection | None:
+        """Return the rows that filters and removals leave, or None for all."""
+        if not conditions:
+            if state.removed is None:
+                return None
+            return everything(self._parts.n_rows).without(state.removed)
+        selection = self._filtered(conditions)
+        return selection if state.removed is None else selection.without(state.removed)
+
+    def _filtered(self, conditions: tuple[filtering.Condition, ...]) -> Selection:
+        key = filtering.key(conditions)
+        with self._selecting:
+            found = self._selections.get(key)
+            if found is not None:
+                self._selections.move_to_end(key)
+                return found
+        groups = list(filtering.tag_groups(conditions))
+        tags = tuple(tuple(tag(one.field, value) for value in values) for one, values in groups)
+        rows = self._snapshot.rows(conditions)
+        found = Selection.of_rows(
+            rows, self._parts.n_rows, tags, exact=len(groups) == len(conditions)
+        )
+        with self._selecting:
+            self._selections[key] = found
+            if len(self._selections) > MAX_SELECTIONS:
+                self._selections.popitem(last=False)
+        return found
+
+    def _vectors_of(self, passages: list[Passage]) -> Any:
+        """Return the vectors of new passages, or None while the embedder does not answer."""
+        if self._parts.embedder is None or not passages:
+            return None
+        try:
+            return self._parts.embedder.encode([one.searched() for one in passages])
+        except EmbedderProblem:
+            return None
+
+    def _learn_fields(self, passages: list[Passage]) -> None:
+        fields = dict(self._fields)
+        for passage in passages:
+            for name, value in passage.metadata.items():
+                for one in filtering.scalars(value):
+                    kind = filtering.type_of(one)
+                    if fields.setdefault(name, kind) != kind:
+                        fields[name] = "mixed"
+        self._fields = fields
+
+    def _removed(self, old: State, gone: set[str]) -> tuple[Any, int]:
+        rows = self._snapshot.rows_of(sorted(gone)) if gone else np.empty(0, np.int64)
+        if not len(rows):
+            return old.removed, old.n_removed
+        mask = np.zeros(self._parts.n_rows, dtype=bool)
+        mask[rows] = True
+        bitmap = np.packbits(mask, bitorder="little")
+        if old.removed is not None:
+            bitmap |= old.removed
+        return bitmap, int(np.bitwise_count(bitmap).sum())
+
+
+def open_index(
+    folder: Path,
+    *,
+    verify_files: bool = True,
+    credentials: Mapping[str, str] | None = None,
+    embedder: Embedder | None = None,
+) -> Index:
+    """Open a built index by mmap.
+
+    Parameters
+    ----------
+    folder : Path
+        As `search.engine.building.build` left it.
+    verify_files : bool
+        Whether checksums are compared with the manifest; sizes always are.
+    credentials : mapping or None
+        What an embedder must know that no manifest may hold, such as ``api_key``.
+    embedder : Embedder or None
+        Used instead of the one the manifest names.
+
+    Raises
+    ------
+    IndexDamaged
+        If a file is missing or changed, or the tokenizer is no longer the same.
+    EmbedderProblem
+        If the embedder cannot be loaded.
+    """
+    manifest = Manifest.read(folder)
+    verify(folder, manifest.files, contents=verify_files)
+    words = tokenizer(manifest.tokenizer)
+    if fingerprint(words) != manifest.tokenizer_fingerprint:
+        raise IndexDamaged("tokenizer_changed", value=manifest.tokenizer)
+    embedder = embedder or stored(manifest, folder, words, credentials or {})
+    vectors = None
+    if embedder is not None and manifest.vectors is not None:
+        if embedder.dimensions != manifest.dimensions:
+            value = f"{embedder.dimensions} dimensions"
+            raise IndexDamaged("embedder_changed", value=value, expected=manifest.dimensions)
+        own = manifest.vectors
+        vectors = VectorIndex.open(folder, own["shards"], own["kind"], own["ef_search"])
+    parts = Parts(
+        records=Records.open(folder),
+        lexical=LexicalIndex.open(folder, manifest.lexical["segments"]),
+        vectors=vectors,
+        tokenizer=words,
+        embedder=embedder,
+        statistics=Statistics(manifest.n_passages, manifest.counts["tokens"]),
+        vector_weight=float(manifest.parameters["vector_weight"]),
+    )
+    return Index(manifest, parts, Snapshot(folder))
+
+
+def _query_text(query: object) -> str:
+    if not isinstance(query, str):
+        raise QueryProblem("query_not_text", field="query", value=shown(query))
+    if len(query) > MAX_QUERY_CHARS:
+        raise QueryProblem("query_too_long", field="query", value=len(query), limit=MAX_QUERY_CHARS)
+    text = clean(query).strip()
+    if not text:
+        raise QueryProblem("query_empty", field="query")
+    return text
+
+
+def _is_removed(state: State, row: int) -> bool:
+    return state.removed is not None and bool(state.removed[row >> 3] >> (row & 7) & 1)

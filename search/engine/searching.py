@@ -1,0 +1,316 @@
+"""One query from text to hits: both legs over the built index and the delta, fusion, snippets."""
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from time import perf_counter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from search.engine import fusion
+from search.engine.delta import Delta, State
+from search.engine.embedders.contract import Embedder, Vectors
+from search.engine.filters import Condition, matches
+from search.engine.highlight import snippet
+from search.engine.lexical import MAX_QUERY_TOKENS, LexicalIndex, Statistics
+from search.engine.options import SearchOptions
+from search.engine.passages import Passage, tidy_path
+from search.engine.problems import EmbedderProblem
+from search.engine.records import Records
+from search.engine.results import Hit, Result
+from search.engine.selection import Selection
+from search.engine.tokenizers import Tokenizer
+from search.engine.vectors import VectorIndex
+
+#: A token in more than this share of the passages is marked only when there is no rarer one.
+COMMON_SHARE = 0.2
+_FUSIONS = {"minmax": fusion.minmax, "rrf": fusion.rrf}
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What an open index consists of."""
+
+    records: Records
+    lexical: LexicalIndex
+    vectors: VectorIndex | None
+    tokenizer: Tokenizer
+    embedder: Embedder | None
+    statistics: Statistics
+    vector_weight: float
+
+    @property
+    def n_rows(self) -> int:
+        return len(self.records)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One query, checked."""
+
+    query: str
+    mode: str
+    top_k: int
+    conditions: tuple[Condition, ...]
+    taxonomy: str
+    options: SearchOptions
+
+
+@dataclass
+class Leg:
+    """What one leg found: keys (rows, then delta slots) and scores, best first."""
+
+    keys: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    scores: NDArray[np.float64] = field(default_factory=lambda: np.empty(0, np.float64))
+
+    def merged(self, keys: NDArray[np.int64], scores: NDArray[np.float64], limit: int) -> "Leg":
+        """Return the best of this leg's and further candidates."""
+        if not len(keys):
+            return self
+        keys = np.concatenate((self.keys, keys))
+        scores = np.concatenate((self.scores, scores))
+        best = np.argsort(-scores, kind="stable")[:limit]
+        return Leg(keys[best], scores[best])
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """All that either leg found, with scores by leg (NaN where a leg has none), best first."""
+
+    keys: NDArray[np.int64]
+    scores: NDArray[np.float64]
+    boosts: NDArray[np.float64]
+    lexical: NDArray[np.float64]
+    vector: NDArray[np.float64]
+    rank_lexical: NDArray[np.int64]
+    rank_vector: NDArray[np.int64]
+
+
+class Search:
+    """Answers one query over one state of an index."""
+
+    def __init__(
+        self, parts: Parts, delta: Delta, state: State, selection: Selection | None, asked: Asked
+    ) -> None:
+        self._parts = parts
+        self._delta = delta
+        self._state = state
+        self._selection = selection
+        self._asked = asked
+        self._slots = self._chosen_slots()
+        self.timings_ms: dict[str, float] = {}
+        self._degraded: list[str] = []
+        self._terms: list[str] = []
+        self._seen: dict[int, Passage] = {}
+
+    def run(self) -> Result:
+        """Return the hits."""
+        with self._timed("tokens"):
+            tokens = self._parts.tokenizer.tokens(self._asked.query)
+        query = self._query_vector()
+        n_asked = max(self._asked.options.n_candidates, self._asked.top_k)
+        while True:
+            found = self._candidates(tokens, query, n_asked)
+            with self._timed("hits"):
+                hits = self._hits(found, tokens)
+            total = self._parts.n_rows + self._state.n_slots
+            if len(hits) == self._asked.top_k or not self._asked.options.per_document:
+                break
+            if n_asked >= total or len(found.keys) < n_asked:
+                break
+            n_asked = min(total, 4 * n_asked)
+        return Result(
+            hits=tuple(hits),
+            mode=self._asked.mode,
+            n_candidates=len(found.keys),
+            timings_ms={name: round(value, 3) for name, value in self.timings_ms.items()},
+            degraded=tuple(self._degraded),
+            terms=tuple(self._terms),
+        )
+
+    def _chosen_slots(self) -> NDArray[np.int64]:
+        """Return the delta's slots that live and satisfy the filters."""
+        slots = np.flatnonzero(self._state.alive)
+        if self._asked.conditions and len(slots):
+            passages = self._delta.passages
+            chosen = [slot for slot in slots if matches(self._asked.conditions, passages[slot])]
+            slots = np.array(chosen, dtype=np.int64)
+        return slots
+
+    def _query_vector(self) -> Vectors | None:
+        if self._asked.mode == "lexical":
+            return None
+        if self._parts.embedder is None:
+            self._degraded.append("vector: the index holds no vectors")
+            return None
+        with self._timed("embedding"):
+            try:
+                vector = self._parts.embedder.encode([self._asked.query])[0]
+            except EmbedderProblem as exc:
+                self._degraded.append(f"vector: {exc}")
+                return None
+        return vector if vector.any() else None
+
+    def _candidates(self, tokens: Sequence[str], query: Vectors | None, limit: int) -> Candidates:
+        lexical = Leg()
+        if self._asked.mode != "vector":
+            with self._timed("lexical"):
+                lexical = self._lexical_leg(tokens, limit)
+        vector = Leg()
+        if query is not None:
+            with self._timed("vector"):
+                vector = self._vector_leg(query, limit)
+        with self._timed("fusion"):
+            return self._fused(lexical, vector, query)
+
+    def _lexical_leg(self, tokens: Sequence[str], limit: int) -> Leg:
+        index = self._parts.lexical
+        self._terms = index.known(tokens)
+        leg = Leg(*index.search(self._terms, limit, self._selection))
+        if not len(self._slots):
+            return leg
+        distinct = list(dict.fromkeys(tokens))[:MAX_QUERY_TOKENS]
+        slots, scores = self._delta.lexical(
+            distinct, self._slots, self._parts.statistics, index.frequency
+        )
+        return leg.merged(slots + self._parts.n_rows, scores, limit)
+
+    def _vector_leg(self, query: Vectors, limit: int) -> Leg:
+        leg = Leg()
+        if self._parts.vectors is not None:
+            rows, scores = self._parts.vectors.search(query, limit, self._selection)
+            leg = Leg(rows, scores.astype(np.float64))
+        if len(self._slots):
+            near = (self._delta.vectors(self._slots) @ query).astype(np.float64)
+            leg = leg.merged(self._slots + self._parts.n_rows, near, limit)
+        return leg
+
+    def _fused(self, lexical: Leg, vector: Leg, query: Vectors | None) -> Candidates:
+        keys = np.union1d(lexical.keys, vector.keys)
+        by_lexical = _placed(keys, lexical.keys, lexical.scores)
+        own_vector = _placed(keys, vector.keys, vector.scores)
+        by_vector = own_vector if query is None else self._all_vector_scores(keys, query)
+        scores = self._scores(by_lexical, by_vector, own_vector)
+        boosts = self._boosts(keys)
+        order = np.argsort(-(scores + boosts), kind="stable")
+        return Candidates(
+            keys[order],
+            (scores + boosts)[order],
+            boosts[order],
+            by_lexical[order],
+            by_vector[order],
+            fusion.ranks(by_lexical)[order],
+            fusion.ranks(own_vector)[order],
+        )
+
+    def _all_vector_scores(self, keys: NDArray[np.int64], query: Vectors) -> NDArray[np.float64]:
+        """Return the cosine of every candidate, whichever leg found it."""
+        scores = np.zeros(len(keys))
+        in_main = keys < self._parts.n_rows
+        if self._parts.vectors is not None:
+            scores[in_main] = self._parts.vectors.scores(query, keys[in_main])
+        slots = keys[~in_main] - self._parts.n_rows
+        scores[~in_main] = self._delta.vectors(slots) @ query
+        return scores
+
+    def _scores(
+        self,
+        lexical: NDArray[np.float64],
+        vector: NDArray[np.float64],
+        own_vector: NDArray[np.float64],
+    ) -> NDArray[np.float64]:
+        if self._asked.mode == "lexical":
+            return np.nan_to_num(lexical)
+        if self._asked.mode == "vector":
+            return np.nan_to_num(vector)
+        weight = self._asked.options.vector_weight
+        weight = self._parts.vector_weight if weight is None else weight
+        if self._asked.options.fusion == "rrf":
+            return fusion.rrf(lexical, own_vector, weight)
+        return fusion.minmax(lexical, vector, weight)
+
+    def _boosts(self, keys: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return what the asked taxonomy adds: the share of its steps that a passage's path has."""
+        boosts = np.zeros(len(keys))
+        asked = tidy_path(self._asked.taxonomy).split("/")
+        if not asked[0] or not self._asked.options.taxonomy_boost:
+            return boosts
+        for place, key in enumerate(keys):
+            own = self._passage(int(key)).taxonomy.split("/")
+            shared = 0
+            while shared < min(len(asked), len(own)) and asked[shared] == own[shared]:
+                shared += 1
+            boosts[place] = self._asked.options.taxonomy_boost * shared / len(asked)
+        return boosts
+
+    def _hits(self, found: Candidates, tokens: Sequence[str]) -> list[Hit]:
+        weights = self._marked(tokens)
+        hits: list[Hit] = []
+        per_document: Counter[str] = Counter()
+        greatest = self._asked.options.per_document
+        for place in range(len(found.keys)):
+            if len(hits) == self._asked.top_k:
+                break
+            passage = self._passage(int(found.keys[place]))
+            per_document[passage.document_id] += 1
+            if greatest and per_document[passage.document_id] > greatest:
+                continue
+            hits.append(self._hit(passage, found, place, weights))
+        return hits
+
+    def _hit(
+        self, passage: Passage, found: Candidates, place: int, weights: dict[str, float]
+    ) -> Hit:
+        return Hit(
+            passage=passage,
+            score=float(found.scores[place]),
+            lexical_score=_or_none(found.lexical[place]),
+            vector_score=_or_none(found.vector[place]),
+            rank_lexical=int(found.rank_lexical[place]) or None,
+            rank_vector=int(found.rank_vector[place]) or None,
+            taxonomy_boost=float(found.boosts[place]),
+            snippet=snippet(passage.text, weights, self._asked.options.snippet_chars),
+        )
+
+    def _marked(self, tokens: Sequence[str]) -> dict[str, float]:
+        """Return the tokens to mark: those that tell passages apart, unless all are common."""
+        n_rows = max(1, self._parts.n_rows)
+        shares = {
+            token: self._parts.lexical.frequency(token) / n_rows
+            for token in list(dict.fromkeys(tokens))[:MAX_QUERY_TOKENS]
+        }
+        telling = {token: share for token, share in shares.items() if share <= COMMON_SHARE}
+        return {token: 1 - share for token, share in (telling or shares).items()}
+
+    def _passage(self, key: int) -> Passage:
+        found = self._seen.get(key)
+        if found is None:
+            n_rows = self._parts.n_rows
+            found = self._parts.records[key] if key < n_rows else self._delta.passages[key - n_rows]
+            self._seen[key] = found
+        return found
+
+    @contextmanager
+    def _timed(self, name: str) -> Iterator[None]:
+        started = perf_counter()
+        try:
+            yield
+        finally:
+            spent = (perf_counter() - started) * 1000
+            self.timings_ms[name] = self.timings_ms.get(name, 0.0) + spent
+
+
+def _placed(
+    keys: NDArray[np.int64], own: NDArray[np.int64], scores: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the scores of a leg in the order of all candidates, NaN where it has none."""
+    placed = np.full(len(keys), np.nan)
+    placed[np.searchsorted(keys, own)] = scores
+    return placed
+
+
+def _or_none(value: float) -> float | None:
+    return None if math.isnan(value) else float(value)

@@ -85,7 +85,7 @@ def profile_tables(profile: Mapping[str, Any]) -> list[Table]:
     for column in profile["columns"]:
         if column["role"] == "feature":
             columns.add_row(*_column_cells(column), style="dim" if column["is_constant"] else None)
-    return [columns, *_finding_tables(profile["checks"]["findings"])]
+    return [columns, *finding_tables(profile["checks"]["findings"])]
 
 
 def _column_cells(column: Mapping[str, Any]) -> list[str]:
@@ -125,7 +125,7 @@ def evaluation_tables(evaluation: Mapping[str, Any]) -> list[Table]:
     tables += [_protocol_table(evaluation, other) for other in evaluation["comparisons"]]
     if "held_out" in evaluation:
         tables.append(_held_out_table(evaluation, evaluation["held_out"]))
-    return [*tables, *_finding_tables(evaluation["findings"])]
+    return [*tables, *finding_tables(evaluation["findings"])]
 
 
 def _protocol_table(evaluation: Mapping[str, Any], result: Mapping[str, Any]) -> Table:
@@ -169,7 +169,7 @@ def _better(metric: Mapping[str, Any]) -> str:
     return _("higher") if metric["higher_is_better"] else _("lower")
 
 
-def _finding_tables(findings: Sequence[Mapping[str, Any]]) -> list[Table]:
+def finding_tables(findings: Sequence[Mapping[str, Any]]) -> list[Table]:
     if not findings:
         return []
     table = Table(title=_("What to know about it"), title_justify="left", show_header=False)

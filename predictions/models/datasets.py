@@ -14,6 +14,7 @@ class Dataset(models.Model):
 
     class Kind(models.TextChoices):
         QUALITY = "diecasting-quality", _("Die-casting quality")
+        ROUTING = "routing", _("Items and routings")
 
     name = models.CharField(_("name"), max_length=200)
     kind = models.CharField(_("kind"), max_length=40, choices=Kind.choices)

@@ -1,7 +1,8 @@
 """Import a user's table: check, profile, fingerprint, keep as canonical Parquet."""
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -28,12 +29,31 @@ PARQUET = "application/vnd.apache.parquet"
 
 
 @dataclass(frozen=True)
-class _Read:
-    """A file as read, before anything is kept."""
+class Content:
+    """A table as read and checked, before anything is kept.
 
-    table: ShotTable
-    sha256: str
+    Attributes
+    ----------
+    fingerprint : str
+        Of the values.
+    n_rows : int
+    schema, profile
+        As the data set shows them.
+    is_synthetic : bool
+    source_name, source_sha256 : str
+        Of the file, as far as it is one.
+    save
+        Keeps the canonical table and returns its artifact.
+    """
+
     fingerprint: str
+    n_rows: int
+    schema: list[dict[str, Any]]
+    profile: dict[str, Any]
+    is_synthetic: bool
+    source_name: str
+    source_sha256: str
+    save: Callable[[], Artifact]
 
 
 def import_dataset(
@@ -78,26 +98,58 @@ def import_dataset(
     OutOfSpace
         When the artifact storage is full.
     """
-    name = _checked_name(name, kind)
     known_as = source_name or (source.name if isinstance(source, Path) else "")
-    read = _read(source)
-    _refuse_duplicate(kind, read.fingerprint, allow_duplicate=allow_duplicate)
-    quality = profile(read.table).to_dict()
-    artifact = save_parquet(read.table)
+    return keep(
+        lambda: _content(source, known_as),
+        name=name,
+        kind=kind,
+        actor=actor,
+        allow_duplicate=allow_duplicate,
+        lineage=lineage,
+    )
+
+
+def keep(
+    read: Callable[[], Content],
+    *,
+    name: str,
+    kind: str,
+    actor: Actor,
+    allow_duplicate: bool = False,
+    lineage: Mapping[str, Any] | None = None,
+) -> Dataset:
+    """Write a data set of any kind, once for the same content.
+
+    Parameters
+    ----------
+    read
+        Reads and checks what was handed over; not called when the name is wrong already.
+    name, kind, actor, allow_duplicate, lineage
+        As :func:`import_dataset`.
+
+    Raises
+    ------
+    InvalidInput, Conflict, OutOfSpace
+        As :func:`import_dataset`.
+    """
+    name = _checked_name(name, kind)
+    content = read()
+    _refuse_duplicate(kind, content.fingerprint, allow_duplicate=allow_duplicate)
+    artifact = content.save()
     with transaction.atomic():
-        _take_turn(read.fingerprint)
-        first = _refuse_duplicate(kind, read.fingerprint, allow_duplicate=allow_duplicate)
+        _take_turn(content.fingerprint)
+        first = _refuse_duplicate(kind, content.fingerprint, allow_duplicate=allow_duplicate)
         dataset = Dataset.objects.create(
             name=name,
             kind=kind,
             artifact=artifact,
-            fingerprint=read.fingerprint,
-            source_name=known_as[-300:],
-            source_sha256=read.sha256,
-            n_rows=read.table.n_rows,
-            schema=read.table.schema(),
-            profile=quality | {"source": read.table.source.to_dict()},
-            is_synthetic=read.table.is_synthetic,
+            fingerprint=content.fingerprint,
+            source_name=content.source_name[-300:],
+            source_sha256=content.source_sha256,
+            n_rows=content.n_rows,
+            schema=content.schema,
+            profile=content.profile,
+            is_synthetic=content.is_synthetic,
             lineage=dict(lineage or {}),
             copy_of=first,
             created_by_id=actor.user_id,
@@ -106,7 +158,7 @@ def import_dataset(
             actor,
             "dataset.import",
             f"dataset {dataset.pk}",
-            detail={"name": name, "fingerprint": read.fingerprint, "rows": read.table.n_rows},
+            detail={"name": name, "fingerprint": content.fingerprint, "rows": content.n_rows},
         )
     return dataset
 
@@ -159,32 +211,58 @@ def _checked_name(name: str, kind: str) -> str:
     return name
 
 
-def _read(source: Path | BinaryIO) -> _Read:
-    if isinstance(source, Path):
+def _content(source: Path | BinaryIO, known_as: str) -> Content:
+    with opened(source) as stream:
+        sha256 = hashing.sha256_stream(stream)
         try:
-            with source.open("rb") as stream:
-                return _read(stream)
-        except OSError as exc:
-            raise _unreadable(source, exc) from exc
-    _check_size(source)
-    source.seek(0)
-    sha256 = hashing.sha256_stream(source)
+            table = tables.read_table(stream)
+        except EngineError as exc:
+            raise invalid_input(exc, _("Nothing was imported.")) from exc
+    return Content(
+        fingerprint=fingerprint(table),
+        n_rows=table.n_rows,
+        schema=table.schema(),
+        profile=profile(table).to_dict() | {"source": table.source.to_dict()},
+        is_synthetic=table.is_synthetic,
+        source_name=known_as,
+        source_sha256=sha256,
+        save=lambda: save_parquet(table),
+    )
+
+
+@contextmanager
+def opened(source: Path | BinaryIO, field: str = "file") -> Iterator[BinaryIO]:
+    """Open what was handed over, at its start and not too large; a stream stays open.
+
+    Raises
+    ------
+    InvalidInput
+        When it cannot be read or is too large; `field` names it.
+    """
+    if not isinstance(source, Path):
+        _check_size(source, field)
+        source.seek(0)
+        yield source
+        return
     try:
-        table = tables.read_table(source)
-    except EngineError as exc:
-        raise invalid_input(exc, _("Nothing was imported.")) from exc
-    return _Read(table, sha256, fingerprint(table))
+        stream = source.open("rb")
+    except OSError as exc:
+        raise _unreadable(source, exc, field) from exc
+    with stream:
+        _check_size(stream, field)
+        stream.seek(0)
+        yield stream
 
 
-def _unreadable(source: Path, exc: OSError) -> InvalidInput:
+def _unreadable(source: Path, exc: OSError, field: str) -> InvalidInput:
     message = _("The file %(path)s cannot be read: %(reason)s.") % {
         "path": source,
         "reason": exc.strerror or exc,
     }
-    return InvalidInput(message, problems=[FieldProblem("file", "unreadable", message)])
+    return InvalidInput(message, problems=[FieldProblem(field, "unreadable", message)])
 
 
-def _check_size(source: BinaryIO) -> None:
+def _check_size(source: BinaryIO, field: str) -> None:
     size_bytes = source.seek(0, 2)
     limit = settings.MAX_DATASET_BYTES
     if size_bytes <= limit:
@@ -194,7 +272,7 @@ def _check_size(source: BinaryIO) -> None:
         "split it, write it as Parquet, or raise MILLWRIGHT_MAX_DATASET_BYTES."
     ) % {"size": size_bytes >> 20, "limit": limit >> 20}
     raise InvalidInput(
-        message, code="file_too_large", problems=[FieldProblem("file", "too_large", message)]
+        message, code="file_too_large", problems=[FieldProblem(field, "too_large", message)]
     )
 
 
@@ -204,8 +282,8 @@ def _refuse_duplicate(kind: str, digest: str, *, allow_duplicate: bool) -> Datas
     if first is not None and not allow_duplicate:
         raise Conflict(
             _(
-                "The same shots were imported before as data set %(id)d, “%(name)s”: use that one, "
-                "or allow a duplicate to import them again."
+                "The same content was imported before as data set %(id)d, “%(name)s”: use that "
+                "one, or allow a duplicate to import it again."
             )
             % {"id": first.pk, "name": first.name},
             code="dataset_exists",

@@ -8,6 +8,8 @@ from django.utils.translation import ngettext
 
 from portal.core.errors import FieldProblem, InvalidInput
 from predictions.engine.problems import EngineError, Problem
+from predictions.engine.routing.problems import RoutingProblem
+from predictions.engine.routing.schema import FAMILY
 
 
 def field_problems(problems: Iterable[Problem]) -> list[FieldProblem]:
@@ -22,7 +24,8 @@ def _translated(problem: Problem) -> FieldProblem:
 
 def sentence(finding: Mapping[str, Any]) -> str:
     """Return a stored finding, as ``Problem.to_dict`` wrote it, in the reader's language."""
-    problem = Problem(
+    kind = RoutingProblem if finding.get("family") == FAMILY else Problem
+    problem = kind(
         str(finding.get("field", "")),
         str(finding["code"]),
         finding.get("row"),

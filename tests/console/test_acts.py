@@ -243,7 +243,7 @@ def test_the_same_shots_twice_are_a_message(
     upload(client, file)
     answer = upload(client, file)
     assert answer.status_code == 422
-    assert "The same shots were imported before" in answer.text
+    assert "The same content was imported before" in answer.text
 
 
 def test_a_training_starts_from_the_data_set(

@@ -28,9 +28,11 @@ from math import exp
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.csv as pa_csv
 from numpy.typing import NDArray
 
+from predictions.engine.routing.schema import DATA_SOURCE, SYNTHETIC
 from predictions.engine.routing.synthetic import parts
 from predictions.engine.routing.synthetic.dice import Dice
 from predictions.engine.routing.synthetic.habits import (
@@ -105,10 +107,11 @@ class Generated:
         return float(np.mean(hits))
 
     def write(self, folder: Path) -> tuple[Path, Path]:
-        """Write both tables as CSV under names that say synthetic; returns the paths."""
+        """Write both tables as CSV, in names and items labelled synthetic; return the paths."""
+        origin = pa.array([self.items.source.origin] * self.items.n_rows)
         stem = f"synthetic_routing_v{self.version}_{self.items.n_rows}_seed{self.seed}"
         paths = folder / f"{stem}_items.csv", folder / f"{stem}_routings.csv"
-        pa_csv.write_csv(self.items.data, paths[0])
+        pa_csv.write_csv(self.items.data.append_column(DATA_SOURCE.name, origin), paths[0])
         pa_csv.write_csv(self.routings.data, paths[1])
         return paths
 
@@ -150,9 +153,10 @@ def generate(n_items: int, seed: int) -> Generated:
     rows: list[tuple[object, ...]] = []
     for planned, record in zip(drawn, records, strict=True):
         rows.extend(_routing_rows(str(record["item_code"]), planned, dice))
+    origin = f"{SYNTHETIC} v{VERSION} seed {seed}"
     return Generated(
-        items=ItemTable.from_records(records, origin=f"synthetic v{VERSION} seed {seed}"),
-        routings=RoutingTable.from_rows(rows, origin=f"synthetic v{VERSION} seed {seed}"),
+        items=ItemTable.from_records(records, origin=origin),
+        routings=RoutingTable.from_rows(rows, origin=origin),
         seed=seed,
         version=VERSION,
         bases=np.array([planned.part.base for planned in drawn], dtype=np.intp),

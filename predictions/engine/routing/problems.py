@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from predictions.engine.problems import EngineError, Problem, gettext_noop
+from predictions.engine.routing.schema import FAMILY
 
 TEMPLATES: Mapping[str, str] = {
     # One item, named values.
@@ -66,6 +67,9 @@ TEMPLATES: Mapping[str, str] = {
     "cell_too_long": gettext_noop(
         "{field} in row {row} has {value} characters: it may have at most {limit}."
     ),
+    "text_too_long": gettext_noop(
+        "{field} has a cell of {value} characters: a text has at most {limit}."
+    ),
     "cell_out_of_range": gettext_noop(
         "{field} in row {row} is {value} {unit}: it must lie between {low} and {high}. "
         "Check the unit, or leave an item's cell empty."
@@ -89,6 +93,24 @@ TEMPLATES: Mapping[str, str] = {
     "item_without_routing": gettext_noop(
         "The item {value} has no routing: it is kept, but nothing is learned from it."
     ),
+    # What a profile points out.
+    "items_unplanned": gettext_noop(
+        "{value} of {n_items} items have no routing: they are kept, but nothing is learned from "
+        "them."
+    ),
+    "items_copied": gettext_noop(
+        "{value} of {n_items} items equal another in everything but the item code."
+    ),
+    "columns_empty": gettext_noop("{value} columns hold nothing: {names}."),
+    "columns_sparse": gettext_noop("{value} columns are empty for more than half: {names}."),
+    "columns_constant": gettext_noop(
+        "{value} columns hold one value only and cannot tell items apart: {names}."
+    ),
+    "times_far": gettext_noop(
+        "{field}: {value} steps take more than {times} times the median of their operation, most "
+        "{operation} of item {item} with {minutes} minutes: check the unit."
+    ),
+    "times_zero": gettext_noop("{field} is zero in {value} of {n_steps} steps."),
     # Training parameters and training.
     "parameter_unknown": gettext_noop("{field} is not a training parameter: remove it."),
     "parameter_not_a_number": gettext_noop("{field} is {value}: it must be {expected}."),
@@ -117,6 +139,10 @@ class RoutingProblem(Problem):
     def template(self) -> str:
         """The sentence with its placeholders, as it stands in the translation catalogue."""
         return TEMPLATES[self.code]
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the problem ready for JSON, with the family whose table holds its sentence."""
+        return {**super().to_dict(), "family": FAMILY}
 
 
 class RoutingError(EngineError):

@@ -5,14 +5,16 @@ Korean or English headings. All of that is read; what is not understood is refus
 and value.
 """
 
+import codecs
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pa_parquet
 
@@ -30,6 +32,11 @@ from predictions.engine.routing.schema import Column
 Source: TypeAlias = str | Path | BinaryIO
 
 _DELIMITERS = (",", ";", "\t")
+#: Rows of wrong length after which reading stops; ours.
+MOST_RAGGED = 10_000
+#: Characters of a cell in Parquet, and bytes of a header; ours, far above what the schema allows.
+LONGEST_CELL = 4_000
+LONGEST_HEADER = 1 << 16
 #: First row of data as an editor counts lines.
 CSV_FIRST_ROW = 2
 PARQUET_FIRST_ROW = 1
@@ -88,7 +95,8 @@ def read_raw(source: Source, columns: Sequence[Column], *, max_rows: int) -> Raw
     if not blob.strip():
         raise EmptyTable([RoutingProblem("", "empty_file")])
     if blob[:4] == b"PAR1":
-        raw, info, first = _parquet(blob, max_rows), SourceInfo("parquet"), PARQUET_FIRST_ROW
+        raw = _parquet(blob, set(_headings(columns)), max_rows)
+        info, first = SourceInfo("parquet"), PARQUET_FIRST_ROW
     else:
         raw, info = _csv(blob)
         first = CSV_FIRST_ROW
@@ -114,34 +122,69 @@ def _unreadable(reason: str) -> UnreadableTable:
     return UnreadableTable([RoutingProblem("", "unreadable", params={"reason": reason})])
 
 
-def _parquet(blob: bytes, max_rows: int) -> pa.Table:
+def _parquet(blob: bytes, wanted: Set[str], max_rows: int) -> pa.Table:
+    """Read a Parquet file; a column that nobody asked for counts by its name alone.
+
+    Text is read as a dictionary: a few bytes of a file can stand for gigabytes of it.
+    """
     try:
         file = pa_parquet.ParquetFile(io.BytesIO(blob))
         if file.metadata.num_rows > max_rows:
             raise TooLarge([RoutingProblem("", "too_many_rows", params={"limit": max_rows})])
-        return file.read()
+        names = file.schema_arrow.names
+        texts = [field.name for field in file.schema_arrow if _is_text(field.type)]
+        file = pa_parquet.ParquetFile(io.BytesIO(blob), read_dictionary=texts)
+        unread = pa.nulls(file.metadata.num_rows)
+        if len(set(names)) < len(names):
+            return pa.table([unread] * len(names), names=names)
+        read = file.read(columns=[name for name in names if _plain(name) in wanted])
+        columns = {name: _cells(name, read.column(name)) for name in read.column_names}
     except (pa.ArrowException, OSError) as error:
         raise _unreadable("the Parquet file is damaged or uses an unknown feature") from error
+    return pa.table({name: columns.get(name, unread) for name in names})
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    inner = kind.value_type if pa.types.is_dictionary(kind) else kind
+    tests = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary)
+    return any(is_such(inner) for is_such in tests)
+
+
+def _cells(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return a column without dictionary encoding; bytes become text."""
+    if pa.types.is_nested(column.type):
+        raise _unreadable(f"the column {name} holds {column.type}")
+    if not pa.types.is_dictionary(column.type):
+        return column
+    for chunk in column.chunks:
+        longest = 0
+        if _is_text(chunk.type) and len(chunk.dictionary):
+            longest = pc.max(pc.binary_length(chunk.dictionary)).as_py() or 0
+        if longest > LONGEST_CELL:
+            params = {"value": longest, "limit": LONGEST_CELL}
+            raise CellProblem([RoutingProblem(name, "text_too_long", params=params)])
+    plain = column.cast(column.type.value_type)
+    return plain.cast(pa.string()) if _is_text(plain.type) else plain
 
 
 def _csv(blob: bytes) -> tuple[pa.Table, SourceInfo]:
     for magic, name in ((b"PK", "a ZIP or Excel file"), (b"\xd0\xcf\x11\xe0", "an old Excel file")):
         if blob.startswith(magic):
             raise UnreadableTable([RoutingProblem("", "wrong_format", params={"value": name})])
-    text, encoding = _decoded(blob)
-    header = text.split("\n", 1)[0]
+    blob, encoding = _as_utf8(blob)
+    header = blob[:LONGEST_HEADER].split(b"\n", 1)[0].decode(errors="replace")
     delimiter = max(_DELIMITERS, key=header.count)
     ragged = ProblemList()
 
     def note(row: pa_csv.InvalidRow) -> str:
         params = {"value": row.actual_columns, "expected": row.expected_columns}
         ragged.add(RoutingProblem("", "ragged_row", row.number, params))
-        return "skip"
+        return "skip" if ragged.count < MOST_RAGGED else "error"
 
     names = [name.strip() for name in _header_cells(header, delimiter)]
     try:
         table = pa_csv.read_csv(
-            io.BytesIO(text.encode()),
+            io.BytesIO(blob),
             read_options=pa_csv.ReadOptions(
                 use_threads=False, column_names=_unique(names), skip_rows=1
             ),
@@ -153,19 +196,25 @@ def _csv(blob: bytes) -> tuple[pa.Table, SourceInfo]:
             ),
         )
     except pa.ArrowException as error:
-        raise _unreadable(str(error).split("\n", 1)[0]) from error
+        if ragged:
+            raise CellProblem(ragged.listed, n_problems=ragged.count) from error
+        raise _unreadable(str(error).split("\n", 1)[0][:200]) from error
     if ragged:
         raise CellProblem(ragged.listed, n_problems=ragged.count)
     return table.rename_columns(names), SourceInfo("csv", encoding, delimiter)
 
 
-def _decoded(blob: bytes) -> tuple[str, str]:
+def _as_utf8(blob: bytes) -> tuple[bytes, str]:
+    """Return the text in UTF-8 without its mark, and how it was encoded."""
+    blob = blob.removeprefix(codecs.BOM_UTF8)
     try:
-        return blob.decode("utf-8-sig"), "utf-8"
+        blob.decode("utf-8")
     except UnicodeDecodeError:
         pass
+    else:
+        return blob, "utf-8"
     try:
-        return blob.decode("cp949"), "cp949"
+        return blob.decode("cp949").encode(), "cp949"
     except UnicodeDecodeError as error:
         problem = RoutingProblem("", "wrong_encoding", params={"position": error.start})
         raise UnreadableTable([problem]) from error

@@ -135,6 +135,10 @@ ROUTING_COLUMNS: tuple[Column, ...] = (
     Column("valid_from", "date", "Valid from", "유효시작일", is_required=True),
 )
 
+#: A generated item master says here what it is; a file without the column is taken for a plant's.
+DATA_SOURCE = Column("data_source", "text", "Data source", "자료출처", max_length=60)
+SYNTHETIC = "synthetic"
+
 ITEM_BY_NAME: Mapping[str, Column] = {column.name: column for column in ITEM_COLUMNS}
 ROUTING_BY_NAME: Mapping[str, Column] = {column.name: column for column in ROUTING_COLUMNS}
 TEXTS: tuple[str, ...] = tuple(c.name for c in ITEM_COLUMNS if c.kind == "text")

@@ -1,11 +1,12 @@
 """Item masters and routing tables, read, checked singly and against each other."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pa_parquet
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from predictions.engine.problems import Problem, ProblemList
@@ -14,12 +15,19 @@ from predictions.engine.routing.problems import CellProblem, InconsistentTables,
 from predictions.engine.routing.reading import (
     CSV_FIRST_ROW,
     PARQUET_FIRST_ROW,
+    RawTable,
     Source,
     SourceInfo,
     read_raw,
 )
 from predictions.engine.routing.routings import Routing, to_date
-from predictions.engine.routing.schema import ITEM_COLUMNS, ROUTING_COLUMNS, Column
+from predictions.engine.routing.schema import (
+    DATA_SOURCE,
+    ITEM_COLUMNS,
+    ROUTING_COLUMNS,
+    SYNTHETIC,
+    Column,
+)
 
 MAX_ITEMS = 1_000_000
 MAX_ROUTING_ROWS = 20_000_000
@@ -39,6 +47,11 @@ class ItemTable:
     def n_rows(self) -> int:
         """Number of items."""
         return int(self.data.num_rows)
+
+    @property
+    def is_synthetic(self) -> bool:
+        """Whether the table says of itself that it was generated."""
+        return self.source.origin.startswith(SYNTHETIC)
 
     def codes(self) -> list[str]:
         """Return the item codes in order of rows."""
@@ -147,12 +160,14 @@ def read_items(source: Source, *, max_rows: int = MAX_ITEMS) -> ItemTable:
     TableError
         Its subclasses name file, header or cells that break a rule.
     """
-    raw = read_raw(source, ITEM_COLUMNS, max_rows=max_rows)
+    raw = read_raw(source, (*ITEM_COLUMNS, DATA_SOURCE), max_rows=max_rows)
     data = typed(raw, ITEM_COLUMNS)
     repeated = _repeated(data.column("item_code").to_pylist(), raw.first_row)
     if repeated:
         raise CellProblem(repeated.listed, n_problems=repeated.count)
-    return ItemTable(data, raw.source)
+    absent = tuple(name for name in raw.source.absent_columns if name != DATA_SOURCE.name)
+    info = dataclasses.replace(raw.source, absent_columns=absent, origin=_origin(raw))
+    return ItemTable(data, info)
 
 
 def read_routings(source: Source, *, max_rows: int = MAX_ROUTING_ROWS) -> RoutingTable:
@@ -167,9 +182,13 @@ def read_routings(source: Source, *, max_rows: int = MAX_ROUTING_ROWS) -> Routin
     return RoutingTable(typed(raw, ROUTING_COLUMNS), raw.source)
 
 
-def write_parquet(table: ItemTable | RoutingTable, path: str) -> None:
-    """Write a table as Parquet, readable by the importers again."""
-    pa_parquet.write_table(table.data, path, compression="zstd")
+def _origin(raw: RawTable) -> str:
+    """Return what a file says of where its items come from, what is generated first."""
+    if DATA_SOURCE.name not in raw.data.column_names:
+        return ""
+    said = pc.unique(raw.data.column(DATA_SOURCE.name).cast(pa.string())).to_pylist()
+    words = sorted(str(word).strip()[: DATA_SOURCE.max_length] for word in said if word)
+    return next((word for word in words if word.startswith(SYNTHETIC)), "")
 
 
 def cross_check(items: ItemTable, routings: RoutingTable) -> tuple[Problem, ...]:

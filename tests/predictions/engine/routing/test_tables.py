@@ -27,7 +27,6 @@ from predictions.engine.routing.tables import (
     cross_check,
     read_items,
     read_routings,
-    write_parquet,
 )
 
 STEPS = "item_code,alternate,sequence,operation,work_center,setup_minutes,run_minutes,valid_from"
@@ -55,7 +54,7 @@ def test_a_generated_set_survives_csv_unchanged(generated: Generated, tmp_path: 
 
 def test_a_table_survives_parquet_unchanged(generated: Generated, tmp_path: Path) -> None:
     path = str(tmp_path / "items.parquet")
-    write_parquet(generated.items, path)
+    pq.write_table(generated.items.data, path)
 
     assert read_items(path).data.equals(generated.items.data)
 

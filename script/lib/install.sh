@@ -45,9 +45,9 @@ make_venv() {
 Check that the folder is writable; on Debian and Ubuntu, apt install python3-venv."
 }
 
-uv_with_pip_settings() { # runs uv with the package sources that pip is set to use
+uv_with_pip_settings() { # runs uv with the package sources that pip is set to use, SOURCES=--shared: but folders
     local -a words=()
-    mapfile -d '' -t words < <("$PYTHON" "$ROOT/script/lib/pip_settings.py")
+    mapfile -d '' -t words < <("$PYTHON" "$ROOT/script/lib/pip_settings.py" ${SOURCES:+"$SOURCES"})
     # With every version and hash fixed it is safe, and needed, to look for them in all sources.
     env UV_SYSTEM_CERTS=1 UV_NATIVE_TLS=1 UV_INDEX_STRATEGY=unsafe-best-match \
         ${UV_CACHE:+"UV_CACHE_DIR=$UV_CACHE"} "$VENV/bin/uv" "$@" ${words[@]+"${words[@]}"}

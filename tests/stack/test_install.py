@@ -58,3 +58,38 @@ def test_an_interrupted_installation_ends_at_once_and_leaves_nothing(
     assert "could not be installed" not in said
     psutil.wait_procs(started, timeout=5)
     assert [child for child in started if child.is_running()] == []
+
+
+SETTINGS = """
+[global]
+index-url = https://packages.example/simple
+extra-index-url = file:///srv/simple https://more.example/simple
+find-links = /srv/wheels
+trusted-host = packages.example
+"""
+
+
+@pytest.mark.parametrize(
+    ("option", "sources"),
+    [
+        ("", {"/srv/wheels", "file:///srv/simple", "https://more.example/simple"}),
+        ("--shared", {"https://more.example/simple"}),
+    ],
+)
+def test_a_lock_is_made_without_the_folders_of_this_machine(
+    tmp_path: Path, option: str, sources: set[str]
+) -> None:
+    """Else it holds the hashes of the wheels of one Python only."""
+    (tmp_path / "pip.conf").write_text(SETTINGS)
+    environ = {name: word for name, word in os.environ.items() if not name.startswith("PIP_")}
+    words = [sys.executable, str(ROOT / "script" / "lib" / "pip_settings.py"), option]
+    said = subprocess.run(  # noqa: S603 - our own words
+        [word for word in words if word],
+        env=environ | {"PIP_CONFIG_FILE": str(tmp_path / "pip.conf")},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split("\0")
+    always = {"https://packages.example/simple", "packages.example"}
+    assert {word for word in said if word and not word.startswith("--")} >= always | sources
+    assert option != "--shared" or not any("/srv" in word for word in said)

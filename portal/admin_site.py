@@ -89,6 +89,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             _("Watch"),
             [
                 _entry(_("Alerts"), "notifications", "core.alert", n_alerts, "danger"),
+                _entry(_("Notices"), "campaign", "core.notice"),
                 _entry(_("Audit log"), "policy", "core.auditentry"),
             ],
         ),

@@ -190,6 +190,6 @@ def progress() -> Progress:
         has_dataset=Dataset.objects.filter(is_synthetic=False).exists(),
         has_version=ModelVersion.objects.filter(is_synthetic=False).exists(),
         has_request=PromotionRequest.objects.exists(),
-        has_promoted=AliasMove.objects.filter(kind=AliasMove.Kind.PROMOTION).exists(),
+        has_promoted=AliasMove.objects.filter(promotion__isnull=False).exists(),
         has_prediction=ApiKey.objects.exists() and Prediction.objects.exists(),
     )

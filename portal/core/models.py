@@ -197,3 +197,29 @@ class Alert(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+
+class Notice(models.Model):
+    """Something that happened and that somebody wants to know; nothing has to be done."""
+
+    kind = models.CharField(_("kind"), max_length=60, db_index=True)
+    severity = models.CharField(_("severity"), max_length=10, choices=Alert.Severity.choices)
+    subject = models.CharField(_("subject"), max_length=300)
+    body = models.TextField(_("text"), blank=True)
+    url = models.CharField(_("link"), max_length=300, blank=True)
+    key = models.CharField(_("key"), max_length=200, blank=True)
+    at = models.DateTimeField(_("time"), default=clock.now, db_index=True)
+
+    class Meta:
+        verbose_name = _("notice")
+        verbose_name_plural = _("notices")
+        ordering = ("-id",)
+        default_permissions = ("view",)
+        constraints = [
+            models.UniqueConstraint(
+                fields=["key"], condition=~models.Q(key=""), name="core_notice_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.subject

@@ -11,6 +11,8 @@ from portal.lib import clock
 from portal.runs.models import Artifact, Run
 
 HEX_DIGEST = "^[0-9a-f]{64}$"
+#: What the portal is called where it acts by itself.
+PORTAL_NAME = "millwright"
 
 
 class Alias(models.TextChoices):
@@ -199,6 +201,7 @@ class AliasMove(models.Model):
     class Kind(models.TextChoices):
         BOOTSTRAP = "bootstrap", _("First version")
         PROMOTION = "promotion", _("Promotion")
+        AUTOMATIC = "automatic", _("Automatic promotion")
         ROLLBACK = "rollback", _("Rollback")
         BREAK_GLASS = "break_glass", _("Break-glass")
         ASSIGNMENT = "assignment", _("Assignment")
@@ -250,8 +253,8 @@ class AliasMove(models.Model):
                 name="registry_move_kind_fits_alias",
             ),
             models.CheckConstraint(
-                condition=Q(kind="promotion", promotion__isnull=False)
-                | ~Q(kind="promotion") & Q(promotion__isnull=True),
+                condition=Q(kind__in=["promotion", "automatic"], promotion__isnull=False)
+                | ~Q(kind__in=["promotion", "automatic"]) & Q(promotion__isnull=True),
                 name="registry_move_names_its_request",
             ),
             models.CheckConstraint(condition=~Q(reason=""), name="registry_move_has_reason"),
@@ -334,6 +337,8 @@ class PromotionRequest(models.Model):
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         models.PROTECT,
+        null=True,
+        blank=True,
         related_name="promotion_requests",
         verbose_name=_("requested by"),
     )
@@ -379,6 +384,11 @@ class PromotionRequest(models.Model):
     @property
     def is_live(self) -> bool:
         return self.state in self.LIVE_STATES
+
+    @property
+    def requester(self) -> str:
+        """Who asked: a person's name, or the portal's own."""
+        return str(self.requested_by) if self.requested_by else PORTAL_NAME
 
 
 class PromotionDecision(models.Model):

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from portal.registry.engine import canonical
+from portal.registry.engine.bootstrap import block_length, blocks
 from portal.registry.engine.gate import (
     GateError,
     GateReport,
@@ -49,12 +50,13 @@ def outcomes(
 ) -> dict[str, float]:
     """Return the share of each outcome over many pairs of models."""
     counts: Counter[str] = Counter()
+    policy = replace(QUICK, block_rows=1) if blind else QUICK
     for seed in range(n_pairs):
         one, other = pair(seed, n, skills, copies)
         if blind:
             rows = np.arange(len(one.y_true))
             one, other = (Scored(s.y_true, s.probability, rows, s.threshold) for s in (one, other))
-        counts[judge(one, other, policy=QUICK, seed=seed).outcome] += 1
+        counts[judge(one, other, policy=policy, seed=seed).outcome] += 1
     return {name: count / n_pairs for name, count in counts.items()}
 
 
@@ -124,6 +126,110 @@ def test_a_guard_that_is_worse_fails_a_version_that_ranks_better() -> None:
     assert report.outcome == "failed"
     assert report.reasons[0].code == "guard_worse"
     assert "Brier" in report.reasons[0].to_dict()["message"]
+
+
+# --- Neighbours, small gains, parts, and rows that were learnt -----------------------------------
+def test_blocks_hold_whole_groups_and_as_many_as_asked() -> None:
+    ids = np.array([7, 7, 3, 9, 3, 5, 1])
+
+    assert blocks(ids, 2).tolist() == [0, 0, 0, 1, 0, 1, 2]
+    assert blocks(ids, 1).tolist() == [0, 0, 1, 2, 1, 3, 4]
+    assert [block_length(n) for n in (1, 100, 1_000, 10_000)] == [1, 5, 10, 22]
+
+
+def weather(seed: int, n_spells: int, spell: int) -> tuple[Scored, Scored]:
+    """Return two versions of equal skill on the whole, each luckier in some spells of shots."""
+    rng = np.random.default_rng(seed)
+    n = n_spells * spell
+    y = (rng.random(n) < 0.25).astype(int)
+    noise = rng.normal(size=n)
+    luck = np.repeat(rng.normal(1.0, 1.5, (2, n_spells)), spell, axis=1)
+    scores = (luck[0] * (y - 0.5) + noise, luck[1] * (y - 0.5) + noise)
+    rows = np.arange(n)
+    one, other = (Scored(y, 1 / (1 + np.exp(-score)), rows, 0.5) for score in scores)
+    return one, other
+
+
+def test_luck_that_lasts_does_not_pass_for_skill() -> None:
+    passed = dict.fromkeys((1, 20), 0)
+    for seed in range(80):
+        one, other = weather(seed, n_spells=30, spell=20)
+        for length in passed:
+            policy = replace(QUICK, block_rows=length, guards=())
+            passed[length] += judge(one, other, policy=policy, seed=seed).outcome == "passed"
+
+    assert passed[20] / 80 <= 0.12
+    assert passed[1] > 2 * passed[20]
+
+
+def test_a_sure_but_tiny_gain_is_not_worth_a_promotion() -> None:
+    one, other = pair(9, 4_000, (1.75, 1.5))
+    policy = replace(QUICK, guards=(), min_gain=0.3)
+    report = judge(one, other, policy=policy, seed=0)
+
+    assert (report.outcome, report.comparisons[0].verdict) == ("inconclusive", "better")
+    assert report.reasons[0].code == "primary_small"
+    assert "0.300" in report.reasons[0].to_dict()["message"]
+    assert judge(one, other, policy=replace(policy, min_gain=0.0), seed=0).outcome == "passed"
+
+
+def test_a_version_that_is_worse_in_one_part_does_not_pass() -> None:
+    one, other = pair(10, 1_500, (3.0, 1.5))
+    is_b = np.arange(1_500) % 5 == 0
+    rng = np.random.default_rng(10)
+    spoilt = np.where(is_b, rng.random(1_500) * 0.2, one.probability)
+    mold = {"Mold": np.where(is_b, "B", "A")}
+    policy = replace(QUICK, guards=())
+    whole = judge(replace(one, probability=spoilt), other, policy=policy, seed=0)
+    report = judge(replace(one, probability=spoilt, slices=mold), other, policy=policy, seed=0)
+
+    assert whole.outcome == "passed"
+    assert report.outcome == "failed"
+    assert report.reasons[0].params["value"] == "B"
+    assert [(line.value, line.verdict) for line in report.slices] == [
+        ("A", "better"),
+        ("B", "worse"),
+    ]
+
+
+def test_parts_too_small_to_say_anything_are_not_looked_at() -> None:
+    one, other = pair(11, 400, (2.0, 1.5))
+    few = np.where(np.arange(400) < 60, "few", "many")
+    unnamed = np.where(np.arange(400) < 200, "", "named")
+    report = judge(
+        replace(one, slices={"Mold": few, "Shift": unnamed}), other, policy=QUICK, seed=0
+    )
+
+    assert [(line.column, line.value) for line in report.slices] == [
+        ("Mold", "many"),
+        ("Shift", "named"),
+    ]
+
+
+def test_rows_that_a_version_has_learnt_prove_nothing() -> None:
+    one, other = pair(12, 600, (1.5, 1.5))
+    learnt = np.arange(600) < 300
+    knowing = replace(
+        one, probability=np.where(learnt, 0.9 * one.y_true + 0.05, one.probability), learnt=learnt
+    )
+    report = judge(knowing, other, policy=QUICK, seed=0)
+    mirrored = judge(other, knowing, policy=QUICK, seed=0)
+    fooled = judge(replace(knowing, learnt=None), other, policy=QUICK, seed=0)
+
+    assert fooled.outcome == "passed"
+    assert (
+        (report.n_rows, report.n_left_out) == (300, 300) == (mirrored.n_rows, mirrored.n_left_out)
+    )
+    assert report.outcome != "passed"
+    assert report.reasons[-1].code == "left_out"
+
+
+def test_nothing_unlearnt_is_too_little() -> None:
+    one, other = pair(13, 300, (1.5, 1.5))
+    report = judge(replace(one, learnt=np.ones(300, bool)), other, policy=QUICK, seed=0)
+
+    assert report.outcome == "inconclusive"
+    assert report.reasons[0].code == "too_few_groups"
 
 
 def test_the_first_version_is_held_against_the_base_rate() -> None:
@@ -226,6 +332,9 @@ def test_whatever_is_scored_gets_one_outcome_with_reasons(
         ({"n_resamples": 10}, "200"),
         ({"n_resamples": True}, "whole number"),
         ({"min_positives": 0}, "at least 2"),
+        ({"min_slice_groups": 1}, "at least 2"),
+        ({"min_gain": -0.1}, "from 0 to 1"),
+        ({"block_rows": -1}, "block_rows"),
         ({"allow_failed": True}, "allow_failed"),
     ],
 )

@@ -161,7 +161,7 @@ def verdict_badge(verdict: str) -> SafeString:
 @register.simple_tag
 def move_badge(move: AliasMove) -> SafeString:
     """Return how an alias came to move, loud where it should be."""
-    tones = {"rollback": "warn", "break_glass": "bad", "promotion": "ok"}
+    tones = {"rollback": "warn", "break_glass": "bad", "promotion": "ok", "automatic": "warn"}
     return formats.badge(move.get_kind_display(), tones.get(move.kind, ""))
 
 

@@ -57,7 +57,7 @@ class PromotionRequestAdmin(EvidenceAdmin[PromotionRequest]):
 
     @admin.display(description=_("asked for by"), ordering="requested_by")
     def asker(self, obj: PromotionRequest) -> str:
-        return str(obj.requested_by)
+        return obj.requester
 
     @admin.display(description=_("asked"), ordering="created_at")
     def created(self, obj: PromotionRequest) -> str:

@@ -226,7 +226,9 @@ class PromotionSummarySerializer(serializers.ModelSerializer[PromotionRequest]):
     champion = serializers.IntegerField(
         source="champion.number", read_only=True, allow_null=True, default=None
     )
-    requested_by = serializers.CharField(source="requested_by.username", read_only=True)
+    requested_by = serializers.CharField(
+        source="requester", read_only=True, help_text="An account, or the portal itself."
+    )
     gate = GateSummarySerializer(read_only=True)
     decisions = DecisionSerializer(many=True, read_only=True)
 

@@ -1,9 +1,12 @@
-"""Paired bootstrap by group: both models are scored on the same resampled rows.
+"""Paired block bootstrap: both models are scored on the same resampled rows.
 
-Copies of one row are one observation, so whole groups are drawn, never single rows. Source: Efron
-and Tibshirani 1993, chapters 13 (percentile interval) and 8 (blocks).
+Copies of one row are one observation, and shots made one after the other are alike: the same mold,
+the same wear, the same shift. So whole blocks of neighbouring groups are drawn, never single rows.
+Sources: Efron and Tibshirani 1993, chapters 13 (percentile interval) and 8 (blocks); Künsch 1989
+and Hall, Horowitz and Jing 1995 for blocks that grow with the cube root of the sample.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -12,6 +15,29 @@ from numpy.typing import NDArray
 from portal.registry.engine.metrics import Drawn, Floats, Metric, Sample
 
 MAX_CELLS = 4_000_000  # ours: weights of one batch of resamples take at most 32 MB
+
+
+def block_length(n_groups: int) -> int:
+    """Return how many neighbouring groups make a block: the cube root of their number."""
+    return max(1, math.ceil(round(math.cbrt(n_groups), 9)))
+
+
+def blocks(group_ids: NDArray[np.int_], length: int) -> NDArray[np.intp]:
+    """Return the block of each row, from 0, shape (n_rows,).
+
+    Parameters
+    ----------
+    group_ids
+        Rows that are copies share a number; rows in production order, shape (n_rows,).
+    length
+        So many groups that follow one another, by their first row, make a block; copies that come
+        later belong to the block of the first.
+    """
+    _names, first, groups = np.unique(group_ids, return_index=True, return_inverse=True)
+    place = np.empty(len(first), dtype=np.intp)
+    place[np.argsort(first, kind="stable")] = np.arange(len(first))
+    found: NDArray[np.intp] = place[groups] // length
+    return found
 
 
 def resamples(
@@ -43,7 +69,7 @@ def paired_differences(
     candidate: Sample,
     champion: Sample,
     metrics: Sequence[Metric],
-    group_ids: NDArray[np.int_],
+    block_ids: NDArray[np.intp],
     *,
     n_resamples: int,
     rng: np.random.Generator,
@@ -58,14 +84,14 @@ def paired_differences(
         Two models' answers on the same rows.
     metrics
         What to compare.
-    group_ids
-        Rows that belong together share a number, shape (n_rows,).
+    block_ids
+        Rows that are drawn together share a number, shape (n_rows,); see :func:`blocks`.
     n_resamples
         How many resamples.
     rng
         The generator that draws.
     """
-    names, groups = np.unique(group_ids, return_inverse=True)
+    names, groups = np.unique(block_ids, return_inverse=True)
     parts: dict[str, list[Floats]] = {metric.name: [] for metric in metrics}
     for weights in resamples(groups, n_groups=len(names), n_resamples=n_resamples, rng=rng):
         one, other = Drawn(candidate, weights), Drawn(champion, weights)

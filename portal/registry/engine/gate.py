@@ -4,8 +4,8 @@ The rule, and why it is this one, is written in docs/registry.md. In short, with
 turned so that positive means better:
 
 - too few distinct rows or positives: inconclusive;
-- the primary metric, or any guard, has its whole interval below zero: failed;
-- the primary metric has its whole interval above zero: passed;
+- the primary metric, any guard, or any slice has its whole interval below zero: failed;
+- the primary metric has its whole interval above zero, and the gain is large enough: passed;
 - anything else: inconclusive.
 """
 
@@ -16,14 +16,21 @@ from typing import Any
 
 import numpy as np
 
-from portal.registry.engine.bootstrap import interval, paired_differences
-from portal.registry.engine.metrics import METRICS, Floats, Metric, Sample
+from portal.registry.engine.comparing import (
+    BETTER,
+    WORSE,
+    Comparison,
+    SliceComparison,
+    block_ids,
+    compare,
+    compare_slices,
+    distinct,
+)
 from portal.registry.engine.policy import Policy
 from portal.registry.engine.scored import Scored
 from portal.registry.engine.words import gettext_noop
 
 PASSED, FAILED, INCONCLUSIVE = "passed", "failed", "inconclusive"
-BETTER, WORSE, UNDECIDED = "better", "worse", "undecided"
 
 TEMPLATES: Mapping[str, str] = {
     "primary_better": gettext_noop(
@@ -34,6 +41,16 @@ TEMPLATES: Mapping[str, str] = {
     ),
     "primary_undecided": gettext_noop(
         "{label} is neither better nor worse: the interval holds zero."
+    ),
+    "primary_small": gettext_noop(
+        "{label} is better by {gain:.3f} only; at least {needed:.3f} is asked for."
+    ),
+    "slice_worse": gettext_noop(
+        "{label} is worse where {column} is “{value}”: the whole interval of the difference is "
+        "below zero."
+    ),
+    "left_out": gettext_noop(
+        "{n} rows were left out, because one of the two versions had learnt from them."
     ),
     "guard_worse": gettext_noop("{label} must not be worse, and its whole interval is below zero."),
     "identical": gettext_noop("Both versions give the same probability on every row."),
@@ -75,40 +92,6 @@ class Reason:
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """One metric of both versions and the interval of their difference.
-
-    Attributes
-    ----------
-    name, label, unit, higher_is_better
-        The metric.
-    role
-        ``primary`` or ``guard``.
-    candidate, champion
-        Values on all rows.
-    gain, low, high
-        The difference and its interval, positive when the candidate is better.
-    level
-        Confidence of the interval.
-    verdict
-        ``better`` or ``worse`` when the whole interval says so, else ``undecided``.
-    """
-
-    name: str
-    label: str
-    unit: str
-    higher_is_better: bool
-    role: str
-    candidate: float
-    champion: float
-    gain: float
-    low: float
-    high: float
-    level: float
-    verdict: str
-
-
-@dataclass(frozen=True)
 class GateReport:
     """The verdict and everything it rests on.
 
@@ -120,11 +103,17 @@ class GateReport:
         Why, the decisive ones first.
     comparisons
         One line per metric; empty when there was too little to compare.
+    slices
+        One line per part of the rows that is large enough, by the primary metric.
     against
         ``champion``, or ``base_rate`` when no champion exists and the candidate was held against
         the constant answer.
     n_rows, n_groups, n_positives
-        Rows, distinct rows and distinct positive rows.
+        Rows compared, distinct rows and distinct positive rows.
+    n_left_out
+        Rows that one of the versions had learnt from.
+    n_blocks
+        Blocks that were drawn; 0 when there was too little to compare.
     n_resamples, seed
         How the intervals were drawn.
     policy
@@ -134,10 +123,13 @@ class GateReport:
     outcome: str
     reasons: tuple[Reason, ...]
     comparisons: tuple[Comparison, ...]
+    slices: tuple[SliceComparison, ...]
     against: str
     n_rows: int
     n_groups: int
     n_positives: int
+    n_left_out: int
+    n_blocks: int
     n_resamples: int
     seed: int
     policy: Policy
@@ -147,6 +139,7 @@ class GateReport:
         return asdict(self) | {
             "reasons": [reason.to_dict() for reason in self.reasons],
             "comparisons": [asdict(line) for line in self.comparisons],
+            "slices": [asdict(line) for line in self.slices],
             "policy": self.policy.to_dict(),
         }
 
@@ -181,26 +174,41 @@ def judge(
     """
     policy = policy or Policy()
     _check_same_rows(candidate, champion)
-    other = champion or base_rate(candidate)
+    n_given = len(candidate.y_true)
+    candidate, champion = _unseen(candidate, champion)
     groups = {
-        "groups": _distinct(candidate, None),
-        "positives": _distinct(candidate, 1),
-        "negatives": _distinct(candidate, 0),
+        "groups": distinct(candidate),
+        "positives": distinct(candidate, 1),
+        "negatives": distinct(candidate, 0),
     }
+    n_left_out = n_given - len(candidate.y_true)
     reasons = _too_few(groups, policy)
-    comparisons = () if reasons else _compare(candidate, other, policy, seed)
-    outcome, verdict_reasons = _decide(comparisons) if comparisons else (INCONCLUSIVE, ())
-    if np.array_equal(candidate.probability, other.probability):
-        verdict_reasons = (Reason("identical", {}), *verdict_reasons)
+    lines: tuple[Comparison, ...] = ()
+    slices: tuple[SliceComparison, ...] = ()
+    outcome, n_blocks = INCONCLUSIVE, 0
+    if not reasons:
+        other = champion or base_rate(candidate)
+        rng = np.random.default_rng(seed)
+        lines = compare(candidate, other, policy, rng)
+        slices = compare_slices(candidate, other, policy, rng)
+        n_blocks = len(np.unique(block_ids(candidate, policy)))
+        outcome, reasons = _decide(lines, slices, policy)
+        if np.array_equal(candidate.probability, other.probability):
+            reasons = (Reason("identical", {}), *reasons)
+    if n_left_out:
+        reasons = (*reasons, Reason("left_out", {"n": n_left_out}))
     return GateReport(
         outcome=outcome,
-        reasons=(*reasons, *verdict_reasons),
-        comparisons=comparisons,
+        reasons=reasons,
+        comparisons=lines,
+        slices=slices,
         against="base_rate" if champion is None else "champion",
         n_rows=len(candidate.y_true),
         n_groups=groups["groups"],
         n_positives=groups["positives"],
-        n_resamples=policy.n_resamples if comparisons else 0,
+        n_left_out=n_left_out,
+        n_blocks=n_blocks,
+        n_resamples=policy.n_resamples if lines else 0,
         seed=seed,
         policy=policy,
     )
@@ -211,6 +219,17 @@ def base_rate(scored: Scored) -> Scored:
     share = float(np.mean(scored.y_true))
     constant = np.full(len(scored.y_true), share)
     return Scored(scored.y_true, constant, scored.group_ids, threshold=share)
+
+
+def _unseen(candidate: Scored, champion: Scored | None) -> tuple[Scored, Scored | None]:
+    """Leave out the rows that either version has learnt from."""
+    learnt = np.zeros(len(candidate.y_true), dtype=bool)
+    for scored in (candidate, champion):
+        if scored is not None and scored.learnt is not None:
+            learnt |= scored.learnt
+    if not learnt.any():
+        return candidate, champion
+    return candidate.at(~learnt), None if champion is None else champion.at(~learnt)
 
 
 def _check_same_rows(candidate: Scored, champion: Scored | None) -> None:
@@ -226,11 +245,6 @@ def _check_same_rows(candidate: Scored, champion: Scored | None) -> None:
             )
 
 
-def _distinct(scored: Scored, label: int | None) -> int:
-    ids = scored.group_ids if label is None else scored.group_ids[scored.y_true == label]
-    return len(np.unique(ids))
-
-
 def _too_few(groups: Mapping[str, int], policy: Policy) -> tuple[Reason, ...]:
     needed = {
         "groups": policy.min_groups,
@@ -244,63 +258,35 @@ def _too_few(groups: Mapping[str, int], policy: Policy) -> tuple[Reason, ...]:
     )
 
 
-def _compare(
-    candidate: Scored, champion: Scored, policy: Policy, seed: int
-) -> tuple[Comparison, ...]:
-    one, other = _sample(candidate), _sample(champion)
-    metrics = [METRICS[name] for name in (policy.primary, *policy.guards)]
-    differences = paired_differences(
-        one,
-        other,
-        metrics,
-        candidate.group_ids,
-        n_resamples=policy.n_resamples,
-        rng=np.random.default_rng(seed),
-    )
-    return tuple(_line(metric, one, other, differences[metric.name], policy) for metric in metrics)
-
-
-def _sample(scored: Scored) -> Sample:
-    return Sample(
-        np.asarray(scored.y_true) == 1,
-        np.asarray(scored.probability, dtype=np.float64),
-        float(scored.threshold),
-    )
-
-
-def _line(
-    metric: Metric, one: Sample, other: Sample, differences: Floats, policy: Policy
-) -> Comparison:
-    role = "primary" if metric.name == policy.primary else "guard"
-    level = policy.level if role == "primary" else policy.guard_level
-    low, high = interval(metric.sign * differences, level)
-    mine, theirs = metric.value(one), metric.value(other)
-    return Comparison(
-        name=metric.name,
-        label=metric.label,
-        unit=metric.unit,
-        higher_is_better=metric.higher_is_better,
-        role=role,
-        candidate=mine,
-        champion=theirs,
-        gain=metric.sign * (mine - theirs),
-        low=low,
-        high=high,
-        level=level,
-        verdict=BETTER if low > 0 else WORSE if high < 0 else UNDECIDED,
-    )
-
-
-def _decide(comparisons: tuple[Comparison, ...]) -> tuple[str, tuple[Reason, ...]]:
-    primary = comparisons[0]
+def _decide(
+    lines: tuple[Comparison, ...], slices: tuple[SliceComparison, ...], policy: Policy
+) -> tuple[str, tuple[Reason, ...]]:
+    primary = lines[0]
     main = Reason(f"primary_{primary.verdict}", {"label": primary.label})
-    worse = tuple(
-        Reason("guard_worse", {"label": line.label})
-        for line in comparisons[1:]
-        if line.verdict == WORSE
-    )
+    worse = _worse(lines, slices)
     if primary.verdict == WORSE or worse:
-        return FAILED, (*worse, main) if worse else (main,)
-    if primary.verdict == BETTER:
-        return PASSED, (main,)
-    return INCONCLUSIVE, (main,)
+        return FAILED, (*worse, main)
+    if primary.verdict != BETTER:
+        return INCONCLUSIVE, (main,)
+    if primary.gain < policy.min_gain:
+        values = {"label": primary.label, "gain": primary.gain, "needed": policy.min_gain}
+        return INCONCLUSIVE, (Reason("primary_small", values),)
+    return PASSED, (main,)
+
+
+def _worse(
+    lines: tuple[Comparison, ...], slices: tuple[SliceComparison, ...]
+) -> tuple[Reason, ...]:
+    """Return which guards and slices are surely worse."""
+    guards = (
+        Reason("guard_worse", {"label": line.label}) for line in lines[1:] if line.verdict == WORSE
+    )
+    parts = (
+        Reason(
+            "slice_worse",
+            {"label": lines[0].label, "column": part.column, "value": part.value},
+        )
+        for part in slices
+        if part.verdict == WORSE
+    )
+    return (*guards, *parts)

@@ -6,6 +6,14 @@ from typing import Any
 
 from portal.registry.engine.metrics import METRICS
 
+_COUNTS = (
+    "min_groups",
+    "min_positives",
+    "min_negatives",
+    "min_slice_groups",
+    "min_slice_positives",
+)
+
 
 class PolicyError(ValueError):
     """A gate policy breaks a rule; the message names it."""
@@ -22,22 +30,38 @@ class Policy:
     guards
         The metrics that must not be worse.
     level
-        Confidence of the primary metric's two-sided interval; the guards share the error 1 - level.
+        Confidence of the primary metric's two-sided interval; the guards share the error 1 - level,
+        and so do the slices.
+    min_gain
+        The primary metric must be better by at least this, in its own unit.
+    block_rows
+        So many distinct rows that follow one another are drawn together; 0 takes the cube root of
+        their number.
     n_resamples
         Bootstrap resamples, 200 to 20,000.
     min_groups
         Fewer distinct rows than this prove nothing.
     min_positives, min_negatives
         Fewer distinct rows of a class than this prove nothing.
+    min_slice_groups, min_slice_positives
+        Slices with fewer distinct rows, or fewer of either class, are not looked at.
+    auto_apply
+        Whether a version that the portal itself asks for goes live without a person's approval;
+        only ever on “passed”.
     """
 
     primary: str = "average_precision"
     guards: tuple[str, ...] = ("roc_auc", "f1", "brier")
     level: float = 0.90
+    min_gain: float = 0.01
+    block_rows: int = 0
     n_resamples: int = 1000
     min_groups: int = 100
     min_positives: int = 20
     min_negatives: int = 20
+    min_slice_groups: int = 100
+    min_slice_positives: int = 20
+    auto_apply: bool = False
 
     def __post_init__(self) -> None:
         for name in (self.primary, *self.guards):
@@ -51,13 +75,22 @@ class Policy:
             raise PolicyError(f"level is {self.level}; it must lie from 0.5 to 0.999.")
         if not 200 <= self.n_resamples <= 20_000:
             raise PolicyError(f"n_resamples is {self.n_resamples}; use 200 to 20,000.")
-        if min(self.min_groups, self.min_positives, self.min_negatives) < 2:
-            raise PolicyError("min_groups, min_positives and min_negatives must be at least 2.")
+        if not 0 <= self.min_gain <= 1:
+            raise PolicyError(f"min_gain is {self.min_gain}; it must lie from 0 to 1.")
+        if not 0 <= self.block_rows <= 100_000:
+            raise PolicyError(f"block_rows is {self.block_rows}; use 0 to 100,000.")
+        for name in _COUNTS:
+            if getattr(self, name) < 2:
+                raise PolicyError(f"{name} is {getattr(self, name)}; it must be at least 2.")
 
     @property
     def guard_level(self) -> float:
         """Confidence of each guard's interval: the error divided among them (Bonferroni)."""
-        return 1 - (1 - self.level) / max(len(self.guards), 1)
+        return self.shared_level(len(self.guards))
+
+    def shared_level(self, n: int) -> float:
+        """Confidence of each of n intervals that share the error 1 - level."""
+        return 1 - (1 - self.level) / max(n, 1)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Policy":
@@ -87,7 +120,13 @@ def _as(kind: type, name: str, value: Any) -> Any:
         return tuple(value)
     if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)
-    if isinstance(value, kind) and not isinstance(value, bool):
+    if isinstance(value, kind) and isinstance(value, bool) == (kind is bool):
         return value
-    wanted = {tuple: "a list of names", float: "a number", int: "a whole number", str: "a name"}
+    wanted = {
+        tuple: "a list of names",
+        float: "a number",
+        int: "a whole number",
+        str: "a name",
+        bool: "true or false",
+    }
     raise PolicyError(f"{name} is {value!r}; it must be {wanted[kind]}.")

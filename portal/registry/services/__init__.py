@@ -2,6 +2,12 @@
 
 from portal.registry.services.aliases import assign_alias, bootstrap_champion, refuse_champion
 from portal.registry.services.applying import apply
+from portal.registry.services.automatic import (
+    applies_itself,
+    apply_automatically,
+    propose,
+    weigh,
+)
 from portal.registry.services.decisions import approve, reject, withdraw
 from portal.registry.services.emergencies import (
     Rollback,
@@ -25,7 +31,9 @@ from portal.registry.services.versions import (
 __all__ = [
     "Removed",
     "Rollback",
+    "applies_itself",
     "apply",
+    "apply_automatically",
     "approve",
     "assign_alias",
     "bootstrap_champion",
@@ -34,6 +42,7 @@ __all__ = [
     "ensure_model",
     "expire_due",
     "freeze_evaluation_set",
+    "propose",
     "quarantine",
     "read_artifact",
     "refuse_champion",
@@ -46,5 +55,6 @@ __all__ = [
     "sentences",
     "set_gate_policy",
     "verify",
+    "weigh",
     "withdraw",
 ]

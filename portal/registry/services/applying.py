@@ -5,14 +5,21 @@ from uuid import UUID
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from portal.core import audit
+from portal.core import audit, notices
 from portal.core.actors import Actor
 from portal.core.errors import Conflict, Corrupt
 from portal.registry import families
 from portal.registry.models import Alias, AliasMove, PromotionRequest
 from portal.registry.services.aliases import move
 from portal.registry.services.checks import check_digest, counts, record, step
-from portal.registry.services.ground import PORTAL, close, settle, standing, target_of
+from portal.registry.services.ground import (
+    PORTAL,
+    close,
+    page_of,
+    settle,
+    standing,
+    target_of,
+)
 from portal.registry.services.manifests import verify
 from portal.registry.services.reasons import checked_reason
 
@@ -40,7 +47,7 @@ def apply(
         settle(known.pk)
         with transaction.atomic(durable=True):
             _check_applicable(known.pk, digest)
-        _warm(known)
+        warm_candidate(known, State.APPROVED)
         with transaction.atomic(durable=True):
             request = _check_applicable(known.pk, digest)
             actor.require("registry.apply_promotion")
@@ -54,6 +61,7 @@ def apply(
                 reason=reason or request.reason,
                 promotion=request,
             )
+            _tell(request, actor)
             record(actor, "apply", request, reason, move=row.pk)
         return request
 
@@ -72,14 +80,34 @@ def _check_applicable(request_id: UUID, digest: str) -> PromotionRequest:
     return request
 
 
-def _warm(request: PromotionRequest) -> None:
-    """Verify and load the candidate; one that is damaged can never be applied."""
+def warm_candidate(request: PromotionRequest, state: str) -> None:
+    """Verify and load the candidate; one that is damaged can never be applied.
+
+    Raises
+    ------
+    Corrupt
+        If a file is damaged; the request, which is in the given state, is then void.
+    """
     try:
         verify(request.candidate)
         families.get(request.model.family).warm(request.candidate)
     except Corrupt as exc:
         with transaction.atomic(durable=True):
-            live = standing(request.pk, State.APPROVED)
+            live = standing(request.pk, state)
             close(live, State.VOIDED, str(exc))
             audit.record(PORTAL, "promotion.void", target_of(live), reason=str(exc))
         raise
+
+
+def _tell(request: PromotionRequest, actor: Actor) -> None:
+    subject = _("%(name)s put %(version)s live.") % {
+        "name": actor.name,
+        "version": request.candidate,
+    }
+    notices.send(
+        kind="promotion.applied",
+        subject=subject,
+        body=request.reason,
+        url=page_of(request),
+        key=f"promotion.applied:{request.pk}",
+    )

@@ -102,7 +102,7 @@ def withdraw(
         if not actor.is_person or actor.user_id != known.requested_by_id:
             raise Refused(
                 _("Only %(name)s, who asked for this promotion, can withdraw it; others reject it.")
-                % {"name": known.requested_by},
+                % {"name": known.requester},
                 code="not_the_requester",
             )
         reason = checked_reason(reason, min_chars=0)

@@ -9,7 +9,7 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from portal.core import alerts, audit
+from portal.core import alerts, audit, notices
 from portal.core.actors import Actor
 from portal.core.errors import Conflict
 from portal.registry import families, selectors
@@ -166,6 +166,13 @@ def _go_back(
     _set_state(bad, State.QUARANTINED, reason)
     void_live(model, message, actor)
     alerts.raise_alert(f"registry.rollback.{model.name}.{row.pk}", "critical", message)
+    notices.send(
+        kind="model.rolled_back",
+        subject=message,
+        url=f"/admin/registry/registeredmodel/{model.pk}/change/",
+        severity="critical",
+        key=f"model.rolled_back:{row.pk}",
+    )
     detail = {"move": row.pk, "from": bad.number, "to": target.number, "quarantined": bad.digest}
     audit.record(actor, "alias.rollback", model.name, reason=reason, detail=detail)
     return row

@@ -11,7 +11,16 @@ from portal.registry.services.versions import check_policy
 
 
 def evaluate(*, candidate: ModelVersion, champion: ModelVersion | None) -> GateEvaluation:
+    """Judge a candidate as :func:`weigh` does and keep the verdict."""
+    gate = weigh(candidate=candidate, champion=champion)
+    gate.save(force_insert=True)
+    return gate
+
+
+def weigh(*, candidate: ModelVersion, champion: ModelVersion | None) -> GateEvaluation:
     """Judge a candidate against the champion, or against the base rate when there is none.
+
+    The verdict is not written yet.
 
     Loads and scores models: call it outside any transaction. The resamples are fixed by what is
     compared, so asking twice gives the same verdict.
@@ -31,7 +40,7 @@ def evaluate(*, candidate: ModelVersion, champion: ModelVersion | None) -> GateE
             code="no_evaluation_set",
         )
     report = _judge(candidate, champion, frozen)
-    return GateEvaluation.objects.create(
+    return GateEvaluation(
         candidate=candidate,
         champion=champion,
         evaluation_set=frozen,

@@ -9,12 +9,17 @@ from portal.core import audit
 from portal.core.actors import Actor
 from portal.core.errors import Conflict, NotFound
 from portal.lib import clock
-from portal.registry.models import ModelVersion, PromotionRequest, RegisteredModel
+from portal.registry.models import (
+    PORTAL_NAME,
+    ModelVersion,
+    PromotionRequest,
+    RegisteredModel,
+)
 from portal.registry.services import evidence
 from portal.registry.services.aliases import lock
 
 State = PromotionRequest.State
-PORTAL = Actor.system("millwright")
+PORTAL = Actor.system(PORTAL_NAME)
 
 
 def find(request_id: UUID | str) -> PromotionRequest:
@@ -96,6 +101,11 @@ def void_live(model: RegisteredModel, reason: str, actor: Actor) -> None:
 def target_of(request: PromotionRequest) -> str:
     """Return how the audit log names a request."""
     return f"promotion {request.pk} of {request.candidate}"
+
+
+def page_of(request: PromotionRequest) -> str:
+    """Return the address of a request's page in the console."""
+    return f"/admin/registry/promotionrequest/{request.pk}/change/"
 
 
 _VERBS = {State.EXPIRED.value: "expire", State.VOIDED.value: "void"}

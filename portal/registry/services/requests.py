@@ -7,7 +7,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
-from portal.core import audit
+from portal.core import audit, notices
 from portal.core.actors import Actor
 from portal.core.errors import Conflict
 from portal.lib import clock
@@ -16,8 +16,7 @@ from portal.registry.engine import canonical
 from portal.registry.models import GateEvaluation, ModelVersion, PromotionRequest
 from portal.registry.services import evidence, gates
 from portal.registry.services.aliases import lock
-from portal.registry.services.checks import account
-from portal.registry.services.ground import settle, target_of
+from portal.registry.services.ground import page_of, settle, target_of
 from portal.registry.services.manifests import verify
 from portal.registry.services.reasons import checked_reason
 from portal.registry.services.versions import check_policy
@@ -42,16 +41,16 @@ def request_promotion(*, version: ModelVersion, reason: str, actor: Actor) -> Pr
         actor.require("registry.request_promotion")
         reason = checked_reason(reason)
         champion = selectors.champion(version.model.name)
-        _settle_live(version)
-        _check_requestable(version, champion)
+        settle_live(version)
+        check_requestable(version, champion)
         verify(version)
         gate = gates.evaluate(candidate=version, champion=champion)
         _check_gate(gate)
         with transaction.atomic(durable=True):
-            return _open(version, champion, gate, reason, actor)
+            return open_request(version, champion, gate, reason, actor)
 
 
-def _settle_live(version: ModelVersion) -> None:
+def settle_live(version: ModelVersion) -> None:
     """Clear away a request that is live by its row only: expired or void."""
     for pk in _live(version).values_list("pk", flat=True):
         settle(pk)
@@ -63,7 +62,8 @@ def _live(version: ModelVersion) -> QuerySet[PromotionRequest]:
     )
 
 
-def _check_requestable(version: ModelVersion, champion: ModelVersion | None) -> None:
+def check_requestable(version: ModelVersion, champion: ModelVersion | None) -> None:
+    """Raise :class:`Conflict` when a version cannot go live, is live, or another one waits."""
     version.refresh_from_db(fields=["state", "state_reason"])
     if version.state != ModelVersion.State.READY:
         raise Conflict(
@@ -105,13 +105,20 @@ def _check_gate(gate: GateEvaluation) -> None:
         )
 
 
-def _open(
+def open_request(
     version: ModelVersion,
     champion: ModelVersion | None,
     gate: GateEvaluation,
     reason: str,
     actor: Actor,
 ) -> PromotionRequest:
+    """Freeze the evidence and open the request; in a transaction, after the gate.
+
+    Raises
+    ------
+    Conflict
+        If the policy, the champion or the version changed meanwhile, or another request came first.
+    """
     model = lock(version.model)
     if check_policy(model.gate_policy).to_dict() != gate.report["policy"]:
         raise Conflict(
@@ -121,7 +128,7 @@ def _open(
         raise Conflict(
             _("The champion changed while the version was judged; ask again."), code="raced"
         )
-    _check_requestable(version, champion)
+    check_requestable(version, champion)
     moment = clock.now()
     request = PromotionRequest(
         id=uuid4(),
@@ -129,7 +136,7 @@ def _open(
         candidate=version,
         champion=champion,
         gate=gate,
-        requested_by_id=account(actor),
+        requested_by_id=actor.user_id,
         requested_via=actor.via,
         reason=reason,
         created_at=moment,
@@ -145,6 +152,7 @@ def _open(
             _("Another request for this model was opened a moment ago; look again."),
             code="request_waiting",
         ) from exc
+    _tell(request)
     audit.record(
         actor,
         "promotion.request",
@@ -153,3 +161,17 @@ def _open(
         detail={"digest": request.digest, "gate": gate.outcome},
     )
     return request
+
+
+def _tell(request: PromotionRequest) -> None:
+    subject = _("%(name)s asks to put %(version)s live.") % {
+        "name": request.requester,
+        "version": request.candidate,
+    }
+    notices.send(
+        kind="promotion.requested",
+        subject=subject,
+        body=request.reason,
+        url=page_of(request),
+        key=f"promotion.requested:{request.pk}",
+    )

@@ -222,14 +222,17 @@ def set_gate_policy(
     Raises
     ------
     Refused
-        If the actor may not change models.
+        If the actor may not change models, or lets versions go live by themselves without being
+        allowed to approve promotions.
     InvalidInput
         If the policy breaks a rule, or without a reason.
     """
     with audit.refusals(actor, "model.gate_policy", model.name):
         actor.require("registry.change_registeredmodel")
         reason = checked_reason(reason)
-        check_policy(policy)
+        wanted = check_policy(policy)
+        if wanted.auto_apply:  # it takes the place of a person's approval
+            actor.require("registry.approve_promotion")
         with transaction.atomic():
             locked = RegisteredModel.objects.select_for_update(no_key=True).get(pk=model.pk)
             detail = {"before": locked.gate_policy, "after": dict(policy)}

@@ -26,7 +26,12 @@ HEAVY = {
 FRAMEWORKS = {"django", "rest_framework", "celery", "kombu", "redis", "psycopg"}
 ENGINES = sorted(
     ".".join(path.relative_to(ROOT).with_suffix("").parts)
-    for folder in ("predictions/engine", "portal/registry/engine", "portal/lib")
+    for folder in (
+        "monitoring/engine",
+        "predictions/engine",
+        "portal/registry/engine",
+        "portal/lib",
+    )
     for path in (ROOT / folder).rglob("*.py")
     if path.name != "__init__.py"
 )

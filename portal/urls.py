@@ -14,6 +14,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("i18n/", include("django.conf.urls.i18n")),
     path("api/v1/", include(api)),
+    path("", include("predictions.api.v2")),
 ]
 
 handler500 = "portal.core.api.middleware.server_error"

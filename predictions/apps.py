@@ -9,6 +9,9 @@ class PredictionsConfig(AppConfig):
 
     def ready(self) -> None:
         from portal.registry import families  # noqa: PLC0415 - models load before ready, not before this
+        from predictions.services import inference  # noqa: PLC0415 - as above
         from predictions.services.quality import QualityFamily  # noqa: PLC0415 - as above
+        from predictions.services.quality_inference import QualityInference  # noqa: PLC0415 - as above
 
         families.register(QualityFamily())
+        inference.register(QualityInference())

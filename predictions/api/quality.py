@@ -7,14 +7,11 @@ import msgspec
 from django.http import HttpResponse
 from django.utils.translation import gettext as _
 
-from portal.core import idempotency
-from portal.core.api.exceptions import problem_of
 from portal.core.api.fast import Call, fast_view
-from portal.core.api.idempotency import replay
-from portal.core.errors import FieldProblem, InvalidInput, PortalError
-from portal.core.idempotency import Answer as KeptAnswer
+from portal.core.errors import FieldProblem, InvalidInput
 from portal.core.request_context import current_request_id
 from predictions.api import shapes
+from predictions.api.once import META_NAME, key_of, once
 from predictions.services import answering, serving
 from predictions.services.answering import Answers, Verdict
 
@@ -97,7 +94,7 @@ def _answer(call: Call, instances: Sequence[Mapping[str, Any]], *, is_batch: boo
         instances,
         principal=call.principal.name,
         request_id=current_request_id(),
-        client_id=call.request.META.get("HTTP_IDEMPOTENCY_KEY", ""),
+        client_id=key_of(call),
         is_recorded=_is_recorded(call),
         is_batch=is_batch,
     )
@@ -138,25 +135,6 @@ def _wrong(field: str, message: str) -> InvalidInput:
 
 def _once(call: Call, work: Callable[[], msgspec.Struct]) -> Any:
     """Do the work, or give the first answer again to a request that repeats its Idempotency-Key."""
-    key = call.request.META.get("HTTP_IDEMPOTENCY_KEY")
-    if key is None:
+    if META_NAME not in call.request.META:
         return work()
-    essence = {"method": "POST", "path": call.request.get_full_path(), "data": call.body}
-    begun = idempotency.begin(call.principal.name, key, essence)
-    if isinstance(begun, KeptAnswer):
-        return replay(begun)
-    try:
-        response = _finished(work)
-    except BaseException:
-        begun.free()
-        raise
-    kept = {"Content-Type": response.headers["Content-Type"]}
-    begun.finish(KeptAnswer(response.status_code, kept, response.content))
-    return response
-
-
-def _finished(work: Callable[[], msgspec.Struct]) -> HttpResponse:
-    try:
-        return HttpResponse(msgspec.json.encode(work()), content_type=JSON)
-    except PortalError as exc:
-        return problem_of(exc).response()
+    return once(call, call.body, lambda: HttpResponse(msgspec.json.encode(work()), JSON))

@@ -103,6 +103,12 @@ class ServingModel:
         probability, latent = self.session.run((PROBABILITY, LATENT), {INPUT: given})
         return probability, latent
 
+    @property
+    def n_latent(self) -> int:
+        """Number of latent features."""
+        outputs = {output.name: output for output in self.session.get_outputs()}
+        return int(outputs[LATENT].shape[1])
+
     def decide(self, probability: NDArray[np.floating]) -> NDArray[np.bool_]:
         """Return which shots are called a defect, bool [n]."""
         called: NDArray[np.bool_] = probability >= self.threshold

@@ -87,7 +87,7 @@ def validate(instances: Sequence[Mapping[str, object]], signature: Signature) ->
     return Validated(matrix, tuple(found.listed), found.count)
 
 
-def validate_matrix(matrix: NDArray[np.float32], signature: Signature) -> Validated:
+def validate_matrix(matrix: NDArray[np.floating], signature: Signature) -> Validated:
     """Check rows that already are an array in signature order.
 
     Parameters
@@ -117,7 +117,9 @@ def validate_matrix(matrix: NDArray[np.float32], signature: Signature) -> Valida
         for feature, value in zip(signature.features, values[position].tolist(), strict=True):
             given = None if np.isnan(value) else value
             _explain_value(feature, given, int(position), found)
-    return Validated(matrix.astype(np.float32), tuple(found.listed), found.count)
+    with np.errstate(over="ignore"):
+        checked = matrix.astype(np.float32)
+    return Validated(checked, tuple(found.listed), found.count)
 
 
 def _plain_row(

@@ -55,6 +55,7 @@ class Call:
 
 
 View = Callable[..., Any]
+Body = Callable[[HttpRequest], Any]
 
 
 def fast_view(
@@ -63,6 +64,8 @@ def fast_view(
     methods: Sequence[str] = ("POST",),
     permission: str | None = None,
     documented: Mapping[str, Any] | None = None,
+    body: Body | None = None,
+    refused: Callable[[Problem], HttpResponse] = Problem.response,
 ) -> Callable[[View], Callable[..., HttpResponse]]:
     """Make ``view(call, **url_parts)`` a Django view.
 
@@ -78,6 +81,10 @@ def fast_view(
         The permission a signed-in person needs, when it is not the scope's usual one.
     documented
         Keywords of ``drf_spectacular.utils.extend_schema`` for the OpenAPI document.
+    body
+        Reads the body of a request that has one; by default JSON alone is taken.
+    refused
+        Makes the answer to a problem, for protocols that have their own form of it.
     """
 
     def decorate(view: View) -> Callable[..., HttpResponse]:
@@ -86,15 +93,15 @@ def fast_view(
         def wrapper(request: HttpRequest, **url_parts: Any) -> HttpResponse:
             try:
                 if request.method not in methods:
-                    return _wrong_method(methods)
+                    return refused(_wrong_method(methods))
                 principal = _principal(request)
                 check(principal, scope, permission)
                 if not url_parts:
                     lane.learn(request.path_info, wrapper)
-                call = Call(request, principal, _body(request))
+                call = Call(request, principal, _body(request, body or _json))
                 return _answer(view(call, **url_parts))
             except Exception as exc:  # noqa: BLE001 - the API's handler answers for each
-                return problem_of(exc).response()
+                return refused(problem_of(exc))
 
         _document(wrapper, view, scope, methods, documented or {})
         return wrapper
@@ -138,20 +145,22 @@ def _signed_in(request: HttpRequest) -> Principal:
     return Principal(request.user)
 
 
-def _body(request: HttpRequest) -> Any:
-    if request.method not in WITH_BODY:
-        return None
+def _body(request: HttpRequest, read: Body) -> Any:
+    return read(request) if request.method in WITH_BODY else None
+
+
+def _json(request: HttpRequest) -> Any:
     media_type = request.META.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
     if media_type != JSON:
         raise UnsupportedMediaType(media_type)
     return parse(request.body)
 
 
-def _wrong_method(methods: Sequence[str]) -> HttpResponse:
+def _wrong_method(methods: Sequence[str]) -> Problem:
     allowed = ", ".join(methods)
     return Problem(
         405,
         "method_not_allowed",
         _("This address takes %(methods)s.") % {"methods": allowed},
         headers={"Allow": allowed},
-    ).response()
+    )

@@ -62,7 +62,7 @@ class PortalAutoSchema(AutoSchema):
         operation = super().get_operation(*args, **kwargs)
         if operation is None:
             return None
-        operation["responses"]["default"] = {"$ref": "#/components/responses/Problem"}
+        operation["responses"].setdefault("default", {"$ref": "#/components/responses/Problem"})
         handler = getattr(self.view, getattr(self.view, "action", None) or self.method.lower())
         if getattr(handler, "is_idempotent", False):
             operation["parameters"] = [*operation.get("parameters", []), IDEMPOTENCY_PARAMETER]

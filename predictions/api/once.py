@@ -1,0 +1,76 @@
+"""Idempotency-Key for the light views of this app."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.http import HttpResponse
+
+from portal.core import idempotency
+from portal.core.api.exceptions import problem_of
+from portal.core.api.fast import Call
+from portal.core.api.idempotency import replay
+from portal.core.errors import PortalError
+from portal.core.idempotency import Answer, Claim
+from portal.core.problems import Problem
+
+META_NAME = "HTTP_IDEMPOTENCY_KEY"
+#: Of an answer in bytes: where its JSON ends.
+HEADER_LENGTH = "Inference-Header-Content-Length"
+KEPT_HEADERS = ("Content-Type", HEADER_LENGTH)
+
+
+def key_of(call: Call) -> str:
+    """Return the caller's own name of the request, empty without one."""
+    key: str = call.request.META.get(META_NAME, "")
+    return key
+
+
+def once(
+    call: Call,
+    essence: Any,
+    work: Callable[[], HttpResponse],
+    refused: Callable[[Problem], HttpResponse] = Problem.response,
+) -> HttpResponse:
+    """Do the work, or give the first answer again to a request that repeats its Idempotency-Key.
+
+    Parameters
+    ----------
+    call
+        The request.
+    essence
+        What was sent, as JSON.
+    work
+        Makes the answer.
+    refused
+        Makes the answer to a problem.
+    """
+    key = call.request.META.get(META_NAME)
+    if key is None:
+        return work()
+    request = {"method": "POST", "path": call.request.get_full_path(), "data": essence}
+    begun = idempotency.begin(call.principal.name, key, request)
+    if isinstance(begun, Answer):
+        return replay(begun)
+    return _first(begun, work, refused)
+
+
+def _first(
+    begun: Claim, work: Callable[[], HttpResponse], refused: Callable[[Problem], HttpResponse]
+) -> HttpResponse:
+    try:
+        response = _finished(work, refused)
+    except BaseException:
+        begun.free()
+        raise
+    kept = {name: response.headers[name] for name in KEPT_HEADERS if name in response.headers}
+    begun.finish(Answer(response.status_code, kept, response.content))
+    return response
+
+
+def _finished(
+    work: Callable[[], HttpResponse], refused: Callable[[Problem], HttpResponse]
+) -> HttpResponse:
+    try:
+        return work()
+    except PortalError as exc:
+        return refused(problem_of(exc))

@@ -1,4 +1,4 @@
-"""``/livez``, ``/readyz`` and ``/api/health``.
+"""``/livez``, ``/readyz``, ``/api/health`` and ``/api/metrics``.
 
 They are answered before anything else looks at the request: a load balancer asks by address,
 whatever hosts the portal serves, and no session, key or database is touched.
@@ -11,8 +11,9 @@ import msgspec
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
-from monitoring import health
+from monitoring import access, health
 from monitoring.findings import Status
+from monitoring.services import exposition
 from portal.core.problems import Problem
 
 METHODS = ("GET", "HEAD")
@@ -32,7 +33,7 @@ class ProbesMiddleware:
             allowed = {"Allow": ", ".join(METHODS)}
             detail = "This address takes GET and HEAD."
             return Problem(405, "method_not_allowed", detail, headers=allowed).response()
-        return answer()
+        return answer(request)
 
 
 def _json(body: Mapping[str, Any], *, is_well: bool) -> HttpResponse:
@@ -44,12 +45,12 @@ def _json(body: Mapping[str, Any], *, is_well: bool) -> HttpResponse:
     )
 
 
-def _live() -> HttpResponse:
+def _live(_request: HttpRequest) -> HttpResponse:
     """Say that the process answers; it touches nothing, so that a sick part restarts no one."""
     return _json({"status": "alive"}, is_well=True)
 
 
-def _ready() -> HttpResponse:
+def _ready(_request: HttpRequest) -> HttpResponse:
     """Say whether requests may be sent here."""
     missing = health.missing()
     body = {
@@ -59,13 +60,32 @@ def _ready() -> HttpResponse:
     return _json(body, is_well=not missing)
 
 
-def _health() -> HttpResponse:
+def _health(_request: HttpRequest) -> HttpResponse:
     report = health.report()
     return _json(report, is_well=report["status"] != Status.UNHEALTHY)
 
 
-ANSWERS: Mapping[str, Callable[[], HttpResponse]] = {
+def _metrics(request: HttpRequest) -> HttpResponse:
+    """Tell everything that is counted, in Prometheus' text format."""
+    if refused := access.refusal(request):
+        return refused.response()
+    return HttpResponse(
+        exposition.text(),
+        content_type=exposition.MEDIA_TYPE,
+        headers={"Cache-Control": "no-store"},
+    )
+
+
+def _metrics_json(request: HttpRequest) -> HttpResponse:
+    if refused := access.refusal(request):
+        return refused.response()
+    return _json(exposition.document(), is_well=True)
+
+
+ANSWERS: Mapping[str, Callable[[HttpRequest], HttpResponse]] = {
     "/livez": _live,
     "/readyz": _ready,
     "/api/health": _health,
+    "/api/metrics": _metrics,
+    "/api/metrics/json": _metrics_json,
 }

@@ -4,6 +4,7 @@ A variable that is present but malformed raises :class:`SettingError` with the v
 and the way out; a variable that is absent or empty yields the given default.
 """
 
+import ipaddress
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -55,6 +56,25 @@ class Env:
     def words(self, name: str, default: list[str]) -> list[str]:
         value = self.text(name)
         return [word.strip() for word in value.split(",") if word.strip()] if value else default
+
+    def networks(self, name: str, default: list[str]) -> list[str]:
+        words = self.words(name, default)
+        for word in words:
+            try:
+                ipaddress.ip_network(word)
+            except ValueError as exc:
+                raise SettingError(
+                    f"{name}: {word!r} is no address or network, as 10.0.0.0/8 is ({exc})."
+                ) from exc
+        return words
+
+    def secret(self, name: str, *, shortest: int) -> str:
+        value = self.text(name)
+        if value and len(value) < shortest:
+            raise SettingError(
+                f"{name} has {len(value)} characters: a secret needs at least {shortest}."
+            )
+        return value
 
     def path(self, name: str, default: Path) -> Path:
         value = self.text(name)

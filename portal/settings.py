@@ -64,6 +64,7 @@ INSTALLED_APPS = [
 OUTER_MIDDLEWARE = [
     "portal.core.request_context.RequestContextMiddleware",
     "monitoring.middleware.ProbesMiddleware",
+    "monitoring.counting.CountingMiddleware",
     "django.middleware.security.SecurityMiddleware",
 ]
 MIDDLEWARE = [
@@ -200,6 +201,10 @@ RETENTION = timedelta(days=env.integer("MILLWRIGHT_RETENTION_DAYS", 180, low=1))
 
 # --- Predictions ---------------------------------------------------------------------------------
 STRICT_RECORDING = env.flag("MILLWRIGHT_STRICT_RECORDING", default=False)
+
+# --- Monitoring ----------------------------------------------------------------------------------
+METRICS_TOKEN = env.secret("MILLWRIGHT_METRICS_TOKEN", shortest=16)
+METRICS_ALLOW = env.networks("MILLWRIGHT_METRICS_ALLOW", ["127.0.0.0/8", "::1"])
 
 # --- API -----------------------------------------------------------------------------------------
 REQUESTS_PER_MINUTE = env.integer("MILLWRIGHT_REQUESTS_PER_MINUTE", 120_000, low=0)

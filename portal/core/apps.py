@@ -1,9 +1,12 @@
 from typing import Any
 
 from django.apps import AppConfig
+from django.conf import settings
 from django.db import transaction
 from django.db.models.signals import m2m_changed, post_delete, post_save
 from django.utils.translation import gettext_lazy as _
+
+from portal.lib import metric_files
 
 
 class CoreConfig(AppConfig):
@@ -13,6 +16,7 @@ class CoreConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        metric_files.keep_in(settings.HOME / "metrics")
         # A remembered key holds a copy of its account and of what the account may do: a change of
         # either must reach the memories, whichever way it was made.
         from django.contrib.auth.models import Group  # noqa: PLC0415 - models exist only now

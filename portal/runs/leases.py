@@ -5,6 +5,7 @@ Leases are measured by the database's clock alone: the clocks of workers and rea
 
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +17,7 @@ from django.utils.translation import gettext as _
 
 from portal.core import alerts
 from portal.core.models import Alert
-from portal.runs import events, provenance
+from portal.runs import counts, events, provenance
 from portal.runs.models import TERMINAL_STATES, Run, State
 from portal.runs.resources import Usage
 
@@ -120,9 +121,16 @@ def change(rows: QuerySet[Run], run_id: UUID, outcome: Outcome, usage: Usage | N
         if not rows.update(**values):
             return False
         events.state_event(run_id, outcome.state, outcome.error_message, code=outcome.error_code)
-        if outcome.state == State.ERRORED:
-            _alert(Run.objects.get(pk=run_id))
+        if outcome.state in TERMINAL_STATES:
+            _conclude(Run.objects.get(pk=run_id))
     return True
+
+
+def _conclude(run: Run) -> None:
+    """Count a run that is over; tell of one that became a dead letter."""
+    if run.state == State.ERRORED:
+        _alert(run)
+    transaction.on_commit(partial(counts.ended, run))
 
 
 def alert_key(run_id: UUID) -> str:

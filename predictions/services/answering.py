@@ -16,7 +16,7 @@ from portal.core.errors import FieldProblem, InvalidInput
 from predictions.engine.signature import Signature
 from predictions.engine.validate import Validated, validate
 from predictions.models import Prediction
-from predictions.services import prediction_ids, recording
+from predictions.services import counts, prediction_ids, recording
 from predictions.services.engine_errors import field_problems
 from predictions.services.records import Record
 from predictions.services.serving import Champion, Choice, Held
@@ -190,8 +190,10 @@ def respond(
     if is_recorded:
         latency_ms = round((time.perf_counter() - started) * 1000, 3)
         answers = _recorded(answers, shots, ids, at, choice, caller, latency_ms)
-    spent_ms = (time.perf_counter() - started) * 1000
-    return Answers(answers, round(spent_ms, 3), choice.held.number, choice.role)
+    spent_s = time.perf_counter() - started
+    labels = (one.prediction.label for one in answers)
+    counts.answered(choice.held.model_name, choice.role, labels, spent_s, n=len(answers))
+    return Answers(answers, round(spent_s * 1000, 3), choice.held.number, choice.role)
 
 
 def _name_of(caller: Caller, ids: Sequence[bytes]) -> bytes:
@@ -226,6 +228,7 @@ def _predict(held: Held, shots: Shots, place: str | None) -> list[Answer]:
     model = held.model
     validated = shots.check(model.signature)
     if validated.n_problems:
+        counts.refused(held.model_name, validated.problems)
         raise _invalid(validated, place)
     probability, latent = model.predict(validated.matrix)
     calls = model.decide(probability).tolist()

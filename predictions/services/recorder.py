@@ -23,7 +23,7 @@ from redis.retry import Retry
 
 from portal.core import alerts
 from portal.runs.services import heartbeats
-from predictions.services import records, stream
+from predictions.services import counts, records, stream
 from predictions.services.stream import Entry
 
 log = structlog.get_logger(__name__)
@@ -207,6 +207,7 @@ class Recorder:
             self._on_rows(min(row.at for row in rows))
         self._done(entries)
         self.n_recorded += len(rows)
+        counts.WRITTEN.labels("stream").inc(len(rows))
 
     @property
     def _beat_name(self) -> str:

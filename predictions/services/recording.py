@@ -20,7 +20,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 from django.utils.translation import gettext as _
 
 from portal.core.errors import Unavailable
-from predictions.services import records, stream
+from predictions.services import counts, records, stream
 from predictions.services.records import Record
 
 log = structlog.get_logger(__name__)
@@ -186,3 +186,4 @@ def insert_now(answered: Sequence[Record]) -> None:
     except (OperationalError, InterfaceError):
         connection.close()
         records.insert(answered)
+    counts.WRITTEN.labels("direct").inc(len(answered))

@@ -48,6 +48,7 @@ class Held:
     number: int
     digest: str
     model: ServingModel
+    model_name: str
 
 
 def load(version: ModelVersion) -> Held:
@@ -68,7 +69,7 @@ def load(version: ModelVersion) -> Held:
             % {"version": version, "reason": exc},
             code="unservable",
         ) from exc
-    return Held(version.pk, version.number, version.digest, model)
+    return Held(version.pk, version.number, version.digest, model, version.model.name)
 
 
 @dataclass(frozen=True)

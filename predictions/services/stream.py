@@ -117,6 +117,12 @@ def dead() -> int:
     return int(client().xlen(DEAD))
 
 
+def oldest_ms() -> int | None:
+    """Return when the oldest entry that waits was made, by the clock of Redis; None without one."""
+    first = client().xrange(STREAM, count=1)
+    return int(first[0][0].partition(b"-")[0]) if first else None
+
+
 def find(identifier: UUID) -> Record | None:
     """Return the record of a prediction that is still in the stream."""
     made_at = prediction_ids.made_at_ms(identifier)

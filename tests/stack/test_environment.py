@@ -19,6 +19,8 @@ def test_a_flag_reads_the_usual_words(text: str, value: bool) -> None:
         ({"X": "4.5"}, lambda env: env.integer("X", 1), "not a whole number"),
         ({"X": "0"}, lambda env: env.integer("X", 1, low=1), "X=0 lies outside 1 to"),
         ({"X": "var"}, lambda env: env.path("X", Path("/")), "relative path"),
+        ({"X": "10.0.0.1/8"}, lambda env: env.networks("X", []), "no address or network"),
+        ({"X": "short"}, lambda env: env.secret("X", shortest=16), "at least 16"),
         ({"X": "loud"}, lambda env: env.choice("X", "INFO", {"INFO"}), "not one of INFO"),
     ],
 )

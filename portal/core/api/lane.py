@@ -35,6 +35,11 @@ def learn(address: str, view: LightView) -> None:
     _views[address] = view
 
 
+def knows(address: str) -> bool:
+    """Whether a light view lies at an address."""
+    return address in _views
+
+
 def before(application: Application) -> Application:
     """Return an application that answers on the lane what it can, and else asks Django's."""
 

@@ -4,6 +4,7 @@ A slot row is unique, so a second beat finds a due time taken.
 """
 
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 from django.db import IntegrityError, transaction
@@ -15,7 +16,7 @@ from portal.core.actors import Actor
 from portal.core.errors import NotFound, PortalError
 from portal.core.models import Alert
 from portal.lib import clock
-from portal.runs import duetimes, kinds
+from portal.runs import counts, duetimes, kinds
 from portal.runs.models import Run, Schedule, ScheduleSlot
 from portal.runs.services import timings
 from portal.runs.services.queueing import enqueue
@@ -112,6 +113,8 @@ def _settle_slots(schedule: Schedule, now: datetime) -> bool:
         ),
         ignore_conflicts=True,
     )
+    if missed:
+        transaction.on_commit(partial(counts.settled, ScheduleSlot.Outcome.MISSED, len(missed)))
     if starts:
         _start(schedule, due[-1])
     return True
@@ -128,6 +131,7 @@ def _start(schedule: Schedule, due_at: datetime) -> None:
             slot.save(force_insert=True)
     except IntegrityError:
         return  # another beat settled it
+    transaction.on_commit(partial(counts.settled, slot.outcome))
     if slot.outcome != ScheduleSlot.Outcome.STARTED:
         return
     slot.run = start_run(schedule, Actor.system(schedule.name, via=Run.Via.SCHEDULE))

@@ -19,7 +19,7 @@ from portal.registry.models import (
     RegisteredModel,
 )
 from portal.runs import selectors as runs_selectors
-from portal.runs.models import Heartbeat, Queue, Run
+from portal.runs.models import DEAD_LETTER, Heartbeat, Queue, Run
 from predictions.models import Dataset, Prediction
 
 #: A process beats every few seconds; a minute without one means that it is gone. Ours.
@@ -112,12 +112,18 @@ def overview(person: Person) -> Overview:
         waiting=waiting,
         open_elsewhere=_open_elsewhere(waiting),
         live=live(),
-        alerts=list(Alert.objects.open().select_related("acknowledged_by")[:N_ROWS]),
-        dead=list(runs.dead().filter(retries=None).order_by("-finished_at")[:N_ROWS]),
+        alerts=_other_alerts(),
+        dead=runs_selectors.dead_letters(N_ROWS),
         silent=silent(),
         datasets=list(Dataset.objects.select_related("created_by")[:N_ROWS]),
         progress=progress(),
     )
+
+
+def _other_alerts() -> list[Alert]:
+    """Return the open alerts but for dead letters, which are listed as runs."""
+    others = Alert.objects.open().exclude(key__startswith=DEAD_LETTER)
+    return list(others.select_related("acknowledged_by")[:N_ROWS])
 
 
 def waiting_for(person: Person) -> QuerySet[PromotionRequest]:

@@ -66,7 +66,7 @@ def acknowledge(alert: Alert, actor: Actor) -> Alert:
     return alert
 
 
-def resolve(alert: Alert, actor: Actor) -> Alert:
+def resolve(alert: Alert, actor: Actor, reason: str = "") -> Alert:
     """Close an alert because a person says that what it tells of is over.
 
     Many alerts tell of something that happened, such as a rollback, and would stay open for ever.
@@ -87,6 +87,6 @@ def resolve(alert: Alert, actor: Actor) -> Alert:
                 % {"key": alert.key},
                 code="alert_settled",
             )
-        audit.record(actor, "alert.resolve", f"alert {alert.key}")
+        audit.record(actor, "alert.resolve", f"alert {alert.key}", reason=reason)
     alert.refresh_from_db()
     return alert

@@ -13,6 +13,7 @@ from portal.runs.services.schedules import Plan, declare
 
 EXPIRE = "registry.expire_requests"
 RETAIN = "registry.remove_old_versions"
+CHECK = "registry.check_damaged"
 
 
 @run_task(kind=EXPIRE, queue=Queue.MAINTENANCE, title=_("Expire promotion requests"))
@@ -29,6 +30,21 @@ def remove_old_versions(ctx: RunContext) -> dict[str, Any]:
     return removed.to_dict()
 
 
+@run_task(kind=CHECK, queue=Queue.MAINTENANCE, title=_("Check damaged files again"))
+def check_damaged(ctx: RunContext) -> dict[str, Any]:
+    """Read again what an alert calls damaged, so that what was restored ends its alert."""
+    return {"n_settled": services.check_damaged()}
+
+
+declare(
+    Plan(
+        name="check-damaged-files",
+        kind=CHECK,
+        interval=timedelta(minutes=15),
+        overlap_key=CHECK,
+        description="Read again what an alert calls damaged; what is whole again ends its alert.",
+    )
+)
 declare(
     Plan(
         name="expire-promotion-requests",

@@ -32,6 +32,7 @@ FULL_ERRNOS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 FULL_STATUS = 507
 STAGING = "staging"
 STRAY_AFTER = timedelta(days=1)
+ALERT = "artifact:"
 FULL_CODES = {"QuotaExceeded", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded"}
 
 EXTENSIONS = {
@@ -207,6 +208,7 @@ def remove_unreferenced(sha256: str) -> bool:
             return False
         with _translated():
             _storage().delete(f"sha256/{sha256[:2]}/{sha256}")
+        alerts.resolve_alert(ALERT + sha256)
     return True
 
 
@@ -245,7 +247,7 @@ def _damaged(artifact: Artifact, seen: str) -> Corrupt:
         "backup, or run again what made it."
     ) % {"sha256": artifact.sha256, "seen": seen}
     log.error("artifact_damaged", sha256=artifact.sha256, seen=seen)
-    alerts.raise_alert(f"artifact:{artifact.sha256}", Alert.Severity.CRITICAL, message)
+    alerts.raise_alert(ALERT + artifact.sha256, Alert.Severity.CRITICAL, message)
     return Corrupt(message)
 
 
@@ -254,6 +256,7 @@ def open_verified(sha256: str) -> Iterator[Path]:
     """Give a private copy of an artifact whose digest was checked while it was copied.
 
     What is read from the copy is what was verified, whatever happens to the stored file meanwhile.
+    Content that is whole again ends the alert that it was damaged.
 
     Raises
     ------
@@ -270,6 +273,7 @@ def open_verified(sha256: str) -> Iterator[Path]:
             staged = copy.enter_context(_staged(stream, Path(folder)))
         if staged.sha256 != artifact.sha256:
             raise _damaged(artifact, _("its digest is %(seen)s") % {"seen": staged.sha256})
+        alerts.resolve_alert(ALERT + artifact.sha256)
         yield staged.path
 
 
@@ -281,6 +285,22 @@ def _content(storage: Storage, artifact: Artifact) -> Iterator[BinaryIO]:
         raise _damaged(artifact, _("its content is missing")) from exc
     with file:
         yield file  # type: ignore[misc]
+
+
+def check_damaged() -> int:
+    """Read again what an alert calls damaged; return how much of it is whole or gone by now."""
+    keys = Alert.objects.open().filter(key__startswith=ALERT).values_list("key", flat=True)
+    return sum(_is_settled(key.removeprefix(ALERT)) for key in list(keys))
+
+
+def _is_settled(sha256: str) -> bool:
+    try:
+        with open_verified(sha256):
+            return True
+    except NotFound:
+        return alerts.resolve_alert(ALERT + sha256)
+    except (Corrupt, Unavailable):
+        return False
 
 
 def read(sha256: str) -> bytes:

@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from portal.core import alerts
 from portal.core.models import Alert
 from portal.runs import counts, events, provenance
-from portal.runs.models import TERMINAL_STATES, Run, State
+from portal.runs.models import DEAD_LETTER, TERMINAL_STATES, Run, State
 from portal.runs.resources import Usage
 
 
@@ -135,7 +135,7 @@ def _conclude(run: Run) -> None:
 
 def alert_key(run_id: UUID) -> str:
     """Return the key of the alert that a run became a dead letter."""
-    return f"run-errored:{run_id}"
+    return f"{DEAD_LETTER}{run_id}"
 
 
 def _alert(run: Run) -> None:

@@ -21,6 +21,8 @@ class State(models.TextChoices):
     CANCELLED = "cancelled", _("Cancelled")
 
 
+#: How the keys of alerts begin that tell of a run nobody has retried or dismissed.
+DEAD_LETTER = "run-errored:"
 TERMINAL_STATES = frozenset({State.SUCCEEDED, State.FAILED, State.ERRORED, State.CANCELLED})
 
 

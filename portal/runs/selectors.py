@@ -7,7 +7,8 @@ from uuid import UUID
 
 from django.db.models import Count
 
-from portal.runs.models import TERMINAL_STATES, Heartbeat, Queue, Run, RunEvent, State
+from portal.core.models import Alert
+from portal.runs.models import DEAD_LETTER, TERMINAL_STATES, Heartbeat, Queue, Run, RunEvent, State
 
 MOST_EVENTS = 500
 STREAM_FIELDS = ("id", "at", "type", "level", "name", "value", "step", "message", "data")
@@ -30,6 +31,18 @@ class Feed:
     events: list[RunEvent]
     state: str
     is_over: bool
+
+
+def is_dead_letter(run: Run) -> bool:
+    """Whether the run ended in an error that nobody has answered by a retry or a dismissal."""
+    return Alert.objects.open().filter(key=f"{DEAD_LETTER}{run.pk}").exists()
+
+
+def dead_letters(most: int) -> list[Run]:
+    """Return the dead letters that nobody has retried or dismissed, newest first."""
+    keys = Alert.objects.open().filter(key__startswith=DEAD_LETTER)[:most]
+    ids = [key.removeprefix(DEAD_LETTER) for key in keys.values_list("key", flat=True)]
+    return list(Run.objects.dead().filter(pk__in=ids).order_by("-finished_at"))
 
 
 def feed(run_id: UUID, after: int, most: int = MOST_EVENTS) -> Feed:

@@ -1,4 +1,4 @@
-"""Both kinds of upkeep, done by a real worker."""
+"""Every kind of upkeep, done by a real worker."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -26,11 +26,15 @@ def test_a_worker_does_the_upkeep(
     with without_guards() as cursor:
         cursor.execute("UPDATE registry_modelversion SET created_at = now() - interval '200 days'")
     celery_worker("maintenance")
-    started = [runs.enqueue(kind=kind, actor=SYSTEM).pk for kind in (tasks.EXPIRE, tasks.RETAIN)]
-    wait_for(lambda: Run.objects.filter(pk__in=started, state=State.SUCCEEDED).count() == 2, 20)
+    started = [
+        runs.enqueue(kind=kind, actor=SYSTEM).pk
+        for kind in (tasks.EXPIRE, tasks.RETAIN, tasks.CHECK)
+    ]
+    wait_for(lambda: Run.objects.filter(pk__in=started, state=State.SUCCEEDED).count() == 3, 20)
 
     results = [Run.objects.get(pk=pk).result for pk in started]
     assert results == [
         {"n_closed": 0},
         {"n_versions": 1, "n_artifacts": 1, "freed_bytes": 16},
+        {"n_settled": 0},
     ]

@@ -147,3 +147,46 @@ def test_a_version_restored_from_a_backup_resolves_its_alert(version: Make) -> N
     services.verify(made)
 
     assert not Alert.objects.open().filter(key="registry.damaged.castings.v1").exists()
+
+
+def test_a_restored_file_resolves_every_alert_when_it_is_loaded(version: Make) -> None:
+    kept = artifacts.save(b"the model", "application/octet-stream")
+    made = version(artifacts={"model": kept})
+    tamper(made)
+    with pytest.raises(Corrupt):
+        services.read_artifact(made, "model")
+    assert Alert.objects.open().count() == 2
+    artifacts.save(b"the model", "application/octet-stream")
+
+    services.read_artifact(made, "model")
+
+    assert not Alert.objects.open().exists()
+
+
+def test_a_whole_file_resolves_nothing_while_another_is_damaged(version: Make) -> None:
+    files = {
+        "model": artifacts.save(b"the model", "application/octet-stream"),
+        "report": artifacts.save(b"the report", "application/octet-stream"),
+    }
+    made = version(artifacts=files)
+    tamper(made)
+    with pytest.raises(Corrupt):
+        services.verify(made)
+
+    services.read_artifact(made, "report")
+
+    assert Alert.objects.open().filter(key="registry.damaged.castings.v1").exists()
+
+
+def test_what_was_restored_resolves_its_alerts_though_nobody_loads_it(version: Make) -> None:
+    kept = artifacts.save(b"the model", "application/octet-stream")
+    made = version(artifacts={"model": kept})
+    tamper(made)
+    with pytest.raises(Corrupt):
+        services.verify(made)
+    assert services.check_damaged() == 0
+    artifacts.save(b"the model", "application/octet-stream")
+
+    assert services.check_damaged() == 2
+
+    assert not Alert.objects.open().exists()

@@ -10,7 +10,7 @@ from django.test import Client
 
 from portal.core import keys
 from portal.core.actors import Actor
-from portal.core.models import AuditEntry, User
+from portal.core.models import Alert, AuditEntry, User
 from portal.runs import artifacts, leases, services
 from portal.runs.models import Run, RunArtifact, Schedule, State
 from portal.runs.services import schedules
@@ -182,6 +182,24 @@ def test_who_may_stop_and_repeat_runs(
     assert post(signed_in("viewer"), target).status_code == 403
     assert AuditEntry.objects.filter(action=f"run.{verb}", outcome="refused").exists()
     assert post(signed_in("operator"), target).status_code in {200, 202}
+
+
+def test_a_dead_letter_is_dismissed_once_and_with_a_reason(
+    key: CallerOf, signed_in: CallerOf, enqueue: Any
+) -> None:
+    run = enqueue()
+    outcome = leases.Outcome(State.ERRORED, error_message="bug")
+    leases.change(Run.objects.filter(pk=run.pk), run.pk, outcome)
+    target, reason = url_of(run, "dismiss"), {"reason": "A test of the queue."}
+    assert post(key("read"), target, reason).status_code == 403
+    assert post(signed_in("viewer"), target, reason).json()["code"] == "permission_missing"
+    caller = key("predict")
+    assert post(caller, target).status_code == 422
+    assert post(caller, target, {"reason": " "}).status_code == 422
+    assert post(caller, target, reason).json()["state"] == "errored"
+    assert not Alert.objects.open().exists()
+    assert AuditEntry.objects.get(action="run.dismiss", outcome="done").reason == reason["reason"]
+    assert post(caller, target, reason).json()["code"] == "no_dead_letter"
 
 
 def test_whoever_started_a_run_may_stop_it(person: Callable[..., User]) -> None:

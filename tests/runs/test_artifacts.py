@@ -144,6 +144,41 @@ def test_damaged_content_is_mended_by_storing_it_again(storage: Any) -> None:
     assert artifacts.read(kept.pk) == DATA
 
 
+@pytest.mark.usefixtures("folder")
+def test_content_that_was_restored_ends_its_alert_when_it_is_read() -> None:
+    kept = artifacts.save(DATA, "text/plain")
+    put_directly(storages["artifacts"], kept.storage_name, DATA[::-1])
+    with pytest.raises(Corrupt):
+        artifacts.read(kept.pk)
+    put_directly(storages["artifacts"], kept.storage_name, DATA)
+    assert Alert.objects.open().exists()
+    artifacts.read(kept.pk)
+    assert not Alert.objects.open().exists()
+
+
+@pytest.mark.usefixtures("folder")
+def test_damaged_content_is_looked_at_again_though_nobody_reads_it() -> None:
+    well, ill, gone = (artifacts.save(DATA + word, "text/plain") for word in (b"1", b"2", b"3"))
+    for kept in (well, ill, gone):
+        put_directly(storages["artifacts"], kept.storage_name, b"")
+        with pytest.raises(Corrupt):
+            artifacts.read(kept.pk)
+    put_directly(storages["artifacts"], well.storage_name, DATA + b"1")
+    Artifact.objects.filter(pk=gone.pk).delete()
+    assert artifacts.check_damaged() == 2
+    assert Alert.objects.open().get().key == f"artifact:{ill.pk}"
+
+
+@pytest.mark.usefixtures("folder")
+def test_removed_content_leaves_no_alert() -> None:
+    kept = artifacts.save(DATA, "text/plain")
+    storages["artifacts"].delete(kept.storage_name)
+    with pytest.raises(Corrupt):
+        artifacts.read(kept.pk)
+    assert artifacts.remove_unreferenced(kept.pk)
+    assert not Alert.objects.open().exists()
+
+
 @pytest.mark.usefixtures("storage")
 def test_an_unknown_digest_is_not_found() -> None:
     with pytest.raises(NotFound):

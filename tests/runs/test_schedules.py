@@ -205,6 +205,10 @@ def test_a_kind_that_is_gone_is_missed_and_alerts(time: Clock) -> None:
     settling.settle_due()
     assert slots(schedule) == [("13:00", "missed")]
     assert Alert.objects.open().get().key == "schedule-broken:hourly"
+    Schedule.objects.update(kind="portal.selftest")
+    time.forward(hours=1)
+    settling.settle_due()
+    assert not Alert.objects.open().exists()
 
 
 def test_seeding_again_changes_nothing() -> None:

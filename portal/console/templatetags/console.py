@@ -13,7 +13,8 @@ from django.utils.translation import gettext_lazy as _
 from portal.console.engine import plots, prose
 from portal.core import formats
 from portal.registry.models import AliasMove
-from portal.runs.models import State
+from portal.runs import kinds
+from portal.runs.models import Run, State
 from predictions.engine.features import BY_NAME, Feature
 from predictions.services.engine_errors import sentence
 
@@ -110,6 +111,12 @@ def tr(text: object) -> str:
 def phase_name(value: str) -> str:
     """Return what people call a phase of a training; any other stays as the work said it."""
     return str(PHASES.get(value, value))
+
+
+@register.filter
+def run_name(run: Run) -> str:
+    """Return what people call a run: its own title, else that of its kind."""
+    return run.title or kinds.title_of(run.kind)
 
 
 @register.filter

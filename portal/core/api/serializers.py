@@ -80,6 +80,12 @@ class AuditEntrySerializer(serializers.ModelSerializer[AuditEntry]):
         read_only_fields = fields
 
 
+class ResolveSerializer(StrictSerializer):
+    """Why an alert is over."""
+
+    reason = serializers.CharField(required=False, allow_blank=True, max_length=2_000, default="")
+
+
 class AlertSerializer(serializers.ModelSerializer[Alert]):
     """One alert."""
 

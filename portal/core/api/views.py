@@ -23,6 +23,7 @@ from portal.core.api.serializers import (
     CreatedKeySerializer,
     KeySerializer,
     NewKeySerializer,
+    ResolveSerializer,
 )
 from portal.core.models import Alert, ApiKey, AuditEntry, Scope
 
@@ -89,11 +90,13 @@ class Alerts(ListModelMixin, RetrieveModelMixin, GenericViewSet[Alert]):
         alert = alerts.acknowledge(self.get_object(), actor_of(request))
         return Response(AlertSerializer(alert).data)
 
-    @extend_schema(request=None, responses=AlertSerializer)
+    @extend_schema(request=ResolveSerializer, responses=AlertSerializer)
     @action(detail=True, methods=["post"])
     def resolve(self, request: Request, **url_parts: Any) -> Response:
         """Say that what an alert tells of is over; what happens again opens a new one."""
-        alert = alerts.resolve(self.get_object(), actor_of(request))
+        wanted = ResolveSerializer(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        alert = alerts.resolve(self.get_object(), actor_of(request), **wanted.validated_data)
         return Response(AlertSerializer(alert).data)
 
 

@@ -19,7 +19,12 @@ from portal.registry.services.emergencies import (
 from portal.registry.services.gates import sentences
 from portal.registry.services.manifests import read_artifact, verify
 from portal.registry.services.requests import request_promotion
-from portal.registry.services.upkeep import Removed, expire_due, remove_old_versions
+from portal.registry.services.upkeep import (
+    Removed,
+    check_damaged,
+    expire_due,
+    remove_old_versions,
+)
 from portal.registry.services.versions import (
     check_policy,
     ensure_model,
@@ -38,6 +43,7 @@ __all__ = [
     "assign_alias",
     "bootstrap_champion",
     "break_glass",
+    "check_damaged",
     "check_policy",
     "ensure_model",
     "expire_due",

@@ -5,12 +5,14 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from portal.core import alerts
-from portal.core.errors import Corrupt, NotFound
+from portal.core.errors import Corrupt, NotFound, Unavailable
+from portal.core.models import Alert
 from portal.registry.engine import canonical
 from portal.registry.models import ModelVersion
 from portal.runs import artifacts
 
 FORMAT = 1
+ALERT = "registry.damaged."
 
 
 def manifest(version: ModelVersion) -> dict[str, Any]:
@@ -36,7 +38,7 @@ def manifest(version: ModelVersion) -> dict[str, Any]:
 
 def alert_key(version: ModelVersion) -> str:
     """Return the key of the alert that a damaged version raises."""
-    return f"registry.damaged.{version.model.name}.v{version.number}"
+    return f"{ALERT}{version.model.name}.v{version.number}"
 
 
 def check_record(version: ModelVersion) -> None:
@@ -94,9 +96,39 @@ def read_artifact(version: ModelVersion, name: str) -> bytes:
             code="no_such_file",
         )
     try:
-        return artifacts.read(version.artifact_digests[name])
+        data = artifacts.read(version.artifact_digests[name])
     except Corrupt as exc:
         raise _damaged(version, _unreadable(name, exc)) from exc
+    _end_alert(version)
+    return data
+
+
+def check_damaged() -> int:
+    """Check again what an alert calls damaged; return how many versions are whole or gone."""
+    keys = Alert.objects.open().filter(key__startswith=ALERT).values_list("key", flat=True)
+    return sum(_is_settled(key) for key in list(keys))
+
+
+def _is_settled(key: str) -> bool:
+    model, _dot, number = key.removeprefix(ALERT).rpartition(".v")
+    version = ModelVersion.objects.filter(model__name=model, number=number).first()
+    if version is None or version.state == ModelVersion.State.REMOVED:
+        return alerts.resolve_alert(key)
+    return _is_whole(version)
+
+
+def _end_alert(version: ModelVersion) -> None:
+    """End the alert that a version was damaged if all of it is whole again, not this file only."""
+    if Alert.objects.open().filter(key=alert_key(version)).exists():
+        _is_whole(version)
+
+
+def _is_whole(version: ModelVersion) -> bool:
+    try:
+        verify(version)
+    except (Corrupt, NotFound, Unavailable):
+        return False
+    return True
 
 
 def _unreadable(name: str, exc: Corrupt) -> str:

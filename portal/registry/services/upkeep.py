@@ -11,6 +11,7 @@ from portal.core import audit
 from portal.lib import clock
 from portal.registry import selectors
 from portal.registry.models import ModelVersion, PromotionRequest
+from portal.registry.services import manifests
 from portal.registry.services.aliases import lock
 from portal.registry.services.ground import PORTAL, settle
 from portal.runs import artifacts
@@ -66,6 +67,14 @@ def remove_old_versions() -> Removed:
     sizes = dict(Artifact.objects.filter(pk__in=digests).values_list("pk", "size_bytes"))
     gone = [pk for pk in sorted(sizes) if artifacts.remove_unreferenced(pk)]
     return Removed(n_versions, len(gone), sum(sizes[pk] for pk in gone))
+
+
+def check_damaged() -> int:
+    """Read again every file and version that an alert calls damaged; return how many are well.
+
+    What was restored ends its alert whether or not anybody loads it.
+    """
+    return artifacts.check_damaged() + manifests.check_damaged()
 
 
 def _remove(version: ModelVersion) -> set[str] | None:

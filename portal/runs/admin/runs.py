@@ -25,7 +25,7 @@ from portal.core.admin.base import (
     grants_of,
 )
 from portal.lib import clock
-from portal.runs import kinds, services
+from portal.runs import kinds, selectors, services
 from portal.runs.models import Run, RunEvent, State
 
 N_LOG_LINES = 200
@@ -71,14 +71,27 @@ def curves(run: Run) -> list[Curve]:
     return [Curve(name, course[-1], course) for name, course in values.items()]
 
 
+class KindFilter(admin.SimpleListFilter):
+    """Narrows to one kind of run, by the name that people give it."""
+
+    title = _("kind")
+    parameter_name = "kind"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(kind.kind, str(kind.title)) for kind in kinds.all()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Run]) -> QuerySet[Run]:
+        return queryset.filter(kind=self.value()) if self.value() else queryset
+
+
 @admin.register(Run)
 class RunAdmin(EvidenceAdmin[Run]):
     page_template = "runs/run.html"
     empty_hint = _("Open a data set and press “Train”: the run appears here with its progress.")
-    row_pages = ("cancel", "retry", "live")
+    row_pages = ("cancel", "retry", "dismiss", "live")
     list_pages = ("active",)
     list_display = ("name", "state_badge", "done", "starter", "created", "took")
-    list_filter = ("state", "kind", "queue", "started_via", ("created_at", RangeDateTimeFilter))
+    list_filter = ("state", KindFilter, "queue", "started_via", ("created_at", RangeDateTimeFilter))
     list_filter_submit = True
     search_fields = ("id", "title", "kind", "dataset_fingerprint", "request_id")
     search_help_text = _("Id, title, kind, data-set fingerprint or request id")
@@ -137,6 +150,7 @@ class RunAdmin(EvidenceAdmin[Run]):
             "artifacts": run.run_artifacts.select_related("artifact").order_by("name"),
             "can_cancel": may_cancel and not run.is_terminal and not run.is_cancel_requested,
             "can_retry": may_retry and is_repeatable,
+            "can_dismiss": may_retry and selectors.is_dead_letter(run),
         }
 
     def live_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -204,4 +218,25 @@ class RunAdmin(EvidenceAdmin[Run]):
             back=self.url("change", run.pk),
             obj=run,
             then=lambda new: self.url("change", new.pk),
+        )
+
+    def dismiss_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        run = self.find(request, object_id)
+        act = Act(
+            title=_("Dismiss the dead letter %(run)s?") % {"run": name_of(run)},
+            effects=[
+                _("Its alert ends, and the dashboard no longer shows it."),
+                _("The run stays as it is and can still be started again."),
+            ],
+            button=_("Dismiss it"),
+            done=_("The dead letter is dismissed."),
+        )
+        return self.confirm(
+            request,
+            act,
+            lambda form: services.dismiss(
+                run_id=run.pk, actor=actor_of(request), reason=form.cleaned_data["reason"]
+            ),
+            back=self.url("change", run.pk),
+            obj=run,
         )

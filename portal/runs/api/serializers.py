@@ -119,6 +119,12 @@ class CancelSerializer(StrictSerializer):
     reason = serializers.CharField(required=False, allow_blank=True, max_length=1_000, default="")
 
 
+class DismissSerializer(StrictSerializer):
+    """Why nothing more is to be done about a dead letter."""
+
+    reason = serializers.CharField(max_length=2_000)
+
+
 class SelftestSerializer(StrictSerializer):
     """What a self-test run shall do."""
 

@@ -30,6 +30,7 @@ from portal.runs.api import streams
 from portal.runs.api.filtersets import RunFilters, ScheduleFilters
 from portal.runs.api.serializers import (
     CancelSerializer,
+    DismissSerializer,
     RunArtifactSerializer,
     RunArtifactsSerializer,
     RunSerializer,
@@ -88,7 +89,7 @@ class Runs(ListModelMixin, RetrieveModelMixin, GenericViewSet[Run]):
         return RunSummarySerializer if self.action == "list" else RunSerializer
 
     def get_permissions(self) -> list[BasePermission]:
-        if self.action in {"cancel", "retry"}:
+        if self.action in {"cancel", "retry", "dismiss"}:
             return [IsAuthenticated()]
         if self.action == "selftest":
             return [scope(Scope.ADMIN, "runs.retry_run")()]
@@ -132,6 +133,17 @@ class Runs(ListModelMixin, RetrieveModelMixin, GenericViewSet[Run]):
         _require_kind_scope(request, run)
         new = services.retry(run_id=run.pk, actor=actor_of(request))
         return accepted(new, RunSerializer(new).data)
+
+    @extend_schema(request=DismissSerializer, responses={200: RunSerializer})
+    @action(detail=True, methods=["post"])
+    def dismiss(self, request: Request, **url_parts: Any) -> Response:
+        """Say why nothing more is to be done about a dead letter; its alert ends."""
+        run = self.get_object()
+        _require_kind_scope(request, run)
+        wanted = DismissSerializer(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        run = services.dismiss(run_id=run.pk, actor=actor_of(request), **wanted.validated_data)
+        return Response(RunSerializer(run).data)
 
     @extend_schema(
         parameters=[

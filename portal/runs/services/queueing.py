@@ -213,6 +213,35 @@ def _retried(old: Run, actor: Actor) -> Run:
     return new
 
 
+def dismiss(*, run_id: UUID | str, actor: Actor, reason: str) -> Run:
+    """Say that a dead letter needs nothing more: its alert ends, the run stays as it is.
+
+    Raises
+    ------
+    NotFound
+        When there is no such run.
+    Refused
+        When the actor neither started the run nor holds the permission to retry it.
+    InvalidInput
+        Without a reason.
+    Conflict
+        When the run is no dead letter, or was retried or dismissed already.
+    """
+    run = _found(run_id)
+    with audit.refusals(actor, "run.dismiss", f"run {run.pk}"):
+        _require(actor, run, "runs.retry_run")
+        if not reason.strip():
+            raise InvalidInput(_("Say why nothing more is to be done about this run."))
+        with transaction.atomic():
+            if not alerts.resolve_alert(leases.alert_key(run.pk)):
+                raise Conflict(
+                    _("The run is no dead letter, or was retried or dismissed already."),
+                    code="no_dead_letter",
+                )
+            _record(actor, "run.dismiss", run, reason=reason)
+    return run
+
+
 def _record(actor: Actor, action: str, run: Run, **words: Any) -> None:
     """Put what a person or key did to a run into the audit log."""
     if actor.is_person:

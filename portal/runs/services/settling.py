@@ -143,13 +143,15 @@ def _start(schedule: Schedule, due_at: datetime) -> None:
 
 
 def _can_start(schedule: Schedule) -> bool:
-    """Whether an installed app does this kind of work; an alert says so when none does."""
+    """Whether an installed app does this kind of work; an alert says so while none does."""
+    key = f"schedule-broken:{schedule.name}"
     try:
         kinds.get(schedule.kind)
     except NotFound as exc:
         url = f"/admin/runs/schedule/{schedule.pk}/change/"
-        alerts.raise_alert(f"schedule-broken:{schedule.name}", Alert.Severity.WARNING, exc, url)
+        alerts.raise_alert(key, Alert.Severity.WARNING, exc, url)
         return False
+    alerts.resolve_alert(key)
     return True
 
 

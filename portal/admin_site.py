@@ -83,6 +83,8 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                     _("Promotions"), "approval", "registry.promotionrequest", n_waiting, "warning"
                 ),
                 _entry(_("Predictions"), "online_prediction", "predictions.prediction"),
+                _entry(_("Explanations"), "lightbulb", "predictions.explanation"),
+                _entry(_("Outcomes"), "fact_check", "predictions.outcome"),
             ],
         ),
         (

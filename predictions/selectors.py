@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.db.models.functions import TruncDay
 from numpy.typing import NDArray
 
@@ -170,6 +170,17 @@ def disagreements(model_name: str | None = None) -> QuerySet[Outcome]:
     if model_name is not None:
         queue = queue.filter(prediction__version__model__name=model_name)
     return queue.order_by("-surprise", "-pk")
+
+
+def disagreements_after(pk: int | None) -> QuerySet[Outcome]:
+    """Return the queue behind one of its rows, by the place that the row has or had."""
+    queue = disagreements()
+    if pk is None:
+        return queue
+    place = Outcome.objects.filter(pk=pk).values_list("surprise", flat=True).first()
+    if place is None:
+        return queue
+    return queue.filter(Q(surprise__lt=place) | Q(surprise=place, pk__lt=pk))
 
 
 def _delays(version: ModelVersion) -> dict[str, float] | None:

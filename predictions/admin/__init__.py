@@ -1,5 +1,5 @@
 """Admin pages of this app."""
 
-from predictions.admin import datasets, predictions
+from predictions.admin import datasets, explanations, outcomes, predictions
 
-__all__ = ["datasets", "predictions"]
+__all__ = ["datasets", "explanations", "outcomes", "predictions"]

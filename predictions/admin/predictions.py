@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _g
 from django.utils.translation import gettext_lazy as _
@@ -12,13 +12,17 @@ from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.paginator import InfinitePaginator
 
 from portal.core import formats
-from portal.core.admin.base import EvidenceAdmin
+from portal.core.admin.base import EvidenceAdmin, grants_of, require
 from portal.core.models import ApiKey, User
 from portal.registry.models import Alias, ModelVersion
+from predictions.admin import reasons
+from predictions.admin.forms import OutcomeForm
 from predictions.engine.features import BY_NAME
 from predictions.models import Prediction
+from predictions.services import feedback
 
 N_VERSIONS = 50
+REPORT = "predictions.add_outcome"
 
 
 class LiveVersionFilter(admin.SimpleListFilter):
@@ -43,6 +47,7 @@ class LiveVersionFilter(admin.SimpleListFilter):
 @admin.register(Prediction)
 class PredictionAdmin(EvidenceAdmin[Prediction]):
     page_template = "predictions/prediction.html"
+    row_pages = ("outcome",)
     empty_hint = _("Once a model is live, every answer of the API is recorded here.")
     paginator = InfinitePaginator
     show_full_result_count = False
@@ -90,7 +95,39 @@ class PredictionAdmin(EvidenceAdmin[Prediction]):
         order = {name: number for number, name in enumerate(BY_NAME)}
         named = sorted(obj.features.items(), key=lambda pair: order.get(pair[0], len(order)))
         given = [(BY_NAME.get(name), name, value) for name, value in named]
-        return {"prediction": obj, "given": given, "asked_by": principal_name(obj.principal)}
+        return {
+            "prediction": obj,
+            "given": given,
+            "asked_by": principal_name(obj.principal),
+            "outcomes": [
+                (row, principal_name(row.reported_by))
+                for row in obj.outcomes.order_by("-recorded_at", "-pk")
+            ],
+            "may_report": REPORT in grants_of(request),
+            "form": OutcomeForm(),
+            **reasons.of(obj),
+        }
+
+    def outcome_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Take what became of the shot, and show the page with it or with what is wrong."""
+        prediction = self.find(request, object_id)
+        require(request, REPORT)
+        back = self.url("change", prediction.pk)
+        if request.method != "POST":
+            return HttpResponseRedirect(back)
+        form = OutcomeForm(request.POST)
+        if not form.is_valid():
+            context = self.page_context(request, prediction) | {"title": str(prediction)}
+            context["form"] = form
+            return self.page(request, self.page_template, context, obj=prediction, status=422)
+        return self.attempt(
+            request,
+            lambda: feedback.record_one(
+                prediction.pk, form.report, reported_by=f"user:{request.user.pk}"
+            ),
+            done=_("What became of the shot is kept."),
+            back=f"{back}#outcomes",
+        )
 
 
 def principal_name(principal: str) -> str:

@@ -23,7 +23,7 @@ from predictions.engine.explanation.settings import SETTINGS
 from predictions.models import Explanation, Prediction
 from predictions.services import counterfactuals, explanations, likeness, lookup
 
-SVG = "image/svg+xml"
+SVG, PNG = "image/svg+xml", "image/png"
 #: An explanation never changes; the language does, so caches must look at it.
 CACHING = "private, max-age=86400, immutable"
 LANGUAGES = ("en", "ko")
@@ -133,6 +133,11 @@ class ExplanationView(APIView):
         return Response(ExplanationSerializer(explanations.explain(pk)).data)
 
 
+LANGUAGE = OpenApiParameter(
+    "lang", enum=LANGUAGES, description="Of the labels; else as Accept-Language asks."
+)
+
+
 class WaterfallView(APIView):
     """The explanation as a picture, drawn by the server."""
 
@@ -140,20 +145,36 @@ class WaterfallView(APIView):
 
     @extend_schema(
         summary="Draw the waterfall of a prediction",
-        parameters=[
-            OpenApiParameter(
-                "lang", enum=LANGUAGES, description="Of the labels; else as Accept-Language asks."
-            )
-        ],
+        parameters=[LANGUAGE],
         responses={(200, SVG): OpenApiResponse(OpenApiTypes.STR, "The picture.")},
     )
     def get(self, request: Request, pk: UUID) -> HttpResponse:
-        only(request, "lang")
-        language = choice(request, "lang", LANGUAGES, translation.get_language() or "en")
         prediction = lookup.find(pk)
-        with translation.override(language):
+        with translation.override(_language(request)):
             picture = explanations.draw(prediction, explanations.of_prediction(prediction))
-        return _picture(request, picture.encode())
+        return _picture(request, picture.encode(), SVG)
+
+
+class WaterfallPngView(APIView):
+    """The same picture for documents and messages that take no SVG."""
+
+    permission_classes = [MayLook]
+
+    @extend_schema(
+        summary="Paint the waterfall of a prediction as PNG",
+        parameters=[LANGUAGE],
+        responses={(200, PNG): OpenApiResponse(OpenApiTypes.BINARY, "The picture.")},
+    )
+    def get(self, request: Request, pk: UUID) -> HttpResponse:
+        prediction = lookup.find(pk)
+        with translation.override(_language(request)):
+            picture = explanations.paint(prediction, explanations.of_prediction(prediction))
+        return _picture(request, picture, PNG)
+
+
+def _language(request: Request) -> str:
+    only(request, "lang")
+    return choice(request, "lang", LANGUAGES, translation.get_language() or "en")
 
 
 class SimilarView(APIView):
@@ -211,9 +232,9 @@ class CounterfactualView(APIView):
         return Response(AlternativeSerializer({"prediction_id": pk, **asdict(found)}).data)
 
 
-def _picture(request: Request, content: bytes) -> HttpResponse:
+def _picture(request: Request, content: bytes, media_type: str) -> HttpResponse:
     etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
-    response = HttpResponse(content, content_type=SVG)
+    response = HttpResponse(content, content_type=media_type)
     response["ETag"] = etag
     response["Cache-Control"] = CACHING
     # Opened by itself it is a document: nothing in it may run or load.

@@ -5,6 +5,7 @@ from predictions.api.explanations import (
     CounterfactualView,
     ExplanationView,
     SimilarView,
+    WaterfallPngView,
     WaterfallView,
 )
 from predictions.api.history import PredictionDetail, PredictionList
@@ -47,6 +48,11 @@ urlpatterns = [
         "predictions/<uuid:pk>/explanation/waterfall.svg",
         WaterfallView.as_view(),
         name="explanation-waterfall",
+    ),
+    path(
+        "predictions/<uuid:pk>/explanation/waterfall.png",
+        WaterfallPngView.as_view(),
+        name="explanation-waterfall-png",
     ),
     path("predictions/<uuid:pk>/similar/", SimilarView.as_view(), name="prediction-similar"),
     path(

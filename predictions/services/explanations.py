@@ -7,9 +7,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from portal.core.errors import Corrupt
-from predictions.engine.explanation import waterfall
+from predictions.engine.explanation import raster, waterfall
 from predictions.engine.explanation.explainer import TOLERANCE, Explained, log_odds_error
-from predictions.engine.explanation.waterfall import Captions, Step
+from predictions.engine.explanation.waterfall import Captions, Layout, Palette, Step
 from predictions.engine.features import BY_NAME
 from predictions.models import Explanation, Prediction
 from predictions.services import explainers, lookup
@@ -76,6 +76,31 @@ def _check(found: Explained, served: float, prediction: Prediction) -> None:
 
 def draw(prediction: Prediction, explanation: Explanation) -> str:
     """Return the waterfall of an explanation as SVG, in the language that is active."""
+    return _drawn(prediction, explanation)
+
+
+def draw_for_page(prediction: Prediction, explanation: Explanation) -> tuple[str, str]:
+    """Return the waterfall for a page, wide and narrow: its bars read their figures out."""
+    wide, narrow = (
+        _drawn(prediction, explanation, layout=layout, is_interactive=True)
+        for layout in (waterfall.WIDE, waterfall.NARROW)
+    )
+    return wide, narrow
+
+
+def paint(prediction: Prediction, explanation: Explanation) -> bytes:
+    """Return the waterfall of an explanation as PNG, in the language that is active."""
+    return raster.png(_drawn(prediction, explanation, palette=waterfall.PLAIN))
+
+
+def _drawn(
+    prediction: Prediction,
+    explanation: Explanation,
+    *,
+    layout: Layout = waterfall.WIDE,
+    palette: Palette = waterfall.THEMED,
+    is_interactive: bool = False,
+) -> str:
     ranked = explanation.ranked
     steps = [Step(_label(name, prediction), value) for name, value in ranked[:N_TOP]]
     if rest := ranked[N_TOP:]:
@@ -87,7 +112,14 @@ def draw(prediction: Prediction, explanation: Explanation) -> str:
         base=_("Before anything is known"),
         result=_("This shot"),
     )
-    return waterfall.draw(steps, explanation.base_value, captions)
+    return waterfall.draw(
+        steps,
+        explanation.base_value,
+        captions,
+        layout=layout,
+        palette=palette,
+        is_interactive=is_interactive,
+    )
 
 
 def _label(name: str, prediction: Prediction) -> str:

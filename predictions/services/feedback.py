@@ -245,9 +245,14 @@ def _timed(one: Report, before: Iterable[Outcome]) -> Report:
 
 def _record_waiting(asked: Sequence[Report], reported_by: str, result: Recorded) -> None:
     moments = {one.shot_at for one in asked}
-    said = {_place(row): row for row in Outcome.objects.waiting().filter(shot_at__in=moments)}
+    waiting = Outcome.objects.waiting().filter(shot_at__in=moments)
+    said = {_place(row): row for row in waiting}
+    times = {_words(row): row.observed_at for row in waiting}
     for one in asked:
-        row = _row(_timed(one, ()), reported_by)
+        if one.observed_at is None:  # of now, unless the very same waits already
+            words = (one.line, one.shot, one.shot_at, one.label, one.is_inspected)
+            one = replace(one, observed_at=times.setdefault(words, clock.now()))
+        row = _row(one, reported_by)
         if (known := said.get(_place(row))) is None:
             row.save(force_insert=True)
             known = said[_place(row)] = row
@@ -289,6 +294,11 @@ def _key(row: Outcome) -> _Said:
 
 def _place(row: Outcome) -> tuple[object, ...]:
     return row.line, row.shot, row.shot_at, *_key(row)
+
+
+def _words(row: Outcome) -> tuple[object, ...]:
+    """Return what a waiting row says, but for when it was seen."""
+    return row.line, row.shot, row.shot_at, row.label, row.is_inspected
 
 
 def _settle(identifiers: set[UUID], shown: Iterable[Outcome] = ()) -> None:

@@ -18,6 +18,8 @@ from predictions.models import Outcome, Prediction
 CLOCK_SKEW = timedelta(minutes=5)
 LONGEST_LINE = Outcome._meta.get_field("line").max_length or 0
 LARGEST_SHOT = 2**62
+#: Postgres keeps no such character.
+NUL = "\x00"
 PLACE = ("line", "shot", "time")
 MEMBERS = ("prediction_id", *PLACE, "label", "observed_at", "inspected")
 WORDS = {"true": True, "1": True, "false": False, "0": False, "": False}
@@ -103,7 +105,7 @@ def from_csv(source: BinaryIO, *, most: int) -> Iterator[Mapping[str, str]]:
         for number, row in enumerate(rows):
             if number >= most:
                 message = _("The file has more than %(most)d rows: split it.") % {"most": most}
-                raise _bad_file("too_many_rows", message)
+                raise bad_file("too_many_rows", message)
             yield {
                 str(name).strip(): value.strip()
                 for name, value in row.items()
@@ -111,7 +113,7 @@ def from_csv(source: BinaryIO, *, most: int) -> Iterator[Mapping[str, str]]:
             }
     except (UnicodeDecodeError, csv.Error) as exc:
         message = _("The file is no CSV in UTF-8: %(reason)s.") % {"reason": exc}
-        raise _bad_file("unreadable", message) from exc
+        raise bad_file("unreadable", message) from exc
     finally:
         text.detach()
 
@@ -124,10 +126,11 @@ def _check_header(names: list[str]) -> None:
         "known": ", ".join(MEMBERS),
         "seen": ", ".join(names)[:200] or _("empty"),
     }
-    raise _bad_file("header", message)
+    raise bad_file("header", message)
 
 
-def _bad_file(code: str, message: str) -> InvalidInput:
+def bad_file(code: str, message: str) -> InvalidInput:
+    """Return the error for a file as a whole."""
     return InvalidInput(message, problems=[FieldProblem("file", code, message)])
 
 
@@ -168,7 +171,7 @@ def _place(item: Mapping[str, Any]) -> tuple[str, int, datetime]:
             message = _("“%(name)s” is missing: say “prediction_id”, or “line”, “shot” and “time”.")
             raise _Wrong(name, "missing", message % {"name": name})
     line, shot_at = item["line"], _moment(item, "time")
-    if not isinstance(line, str) or not 0 < len(line) <= LONGEST_LINE:
+    if not isinstance(line, str) or not 0 < len(line) <= LONGEST_LINE or NUL in line:
         message = _("“line” is “%(seen)s”: give the name of the line's key.")
         raise _Wrong("line", "invalid", message % {"seen": _shown(line)})
     assert shot_at is not None  # noqa: S101 - it is not missing
@@ -222,4 +225,4 @@ def _flag(item: Mapping[str, Any]) -> bool:
 
 
 def _shown(value: Any) -> str:
-    return str(value)[:60]
+    return str(value)[:60].replace(NUL, "�")

@@ -18,7 +18,7 @@ from portal.lib import clock
 from portal.registry.models import Alias, AliasMove
 from portal.runs import services
 from portal.runs.models import Run, State
-from predictions.models import Prediction
+from predictions.models import Explanation, Outcome, Prediction
 from tests.console import world
 
 SYSTEM = Actor.system("test")
@@ -85,6 +85,23 @@ def predictions(n: int) -> None:
         )
 
 
+def outcomes(n: int) -> None:
+    predictions(n)
+    for row in Prediction.objects.all():
+        Outcome.objects.create(
+            prediction=row,
+            label="defect",
+            observed_at=clock.now(),
+            is_current=not row.outcomes.exists(),
+            agrees=False,
+            surprise=0.8,
+        )
+        Explanation.objects.get_or_create(
+            prediction=row,
+            defaults={"base_value": 0.0, "margin": 0.0, "probability": 0.5, "importance": {}},
+        )
+
+
 def schedules(n: int) -> None:
     for _i in range(n):
         services.ensure_schedule(
@@ -118,6 +135,9 @@ PAGES: dict[str, Callable[[int], Any]] = {
     "runs_schedule_changelist": schedules,
     "predictions_dataset_changelist": datasets,
     "predictions_prediction_changelist": predictions,
+    "predictions_outcome_changelist": outcomes,
+    "predictions_outcome_live": outcomes,
+    "predictions_explanation_changelist": outcomes,
     "registry_registeredmodel_changelist": models,
     "registry_modelversion_changelist": models,
     "registry_promotionrequest_changelist": promotions,

@@ -21,6 +21,8 @@ LISTS = [
     "runs_schedule",
     "predictions_dataset",
     "predictions_prediction",
+    "predictions_explanation",
+    "predictions_outcome",
     "registry_registeredmodel",
     "registry_modelversion",
     "registry_promotionrequest",

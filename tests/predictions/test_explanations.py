@@ -17,6 +17,7 @@ from portal.core.errors import Corrupt
 from portal.registry.models import ModelVersion
 from predictions.engine.calibrators import Platt
 from predictions.engine.explanation.explainer import from_bytes
+from predictions.engine.explanation.raster import can_show
 from predictions.engine.explanation.settings import SETTINGS
 from predictions.engine.features import FEATURE_NAMES
 from predictions.models import Explanation, Prediction
@@ -210,6 +211,30 @@ def test_the_picture_may_be_kept_by_the_one_who_asked(
     assert again.content == b""
 
 
+def test_the_picture_comes_as_png_too(predicted: Ask, ask: Ask, shots: Shots) -> None:
+    identifier = predicted(shots[0])["prediction_id"]
+    address = "explanation/waterfall.png"
+
+    english, korean = ask(identifier, address, "read"), ask(identifier, f"{address}?lang=ko")
+    again = ask(identifier, address, "read", **{"If-None-Match": english.headers["ETag"]})
+
+    assert english.headers["Content-Type"] == "image/png"
+    assert english.content[:4] == korean.content[:4] == b"\x89PNG"
+    assert english.content != korean.content
+    assert again.status_code == 304
+    assert ask(identifier, f"{address}?lang=xx").status_code == 422
+
+
+def test_the_font_has_every_character_of_the_picture(
+    predicted: Ask, ask: Ask, shots: Shots
+) -> None:
+    identifier = predicted(shots[0])["prediction_id"]
+    for language in ("en", "ko"):
+        content = ask(identifier, f"explanation/waterfall.svg?lang={language}").content
+        picture = ElementTree.fromstring(content)  # noqa: S314 - our own
+        assert can_show("".join(picture.itertext()))
+
+
 def test_a_language_nobody_speaks_is_refused(predicted: Ask, ask: Ask, shots: Shots) -> None:
     identifier = predicted(shots[0])["prediction_id"]
 
@@ -328,5 +353,6 @@ def test_explaining_needs_the_scope_and_looking_either(
 def test_an_unknown_prediction_is_not_found(ask: Ask, champion: ModelVersion) -> None:
     unknown = "0190a5a4-7000-7000-8000-000000000000"
 
-    for path in ("explanation/", "explanation/waterfall.svg", "similar/", "counterfactual/"):
+    pictures = ("explanation/waterfall.svg", "explanation/waterfall.png")
+    for path in ("explanation/", *pictures, "similar/", "counterfactual/"):
         assert ask(unknown, path).status_code == 404

@@ -4,7 +4,16 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from predictions.engine.explanation.waterfall import Captions, Step, draw, probability
+from predictions.engine.explanation.waterfall import (
+    NARROW,
+    PLAIN,
+    WIDE,
+    Captions,
+    Layout,
+    Step,
+    draw,
+    probability,
+)
 
 SVG = "{http://www.w3.org/2000/svg}"
 CAPTIONS = Captions(title="왜 불량인가", base="평균", result="이 샷")
@@ -36,3 +45,34 @@ def test_a_prediction_that_nothing_moved_is_drawn() -> None:
 def test_probability_does_not_overflow() -> None:
     assert probability(-1000.0) == 0.0
     assert probability(1000.0) == 1.0
+
+
+STEPS = [Step("속도 = 3.1 m/s", 0.8), Step("온도 < 70 °C", -0.3)]
+
+
+@pytest.mark.parametrize("layout", [WIDE, NARROW])
+def test_everything_lies_inside_either_layout(layout: Layout) -> None:
+    text = draw(STEPS, -1.0, CAPTIONS, layout=layout, is_interactive=True)
+    picture = ET.fromstring(text)  # noqa: S314 - our own text
+    width, height = (float(picture.attrib[name]) for name in ("width", "height"))
+    for element in [*picture.iter(f"{SVG}rect"), *picture.iter(f"{SVG}text")]:
+        assert 0 <= float(element.attrib["x"]) <= width
+        assert 0 <= float(element.attrib["y"]) <= height
+    for bar in picture.iter(f"{SVG}rect"):
+        assert float(bar.attrib["x"]) + float(bar.attrib["width"]) <= width
+
+
+def test_an_interactive_picture_reads_every_bar_out_to_the_keyboard() -> None:
+    picture = ET.fromstring(draw(STEPS, -1.0, CAPTIONS, is_interactive=True))  # noqa: S314 - our own text
+    rows = [group for group in picture.iter(f"{SVG}g") if group.attrib.get("tabindex") == "0"]
+    spoken = [row.attrib["aria-label"] for row in rows]
+    assert spoken == [
+        "속도 = 3.1 m/s: +0.8000, 26.89% → 45.02%",
+        "온도 < 70 °C: -0.3000, 45.02% → 37.75%",
+    ]
+    assert len(list(picture.iter(f"{SVG}text"))) == 2 + 3 * len(STEPS)
+
+
+def test_a_picture_for_paper_has_fixed_colours() -> None:
+    assert "var(" in draw(STEPS, -1.0, CAPTIONS)
+    assert "var(" not in draw(STEPS, -1.0, CAPTIONS, palette=PLAIN)

@@ -1,6 +1,5 @@
 """The kinds of runs of this app."""
 
-from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,14 +10,11 @@ from portal.runs import kinds
 from portal.runs.context import RunContext
 from portal.runs.models import Queue
 from portal.runs.services.schedules import Plan, declare
-from predictions.services import feedback, outcome_files, retention
-from predictions.services.models import MODEL_NAME, overlap_key
+from predictions.services import feedback, outcome_files
 
 TRAIN_QUALITY = "predictions.train_quality"
 COLLECT_LABELLED = "predictions.collect_labelled"
 JOIN_OUTCOMES = "predictions.join_outcomes"
-RETRAIN = "predictions.retrain"
-REMOVE_OLD = "predictions.remove_old"
 IMPORT_OUTCOMES = "predictions.import_outcomes"
 
 
@@ -33,22 +29,6 @@ def train_quality(ctx: RunContext) -> dict[str, Any]:
         dataset_id=ctx.parameters["dataset"],
         params=ctx.parameters["params"],
     )
-
-
-@kinds.run_task(kind=RETRAIN, queue=Queue.TRAIN, title=_("Retrain a model"))
-def retrain(ctx: RunContext) -> dict[str, Any]:
-    """Freeze the latest labelled shots, train on them, judge, and ask for what passed."""
-    from predictions.services import retraining  # noqa: PLC0415 - the web process loads no scipy
-
-    return retraining.retrain(ctx, retraining.Wish.of(ctx.parameters))
-
-
-@kinds.run_task(
-    kind=REMOVE_OLD, queue=Queue.MAINTENANCE, title=_("Remove old snapshots and predictions")
-)
-def remove_old(ctx: RunContext) -> dict[str, Any]:
-    """Remove what retrainings froze, and predictions if they have a term, once they are old."""
-    return asdict(retention.remove_old(ctx))
 
 
 @kinds.run_task(
@@ -95,26 +75,5 @@ declare(
         interval=timedelta(minutes=10),
         overlap_key=JOIN_OUTCOMES,
         description="Look again for the predictions of outcomes that came before them.",
-    )
-)
-declare(
-    Plan(
-        name="retrain-quality-model",
-        kind=RETRAIN,
-        crontab="0 2 1 * *",
-        parameters={"model": MODEL_NAME},
-        overlap_key=overlap_key(MODEL_NAME),
-        missed_policy="once",
-        description="Retrain the quality model on the latest labelled shots, every month.",
-    )
-)
-declare(
-    Plan(
-        name="remove-old-snapshots",
-        kind=REMOVE_OLD,
-        crontab="50 3 * * *",
-        overlap_key=REMOVE_OLD,
-        missed_policy="once",
-        description="Remove old snapshots, and predictions where a term is set for them.",
     )
 )

@@ -1,20 +1,23 @@
 """The health of the whole portal, and whether this process may be sent requests."""
 
 import time
+from functools import cache
 from typing import Any
 
+import psutil
 from django.conf import settings
 
 from monitoring import probes
-from monitoring.findings import Finding, Status, worst
 from monitoring.watches import Watch, Watches
+from portal.core import findings
+from portal.core.findings import Finding, Status, worst
 from portal.lib import clock
 
-STARTED = time.monotonic()
 NEEDED = ("postgres", "migrations", "redis")
 
 
 def _all() -> list[Watch]:
+    others = [Watch([name], probe) for name, probe in findings.registered().items()]
     return [
         Watch(["postgres"], probes.postgres),
         Watch(["migrations"], probes.Migrations()),
@@ -22,25 +25,52 @@ def _all() -> list[Watch]:
         Watch(["workers", "beat", "recorder", "queues"], probes.work),
         Watch(["champions"], probes.champions),
         Watch(["disk"], probes.disk),
+        *others,
     ]
 
 
 watches = Watches(_all)
 
 
+@cache
+def started() -> float:
+    """Return when the server started, in seconds since 1970; replaced workers change nothing."""
+    return server_start(psutil.Process())
+
+
+def server_start(process: psutil.Process) -> float:
+    """Return the start of the server that a worker process belongs to."""
+    parent = process.parent()
+    if parent is not None and _program(parent) == _program(process):
+        return float(parent.create_time())
+    return float(process.create_time())
+
+
+def _program(process: psutil.Process) -> str:
+    try:
+        return str(process.exe())
+    except psutil.Error:
+        return ""
+
+
+def uptime_s() -> float:
+    """Return the seconds since the server started."""
+    return max(0.0, time.time() - started())
+
+
 def report() -> dict[str, Any]:
     """Return how the portal does, from looks not older than a few seconds."""
-    findings = watches.findings()
+    found = watches.findings()
     return {
-        "status": worst(findings.values()).value,
+        "status": worst(found.values()).value,
         "version": settings.VERSION,
-        "uptime_seconds": round(time.monotonic() - STARTED, 1),
+        "uptime_seconds": round(uptime_s(), 1),
         "timestamp": clock.now().isoformat().replace("+00:00", "Z"),
-        "checks": {name: finding.to_dict() for name, finding in findings.items()},
+        "checks": {name: finding.to_dict() for name, finding in found.items()},
     }
 
 
 def missing() -> dict[str, Finding]:
     """Return what this process still needs before it can answer requests."""
-    findings = watches.findings()
-    return {name: findings[name] for name in NEEDED if findings[name].status != Status.HEALTHY}
+    found = watches.findings()
+    return {name: found[name] for name in NEEDED if found[name].status != Status.HEALTHY}

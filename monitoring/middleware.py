@@ -12,8 +12,8 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
 from monitoring import access, health
-from monitoring.findings import Status
 from monitoring.services import exposition
+from portal.core.findings import Status
 from portal.core.problems import Problem
 
 METHODS = ("GET", "HEAD")

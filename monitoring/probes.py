@@ -16,7 +16,7 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.db.models import Count, Min, Q
 
-from monitoring.findings import Finding, Status
+from portal.core.findings import Finding, Status
 from portal.core.store import redis_client
 from portal.lib import clock
 from portal.registry import families

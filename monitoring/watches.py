@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from django.db import connection
 
-from monitoring.findings import Finding, Status
+from portal.core.findings import Finding, Probe, Status
 
 logger = logging.getLogger(__name__)
 
@@ -21,8 +21,6 @@ EVERY_S = 1.0
 PATIENCE_S = 3.0
 REST_AFTER_S = 60.0
 FIRST_LOOK_S = 2.0
-
-Probe = Callable[[], Mapping[str, Finding]]
 
 
 class Watch:

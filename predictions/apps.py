@@ -8,10 +8,12 @@ class PredictionsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from portal.core import findings  # noqa: PLC0415 - as below
         from portal.registry import families  # noqa: PLC0415 - models load before ready, not before this
-        from predictions.services import inference  # noqa: PLC0415 - as above
+        from predictions.services import counts, inference  # noqa: PLC0415 - as above
         from predictions.services.quality import QualityFamily  # noqa: PLC0415 - as above
         from predictions.services.quality_inference import QualityInference  # noqa: PLC0415 - as above
 
         families.register(QualityFamily())
         inference.register(QualityInference())
+        findings.register("stream", counts.look_at_stream)

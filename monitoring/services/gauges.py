@@ -2,18 +2,16 @@
 
 import os
 import shutil
-import time
 from collections.abc import Iterable
 from datetime import timedelta
 
-import psutil
 from django.conf import settings
 from django.db import connection
 from django.db.models import Count, F, Min
 from prometheus_client.metrics_core import Metric
 
 from monitoring import health
-from monitoring.findings import BY_GRAVITY, Status
+from portal.core.findings import BY_GRAVITY, Status
 from portal.core.models import Alert
 from portal.core.store import redis_client
 from portal.lib import clock, metrics
@@ -32,26 +30,11 @@ def register() -> None:
         metrics.at_scrape(read.__name__, read)
 
 
-def uptime_s(process: psutil.Process | None = None) -> float:
-    """Return the seconds since the server started; a worker it replaced does not begin anew."""
-    own = process or psutil.Process()
-    started = own.create_time()
-    parent = own.parent()
-    if parent is not None and _program(parent) == _program(own):
-        started = parent.create_time()
-    return max(0.0, time.time() - started)
-
-
-def _program(process: psutil.Process) -> str:
-    try:
-        return process.exe()
-    except psutil.Error:
-        return ""
-
-
 def server() -> Iterable[Metric]:
     """Tell how long the server runs and what it is."""
-    yield family("portal_uptime_seconds", "Time since the server started.", (), [((), uptime_s())])
+    yield family(
+        "portal_uptime_seconds", "Time since the server started.", (), [((), health.uptime_s())]
+    )
     labels = (settings.VERSION, provenance.code_revision()[:12])
     yield family("portal_build_info", "What runs here.", ("version", "revision"), [(labels, 1)])
 

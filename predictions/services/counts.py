@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from prometheus_client.metrics_core import Metric
 
+from portal.core.findings import Finding, Status
 from portal.lib import clock, metrics
 from predictions.engine.problems import Problem
 from predictions.services import stream
@@ -26,6 +27,8 @@ WRITTEN = metrics.counter(
 )
 
 ONE, MANY = "one", "many"
+#: The recorder writes within a second; ours: a minute means that it does not keep up, or is gone.
+LATE_S = 60.0
 
 
 def answered(model: str, role: str, labels: Iterable[str], spent_s: float, *, n: int) -> None:
@@ -58,6 +61,18 @@ def read_stream() -> Iterable[Metric]:
         (),
         [((), lag_s())],
     )
+
+
+def look_at_stream() -> Finding:
+    """Judge the way of predictions from the web processes into the table."""
+    n_waiting, n_set_aside, late_s = stream.waiting(), stream.dead(), round(lag_s(), 1)
+    figures = {"n_waiting": n_waiting, "n_set_aside": n_set_aside, "lag_seconds": late_s}
+    if n_set_aside:
+        detail = "Predictions that cannot be written to the table were set aside."
+        return Finding(Status.DEGRADED, detail, figures)
+    if late_s > LATE_S:
+        return Finding(Status.DEGRADED, "Predictions reach the table too late.", figures)
+    return Finding(Status.HEALTHY, figures=figures)
 
 
 def lag_s() -> float:

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import redis
 from django.conf import LazySettings
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
@@ -13,12 +14,13 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
 
 from monitoring import probes
-from monitoring.findings import Status
-from portal.core import store
+from portal.core import findings, store
+from portal.core.findings import Finding, Status
 from portal.lib import clock
 from portal.registry.models import RegisteredModel
 from portal.runs import provenance
 from portal.runs.models import Heartbeat, Queue, Run
+from predictions.services import counts, stream
 
 PARTS = {
     "postgres",
@@ -28,6 +30,7 @@ PARTS = {
     "beat",
     "recorder",
     "queues",
+    "stream",
     "champions",
     "disk",
 }
@@ -188,6 +191,37 @@ def test_a_model_without_champion_degrades_the_portal() -> None:
         Status.DEGRADED,
         "The model other has no champion.",
     )
+
+
+@pytest.mark.django_db
+def test_a_stream_that_nobody_empties_degrades_the_portal(redis_client: redis.Redis) -> None:
+    assert counts.look_at_stream().status == Status.HEALTHY
+    redis_client.xadd(stream.STREAM, {"r": "?"}, id="1-0")
+    found = counts.look_at_stream()
+    assert (found.status, found.detail) == (
+        Status.DEGRADED,
+        "Predictions reach the table too late.",
+    )
+    assert found.figures["n_waiting"] == 1
+    assert found.figures["lag_seconds"] > 60
+
+
+def test_an_entry_set_aside_degrades_the_portal(redis_client: redis.Redis) -> None:
+    redis_client.xadd(stream.DEAD, {"r": "?"})
+    found = counts.look_at_stream()
+    assert (found.status, found.figures["n_set_aside"]) == (Status.DEGRADED, 1)
+
+
+@pytest.mark.django_db
+def test_a_check_that_an_app_brings_is_part_of_health(
+    caller: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(findings, "_probes", {})
+    findings.register("index", lambda: Finding(Status.DEGRADED, "The index is not loaded."))
+    findings.register("fails", lambda: 1 / 0)  # type: ignore[return-value, arg-type]  # as a bug would
+    checks = caller.get("/api/health").json()["checks"]
+    assert checks["index"] == {"status": "degraded", "detail": "The index is not loaded."}
+    assert checks["fails"] == {"status": "unhealthy", "detail": "ZeroDivisionError when asked."}
 
 
 @pytest.mark.parametrize(

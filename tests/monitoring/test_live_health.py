@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
+import psutil
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.live import LiveStack
 
@@ -86,10 +88,42 @@ def test_the_api_answers_with_a_problem_while_postgres_is_away(
     assert "postgres" not in body["detail"].lower()
 
 
-@pytest.mark.parametrize(("member", "check"), [("worker-train", "workers"), ("beat", "beat")])
-def test_a_process_that_is_gone_shows(
-    whole: LiveStack, wait_for: WaitFor, member: str, check: str
+def test_processes_that_are_gone_show_and_nothing_else_does(
+    whole: LiveStack, wait_for: WaitFor
 ) -> None:
-    wait_for(lambda: check not in ill(whole), timeout=30)
-    with held(whole, member):
-        wait_for(lambda: check in ill(whole), timeout=WITHIN_S)
+    gone = {"worker-train": "workers", "beat": "beat", "recorder": "recorder"}
+    wait_for(lambda: not ill(whole) & set(gone.values()), timeout=30)
+    well = ill(whole)
+    with ExitStack() as stack:
+        for member in gone:
+            stack.enter_context(held(whole, member))
+        wait_for(lambda: set(gone.values()) <= ill(whole), timeout=WITHIN_S)
+        assert ill(whole) <= set(gone.values()) | well
+    wait_for(lambda: not ill(whole) & set(gone.values()), timeout=60)
+
+
+def test_a_killed_web_process_takes_no_count_with_it(whole: LiveStack, wait_for: WaitFor) -> None:
+    def n_answered() -> float:
+        with urlopen(whole.url + "/api/metrics", timeout=20) as answer:  # noqa: S310 - as above
+            text = answer.read().decode()
+        return sum(
+            sample.value
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+            if sample.name == "portal_requests_total" and sample.labels["route"] == "unmatched"
+        )
+
+    def ask(times: int) -> None:
+        for _ in range(times):
+            assert get(whole, "/api/v1/nowhere/")[0] == 404
+
+    before = n_answered()
+    ask(6)
+    assert n_answered() == before + 6
+    workers = psutil.Process(whole.pid("web")).children(recursive=True)
+    for worker in workers:
+        worker.kill()
+    wait_for(lambda: whole.answers("/livez"), timeout=30)
+    assert n_answered() == before + 6
+    ask(2)
+    assert n_answered() == before + 8

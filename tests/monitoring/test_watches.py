@@ -5,14 +5,14 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from monitoring import watches
-from monitoring.findings import Finding, Status, worst
 from monitoring.watches import Watch, Watches
+from portal.core.findings import Finding, Probe, Status, worst
 
 WELL = Finding(Status.HEALTHY)
 WaitFor = Callable[..., object]
 
 
-def watched(probe: watches.Probe) -> Watches:
+def watched(probe: Probe) -> Watches:
     return Watches(lambda: [Watch(["part"], probe), Watch(["other"], lambda: {"other": WELL})])
 
 

@@ -6,7 +6,7 @@ and the way out; a variable that is absent or empty yields the given default.
 
 import ipaddress
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -75,6 +75,18 @@ class Env:
                 f"{name} has {len(value)} characters: a secret needs at least {shortest}."
             )
         return value
+
+    def content(self, name: str) -> Callable[[], str]:
+        """Return a function that reads the file a variable names, each time it is called."""
+        given = self.text(name)
+
+        def read() -> str:
+            try:
+                return Path(given).read_text().strip() if given else ""
+            except OSError as exc:
+                raise SettingError(f"{name}={given!r} cannot be read: {exc.strerror}.") from exc
+
+        return read
 
     def path(self, name: str, default: Path) -> Path:
         value = self.text(name)

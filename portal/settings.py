@@ -157,6 +157,19 @@ if env.text("MILLWRIGHT_S3_BUCKET"):
         },
     }
 
+# --- Backups -------------------------------------------------------------------------------------
+BACKUP_TO = env.text("MILLWRIGHT_BACKUP_TO", str(HOME / "backups"))
+BACKUP_KEEP = timedelta(days=env.integer("MILLWRIGHT_BACKUP_KEEP_DAYS", 14, low=1))
+BACKUP_PASSPHRASE = env.content("MILLWRIGHT_BACKUP_PASSPHRASE_FILE")
+BACKUP_S3 = {
+    "endpoint": env.text("MILLWRIGHT_BACKUP_S3_ENDPOINT") or env.text("MILLWRIGHT_S3_ENDPOINT"),
+    "region": env.text("MILLWRIGHT_BACKUP_S3_REGION") or env.text("MILLWRIGHT_S3_REGION"),
+    "access_key": env.text("MILLWRIGHT_BACKUP_S3_ACCESS_KEY")
+    or env.text("MILLWRIGHT_S3_ACCESS_KEY"),
+    "secret_key": env.text("MILLWRIGHT_BACKUP_S3_SECRET_KEY")
+    or env.text("MILLWRIGHT_S3_SECRET_KEY"),
+}
+
 # --- Work ----------------------------------------------------------------------------------------
 CELERY_BROKER_URL = state.broker_url(REDIS_URL)
 CELERY_TASK_IGNORE_RESULT = True

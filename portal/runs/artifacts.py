@@ -25,7 +25,7 @@ from portal.core import alerts
 from portal.core.errors import Corrupt, NotFound, OutOfSpace, Unavailable
 from portal.core.models import Alert
 from portal.lib import clock
-from portal.lib.hashing import chunks
+from portal.lib.hashing import chunks, sha256_stream
 from portal.runs.models import Artifact
 
 FULL_ERRNOS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -313,6 +313,39 @@ def read(sha256: str) -> bytes:
     """
     with open_verified(sha256) as path:
         return path.read_bytes()
+
+
+def is_stored(sha256: str) -> bool:
+    """Whether the storage holds a digest's content unharmed, whether or not it has a row."""
+    artifact = Artifact(sha256=sha256)
+    try:
+        with _translated(), _storage().open(artifact.storage_name, "rb") as stream:
+            return sha256_stream(stream) == sha256  # type: ignore[arg-type]
+    except FileNotFoundError:
+        return False
+
+
+def restore(sha256: str, content: Path) -> None:
+    """Put content back under its digest, without a row, as from a backup.
+
+    Raises
+    ------
+    Corrupt
+        When the content is another.
+    OutOfSpace, Unavailable
+        As :func:`save`.
+    """
+    storage = _storage()
+    with _translated(), _staged(content, _staging_folder(storage)) as staged:
+        if staged.sha256 != sha256:
+            raise Corrupt(
+                _("What was to be restored as artifact %(sha256)s has the digest %(seen)s.")
+                % {"sha256": sha256, "seen": staged.sha256}
+            )
+        with transaction.atomic():
+            _lock(sha256, shared=True)
+            _publish(storage, staged, Artifact(sha256=sha256).storage_name)
+    alerts.resolve_alert(f"artifact:{sha256}")
 
 
 def remove_strays() -> int:

@@ -3,7 +3,7 @@
 import pytest
 from django.db import connection
 
-from monitoring import tasks
+from monitoring.tasks import upkeep as tasks
 from portal.core import audit, idempotency
 from portal.core.actors import Actor
 from portal.core.models import Alert, IdempotencyRecord

@@ -4,9 +4,13 @@ Messages give the value seen, the rule and the way out. The API turns each into 
 admin into a message, a task into an outcome.
 """
 
+import errno
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
+
+#: What the system says when nothing more can be written: no space, quota spent, file too large.
+FULL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """Content kept once under its SHA-256, in a folder or an S3-compatible store, checked when read."""
 
-import errno
 import hashlib
 import mimetypes
 import os
@@ -22,13 +21,12 @@ from django.db.models import ProtectedError
 from django.utils.translation import gettext as _
 
 from portal.core import alerts
-from portal.core.errors import Corrupt, NotFound, OutOfSpace, Unavailable
+from portal.core.errors import FULL_ERRNOS, Corrupt, NotFound, OutOfSpace, Unavailable
 from portal.core.models import Alert
 from portal.lib import clock
 from portal.lib.hashing import chunks, sha256_stream
 from portal.runs.models import Artifact
 
-FULL_ERRNOS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 FULL_STATUS = 507
 STAGING = "staging"
 STRAY_AFTER = timedelta(days=1)

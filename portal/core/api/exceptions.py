@@ -15,13 +15,13 @@ from django.core.exceptions import (
     ValidationError,
 )
 from django.db import DatabaseError, DataError, IntegrityError, InterfaceError, OperationalError
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpResponse, UnreadablePostError
 from django.utils.translation import gettext as _
 from psycopg import errors as postgres_errors
 from rest_framework import exceptions
 from rest_framework.settings import api_settings
 
-from portal.core.errors import FieldProblem, PortalError
+from portal.core.errors import FULL_ERRNOS, FieldProblem, OutOfSpace, PortalError
 from portal.core.problems import Problem
 
 logger = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ def exception_handler(exc: Exception, context: Mapping[str, Any]) -> HttpRespons
 
 def problem_of(exc: BaseException) -> Problem:
     """Return the problem that any exception is to the caller, and log what is ours to mend."""
-    for find in (_ours, _api, _django, _database):
+    for find in (_ours, _api, _django, _database, _system):
         problem = find(exc)
         if problem is not None:
             break
@@ -114,6 +114,8 @@ def _django(exc: BaseException) -> Problem | None:
         return Problem(403, "refused", _("This is not allowed."))
     if isinstance(exc, TOO_LARGE):
         return Problem(413, "body_too_large", _("The body is larger than the portal takes."))
+    if isinstance(exc, UnreadablePostError):
+        return Problem(400, "body_unreadable", _("The body broke off; send it again."))
     if isinstance(exc, SuspiciousOperation):
         return Problem(400, "bad_request", _("The request is malformed."))
     if isinstance(exc, ValidationError):
@@ -141,6 +143,8 @@ def _model_problems(exc: ValidationError) -> Iterator[FieldProblem]:
 
 def _database(exc: BaseException) -> Problem | None:
     cause = exc.__cause__
+    if isinstance(cause, postgres_errors.DiskFull):
+        return _full(_("The database has no room left: free some space, then try again."))
     if isinstance(exc, DataError):
         return Problem(422, "invalid_input", _("A value is outside what can be stored."))
     if isinstance(exc, IntegrityError) and isinstance(cause, postgres_errors.UniqueViolation):
@@ -155,3 +159,15 @@ def _database(exc: BaseException) -> Problem | None:
     if isinstance(exc, DatabaseError):
         return unknown()
     return None
+
+
+def _system(exc: BaseException) -> Problem | None:
+    if isinstance(exc, OSError) and exc.errno in FULL_ERRNOS:
+        return _full(
+            _("There is no room left to take the data in: free some space, then try again.")
+        )
+    return None
+
+
+def _full(detail: str) -> Problem:
+    return Problem(OutOfSpace.status, OutOfSpace.code, detail)

@@ -7,11 +7,13 @@ from http import HTTPStatus
 
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views import csrf, defaults
 
 from portal.core.api.exceptions import problem_of, unknown
+from portal.core.errors import FULL_ERRNOS, OutOfSpace
 from portal.core.problems import Problem
 
 PREFIXES = ("/api/", "/v2/")
@@ -88,7 +90,9 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Answer to an exception outside any view (handler500)."""
-    if not is_api(request):
-        return defaults.server_error(request)
     exc = sys.exc_info()[1]
-    return (unknown() if exc is None else problem_of(exc)).response()
+    if is_api(request):
+        return (unknown() if exc is None else problem_of(exc)).response()
+    if isinstance(exc, OSError) and exc.errno in FULL_ERRNOS:
+        return TemplateResponse(request, "507.html", status=OutOfSpace.status).render()
+    return defaults.server_error(request)

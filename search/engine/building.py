@@ -270,6 +270,7 @@ class _Build:
                 part,
                 training,
                 kind=kind,
+                code_bits=options.code_bits,
                 m=options.hnsw_m,
                 ef_construction=options.ef_construction,
                 batch=options.batch,

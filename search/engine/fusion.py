@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 RRF_K = 60
 
 Scores = NDArray[np.float64]
+Ranks = NDArray[np.int64]
 
 
 def minmax(lexical: Scores, vector: Scores, vector_weight: float) -> Scores:
@@ -26,25 +27,20 @@ def minmax(lexical: Scores, vector: Scores, vector_weight: float) -> Scores:
     return (1 - vector_weight) * _stretched(lexical) + vector_weight * _stretched(vector)
 
 
-def rrf(lexical: Scores, vector: Scores, vector_weight: float) -> Scores:
-    """Return fused scores from 0 to 1: weighted reciprocal ranks, an absent candidate gets none.
+def rrf(rank_lexical: Ranks, rank_vector: Ranks, vector_weight: float) -> Scores:
+    """Return fused scores from 0 to 1: weighted reciprocal ranks.
 
     Parameters
     ----------
-    lexical, vector, vector_weight
-        As in `minmax`; equal weights at 0.5.
+    rank_lexical, rank_vector : int [n]
+        From 1; 0 where a leg did not return the candidate, which then gets nothing from it.
+    vector_weight : float
+        From 0 to 1; both legs are equal at 0.5.
     """
-    parts = ((lexical, 1 - vector_weight), (vector, vector_weight))
-    total = sum(weight * _reciprocal(scores) for scores, weight in parts)
-    return np.asarray(total * (RRF_K + 1))
-
-
-def ranks(scores: Scores) -> NDArray[np.int64]:
-    """Return ranks from 1, best first; 0 where the score is NaN. Earlier candidates win ties."""
-    order = np.argsort(-np.nan_to_num(scores, nan=-np.inf), kind="stable")
-    found = np.empty(len(scores), dtype=np.int64)
-    found[order] = np.arange(1, len(scores) + 1)
-    return np.where(np.isnan(scores), 0, found)
+    total = (1 - vector_weight) * _reciprocal(rank_lexical) + vector_weight * _reciprocal(
+        rank_vector
+    )
+    return total * (RRF_K + 1)
 
 
 def _stretched(scores: Scores) -> Scores:
@@ -57,6 +53,5 @@ def _stretched(scores: Scores) -> Scores:
     return np.where(seen, (scores - low) / (high - low), 0.0)
 
 
-def _reciprocal(scores: Scores) -> Scores:
-    found = ranks(scores)
-    return np.where(found > 0, 1.0 / (RRF_K + found), 0.0)
+def _reciprocal(ranks: Ranks) -> Scores:
+    return np.where(ranks > 0, 1.0 / (RRF_K + ranks), 0.0)

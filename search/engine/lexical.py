@@ -15,6 +15,7 @@ import numpy as np
 import tantivy
 from numpy.typing import NDArray
 
+from search.engine.files import mapped
 from search.engine.problems import IndexDamaged
 from search.engine.selection import Selection
 
@@ -26,6 +27,8 @@ _WHITESPACE = "whitespace_only"
 #: Hits asked for at first and the growth until a filtered search has its fill.
 _SLACK = 1.3
 _GROWTH = 4
+#: Above this selectivity asking for more hits and dropping some is faster than joining tags.
+_MAX_TAG_SHARE = 0.1
 
 
 def tag(field: str, value: str) -> str:
@@ -121,7 +124,7 @@ class LexicalIndex:
             index = tantivy.Index.open(str(folder / FOLDER))
         except (ValueError, OSError) as exc:
             raise IndexDamaged("file_changed", value=FOLDER) from exc
-        rows = np.load(folder / ROWS, mmap_mode="r", allow_pickle=False)
+        rows = mapped(folder / ROWS)
         found = cls(index, rows, segments)
         found._check_addresses()
         return found
@@ -160,17 +163,19 @@ class LexicalIndex:
         """
         if not tokens or (selection is not None and not selection.count):
             return np.empty(0, np.int64), np.empty(0, np.float64)
-        query = self._query(tokens, selection)
-        if selection is None or selection.is_exact_in_tags:
+        query = self._any_of("body", tokens, "freq")
+        if selection is None:
             return self._found(query, limit)
+        if selection.tags and selection.share <= _MAX_TAG_SHARE:
+            query = self._joined(query, selection.tags)
+            if selection.is_exact_in_tags:
+                return self._found(query, limit)
         return self._until_filled(query, limit, selection)
 
-    def _query(self, tokens: Sequence[str], selection: Selection | None) -> tantivy.Query:
-        query = self._any_of("body", tokens, "freq")
-        if selection is None or not selection.tags:
-            return query
+    def _joined(self, query: tantivy.Query, tags: Iterable[Sequence[str]]) -> tantivy.Query:
+        """Return a query that also asks for one tag of each group, at no score."""
         must = [(tantivy.Occur.Must, query)]
-        for group in selection.tags:
+        for group in tags:
             clause = tantivy.Query.const_score_query(self._any_of("tags", group, "basic"), 0.0)
             must.append((tantivy.Occur.Must, clause))
         return tantivy.Query.boolean_query(must)

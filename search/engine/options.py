@@ -44,6 +44,8 @@ class BuildOptions:
         Of every random choice.
     exact_below : int
         Fewer vectors are searched exactly (SQ8 and float rerank), more through HNSW.
+    code_bits : int
+        Of a dimension in the graph, 4 or 8.
     hnsw_m, ef_construction : int
         Links of a node and the breadth of its search at building.
     ef_search : int or None
@@ -69,8 +71,9 @@ class BuildOptions:
     embedder: EmbedderSpec | None = field(default_factory=EmbedderSpec)
     seed: int = 0
     exact_below: int = 30_000
-    hnsw_m: int = 32
-    ef_construction: int = 80
+    code_bits: int = 4
+    hnsw_m: int = 16
+    ef_construction: int = 200
     ef_search: int | None = None
     shard_rows: int = 1_000_000
     sample: int = 20_000
@@ -88,6 +91,10 @@ class BuildOptions:
                 raise BuildProblem(
                     "wrong_number", field=name, value=shown(value), low=low, high=high
                 )
+        if self.code_bits not in (4, 8):
+            raise BuildProblem(
+                "unknown_choice", field="code_bits", value=shown(self.code_bits), allowed="4, 8"
+            )
         if self.shard_rows % 8:
             raise BuildProblem(
                 "unknown_choice",

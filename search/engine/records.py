@@ -8,6 +8,7 @@ from typing import Self
 import msgspec
 import numpy as np
 
+from search.engine.files import mapped
 from search.engine.passages import Passage
 
 DATA = "passages.bin"
@@ -50,7 +51,7 @@ class Records:
     @classmethod
     def open(cls, folder: Path) -> Self:
         """Map the files of a folder."""
-        starts = np.load(folder / STARTS, mmap_mode="r", allow_pickle=False)
+        starts = mapped(folder / STARTS)
         with (folder / DATA).open("rb") as stream:
             data = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
         return cls(data, starts)
@@ -59,4 +60,5 @@ class Records:
         return len(self._starts) - 1
 
     def __getitem__(self, row: int) -> Passage:
-        return _decoder.decode(self._data[int(self._starts[row]) : int(self._starts[row + 1])])
+        start, stop = self._starts[row : row + 2].tolist()
+        return _decoder.decode(self._data[start:stop])

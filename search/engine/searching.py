@@ -27,7 +27,6 @@ from search.engine.vectors import VectorIndex
 
 #: A token in more than this share of the passages is marked only when there is no rarer one.
 COMMON_SHARE = 0.2
-_FUSIONS = {"minmax": fusion.minmax, "rrf": fusion.rrf}
 
 
 @dataclass(frozen=True)
@@ -189,47 +188,55 @@ class Search:
         return leg
 
     def _fused(self, lexical: Leg, vector: Leg, query: Vectors | None) -> Candidates:
-        keys = np.union1d(lexical.keys, vector.keys)
-        by_lexical = _placed(keys, lexical.keys, lexical.scores)
-        own_vector = _placed(keys, vector.keys, vector.scores)
-        by_vector = own_vector if query is None else self._all_vector_scores(keys, query)
-        scores = self._scores(by_lexical, by_vector, own_vector)
+        """Put both legs' candidates into one order; at equal score the lexical leg's stand first."""
+        places = {key: place for place, key in enumerate(lexical.keys.tolist())}
+        for key in vector.keys.tolist():
+            places.setdefault(key, len(places))
+        keys = np.fromiter(places, dtype=np.int64, count=len(places))
+        by_lexical, rank_lexical = _placed(slice(len(lexical.keys)), lexical.scores, len(keys))
+        own = [places[key] for key in vector.keys.tolist()]
+        by_vector, rank_vector = _placed(own, vector.scores, len(keys))
+        if query is not None:
+            missing = rank_vector == 0
+            by_vector[missing] = self._vector_scores(keys[missing], query)
+        if self._asked.mode == "hybrid":
+            scores = self._joined(by_lexical, by_vector, rank_lexical, rank_vector)
+        else:
+            scores = by_lexical if self._asked.mode == "lexical" else by_vector
         boosts = self._boosts(keys)
-        order = np.argsort(-(scores + boosts), kind="stable")
+        total = scores + boosts
+        order = np.argsort(-total, kind="stable")
         return Candidates(
             keys[order],
-            (scores + boosts)[order],
+            total[order],
             boosts[order],
             by_lexical[order],
             by_vector[order],
-            fusion.ranks(by_lexical)[order],
-            fusion.ranks(own_vector)[order],
+            rank_lexical[order],
+            rank_vector[order],
         )
 
-    def _all_vector_scores(self, keys: NDArray[np.int64], query: Vectors) -> NDArray[np.float64]:
-        """Return the cosine of every candidate, whichever leg found it."""
+    def _vector_scores(self, keys: NDArray[np.int64], query: Vectors) -> NDArray[np.float64]:
+        """Return the cosine of candidates that the vector leg did not return."""
         scores = np.zeros(len(keys))
         in_main = keys < self._parts.n_rows
         if self._parts.vectors is not None:
             scores[in_main] = self._parts.vectors.scores(query, keys[in_main])
-        slots = keys[~in_main] - self._parts.n_rows
-        scores[~in_main] = self._delta.vectors(slots) @ query
+        if self._state.n_slots:
+            scores[~in_main] = self._delta.vectors(keys[~in_main] - self._parts.n_rows) @ query
         return scores
 
-    def _scores(
+    def _joined(
         self,
         lexical: NDArray[np.float64],
         vector: NDArray[np.float64],
-        own_vector: NDArray[np.float64],
+        rank_lexical: NDArray[np.int64],
+        rank_vector: NDArray[np.int64],
     ) -> NDArray[np.float64]:
-        if self._asked.mode == "lexical":
-            return np.nan_to_num(lexical)
-        if self._asked.mode == "vector":
-            return np.nan_to_num(vector)
         weight = self._asked.options.vector_weight
         weight = self._parts.vector_weight if weight is None else weight
         if self._asked.options.fusion == "rrf":
-            return fusion.rrf(lexical, own_vector, weight)
+            return fusion.rrf(rank_lexical, rank_vector, weight)
         return fusion.minmax(lexical, vector, weight)
 
     def _boosts(self, keys: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -304,12 +311,14 @@ class Search:
 
 
 def _placed(
-    keys: NDArray[np.int64], own: NDArray[np.int64], scores: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Return the scores of a leg in the order of all candidates, NaN where it has none."""
-    placed = np.full(len(keys), np.nan)
-    placed[np.searchsorted(keys, own)] = scores
-    return placed
+    places: list[int] | slice, scores: NDArray[np.float64], total: int
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return the scores and ranks of a leg among all candidates: NaN and 0 where it has none."""
+    placed, ranks = np.full(total, np.nan), np.zeros(total, dtype=np.int64)
+    if len(scores):
+        placed[places] = scores
+        ranks[places] = np.arange(1, len(scores) + 1)
+    return placed, ranks
 
 
 def _or_none(value: float) -> float | None:

@@ -27,6 +27,16 @@ MAX_TOKEN_CHARS = 64
 #: Compounds of more parts (paths, addresses, keys) are not also kept whole.
 MAX_COMPOUND_PARTS = 6
 
+#: English words that carry no topic; ours. Single letters and "no" stay: they name lines, grades
+#: and numbers. Set by the Cranfield benchmark.
+STOP_WORDS = frozenset((
+    "an", "and", "are", "as", "at", "be", "been", "but", "by", "could", "did", "do", "does",
+    "for", "from", "had", "has", "have", "how", "if", "in", "into", "is", "it", "its", "of",
+    "on", "or", "such", "than", "that", "the", "their", "then", "there", "these", "they",
+    "this", "to", "was", "were", "what", "when", "where", "which", "who", "will", "with",
+    "would",
+))  # fmt: skip
+
 _PAIRED = "가-힣\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
 _WORD = rf"[^\W_{_PAIRED}]"
 _JOINT = r"(?:[.\-/_]|(?<=\d),(?=\d{3}(?!\d)))"
@@ -90,6 +100,8 @@ def run_tokens(run: str) -> tuple[str, ...]:
     """Return the tokens of one run of a script, as `RUN` finds it in folded text."""
     if _IS_PAIRED.match(run):
         return _pairs(run)
+    if run in STOP_WORDS:
+        return ()
     word = run.replace(",", "")
     parts = _PART.findall(word)
     if not parts:

@@ -10,6 +10,7 @@ read by mmap, so that workers share it.
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search.engine.embedders.contract import Vectors, normalized
+from search.engine.files import mapped
 from search.engine.problems import BuildProblem
 from search.engine.svd import right_singular_vectors
 from search.engine.tokenids import TokenIds, TokenNumbers
@@ -56,6 +58,8 @@ class Counts:
     @classmethod
     def of(cls, texts: Sequence[TokenIds]) -> Self:
         """Count the tokens of some texts."""
+        if len(texts) == 1:
+            return cls._of_one(texts[0])
         lengths = np.fromiter((len(one) for one in texts), dtype=np.int64, count=len(texts))
         rows = np.repeat(np.arange(len(texts), dtype=np.uint64), lengths)
         tokens = np.concatenate(texts) if len(texts) else np.empty(0, np.uint32)
@@ -65,6 +69,17 @@ class Counts:
             (keys & np.uint64(0xFFFFFFFF)).astype(np.uint32),
             counts.astype(np.float32),
             lengths.astype(np.float32),
+        )
+
+    @classmethod
+    def _of_one(cls, text: TokenIds) -> Self:
+        """Count the tokens of a short text, as queries are, without sorting."""
+        seen = Counter(text.tolist())
+        return cls(
+            np.zeros(len(seen), dtype=np.int64),
+            np.array(list(seen), dtype=np.uint32),
+            np.array(list(seen.values()), dtype=np.float32),
+            np.array([len(text)], dtype=np.float32),
         )
 
 
@@ -169,9 +184,7 @@ class LsaEmbedder:
     @classmethod
     def load(cls, folder: Path, tokenizer: Tokenizer, mean_length: float) -> Self:
         """Map the arrays of a folder."""
-        numbers, weights, projection = (
-            np.load(folder / name, mmap_mode="r", allow_pickle=False) for name in _FILES.values()
-        )
+        numbers, weights, projection = (mapped(folder / name) for name in _FILES.values())
         return cls(numbers, weights, projection, mean_length, tokenizer)
 
     def _weighted(

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from portal.lib import seeds
 
+#: Its name among the files of a version.
+FILE = "baseline.json"
 N_BINS = 10
 SAMPLE_ROWS = 1_000
 

@@ -106,7 +106,7 @@ class LiveQuality:
 
 
 @dataclass(frozen=True, eq=False)
-class _Labelled:
+class Labelled:
     """Labelled predictions of a version, in the order of time."""
 
     at_s: NDArray[np.float64]
@@ -138,14 +138,13 @@ def live_quality(
     since = since or (until or now) - DEFAULT_SPAN
     wanted = until or now
     delay_s = _delays(version)
-    if maturity is None:
-        maturity = DEFAULT_MATURITY if delay_s is None else timedelta(seconds=delay_s["p90"])
+    maturity = _maturity(delay_s) if maturity is None else maturity
     ripe = min(wanted, now - maturity)
     answered = Prediction.objects.filter(version=version, at__gte=since)
     judged = answered.filter(at__lt=ripe).annotate(day=TruncDay("at", tzinfo=UTC))
     by_day = dict(judged.values_list("day").annotate(n=Count("pk")).order_by("day"))
-    labelled = _labelled(version, since, ripe)
-    scored = labelled.scored
+    found = labelled(version, since, ripe)
+    scored = found.scored
     return LiveQuality(
         version=version,
         since=since,
@@ -155,9 +154,9 @@ def live_quality(
         n_predictions=sum(by_day.values()),
         n_labelled=scored.n_rows,
         n_maturing=answered.filter(at__gte=ripe, at__lt=wanted).count(),
-        metrics=_figures(labelled),
+        metrics=_figures(found),
         confusion=_confusion(scored),
-        windows=_windows(labelled, by_day),
+        windows=_windows(found, by_day),
     )
 
 
@@ -183,6 +182,15 @@ def disagreements_after(pk: int | None) -> QuerySet[Outcome]:
     return queue.filter(Q(surprise__lt=place) | Q(surprise=place, pk__lt=pk))
 
 
+def _maturity(delay_s: Mapping[str, float] | None) -> timedelta:
+    return DEFAULT_MATURITY if delay_s is None else timedelta(seconds=delay_s["p90"])
+
+
+def maturity_of(version: ModelVersion) -> timedelta:
+    """Return the age at which most outcomes of a version's predictions have come."""
+    return _maturity(_delays(version))
+
+
 def _delays(version: ModelVersion) -> dict[str, float] | None:
     """Return how late the latest outcomes of a version were, in seconds."""
     rows = (
@@ -197,7 +205,10 @@ def _delays(version: ModelVersion) -> dict[str, float] | None:
     return {"median": float(median), "p90": float(max(mature, 0.0))}
 
 
-def _labelled(version: ModelVersion, since: datetime, until: datetime) -> _Labelled:
+def labelled(
+    version: ModelVersion, since: datetime, until: datetime, most: int = MAX_JUDGED
+) -> Labelled:
+    """Return the latest labelled predictions made in a span of time."""
     rows = list(
         Outcome.objects.current()
         .filter(prediction__version=version, prediction__at__gte=since, prediction__at__lt=until)
@@ -207,7 +218,7 @@ def _labelled(version: ModelVersion, since: datetime, until: datetime) -> _Label
             "label",
             "prediction__probability",
             "prediction__predicted_class",
-        )[:MAX_JUDGED]
+        )[:most]
     )
     rows.reverse()
     at_s = np.array([row[0].timestamp() for row in rows])
@@ -217,10 +228,10 @@ def _labelled(version: ModelVersion, since: datetime, until: datetime) -> _Label
         called=np.array([row[3] == Prediction.Label.DEFECT for row in rows], dtype=bool),
         groups=(at_s // 3600).astype(np.intp),
     )
-    return _Labelled(at_s, scored)
+    return Labelled(at_s, scored)
 
 
-def _figures(labelled: _Labelled) -> dict[str, Interval]:
+def _figures(labelled: Labelled) -> dict[str, Interval]:
     if not labelled.scored.n_rows:
         return {}
     return bootstrap.intervals(labelled.scored, seed=SEED, n_draws=N_DRAWS, names=METRICS)
@@ -235,14 +246,14 @@ def _confusion(scored: Scored) -> dict[str, int]:
     }
 
 
-def _windows(labelled: _Labelled, by_day: Mapping[datetime, int]) -> list[Window]:
+def _windows(labelled: Labelled, by_day: Mapping[datetime, int]) -> list[Window]:
     return [
         _window(start, n_predictions, _of_day(labelled, start))
         for start, n_predictions in by_day.items()
     ]
 
 
-def _of_day(labelled: _Labelled, start: datetime) -> Scored:
+def _of_day(labelled: Labelled, start: datetime) -> Scored:
     first = start.timestamp()
     last = (start + timedelta(days=1)).timestamp()
     return labelled.scored.at((labelled.at_s >= first) & (labelled.at_s < last))

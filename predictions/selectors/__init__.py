@@ -1,0 +1,23 @@
+"""Reads over recorded predictions and what became of them."""
+
+from predictions.selectors.live import (
+    METRICS,
+    LiveQuality,
+    disagreements,
+    disagreements_after,
+    live_quality,
+)
+from predictions.selectors.stream import Answered, Matured, answered, drift_baseline, matured
+
+__all__ = [
+    "METRICS",
+    "Answered",
+    "LiveQuality",
+    "Matured",
+    "answered",
+    "disagreements",
+    "disagreements_after",
+    "drift_baseline",
+    "live_quality",
+    "matured",
+]

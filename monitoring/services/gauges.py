@@ -20,6 +20,10 @@ from portal.registry.models import AliasAssignment
 from portal.runs import provenance, selectors
 from portal.runs.models import Heartbeat, Queue, Run, Schedule
 
+DRIFT_KL = metrics.gauge(
+    "portal_drift_kl_divergence", "KL divergence of recent scores from the baseline.", ["model"]
+)
+
 #: As long as health waits for a sign of life.
 ALIVE_WITHIN = timedelta(seconds=15)
 

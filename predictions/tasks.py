@@ -10,12 +10,14 @@ from portal.runs import kinds
 from portal.runs.context import RunContext
 from portal.runs.models import Queue
 from portal.runs.services.schedules import Plan, declare
-from predictions.services import feedback, outcome_files
+from predictions.services import feedback, file_runs, outcome_files
 
 TRAIN_QUALITY = "predictions.train_quality"
 COLLECT_LABELLED = "predictions.collect_labelled"
 JOIN_OUTCOMES = "predictions.join_outcomes"
 IMPORT_OUTCOMES = "predictions.import_outcomes"
+PREDICT_FILE = file_runs.KIND
+TIDY_BATCHES = "predictions.tidy_batches"
 
 
 @kinds.run_task(kind=TRAIN_QUALITY, queue=Queue.TRAIN, title=_("Train a quality model"))
@@ -60,6 +62,34 @@ def _moment(given: str | None) -> datetime | None:
 def import_outcomes(ctx: RunContext) -> dict[str, Any]:
     """Keep the outcomes of a file and report on every row."""
     return outcome_files.load(ctx, sha256=ctx.parameters["artifact"])
+
+
+@kinds.run_task(kind=PREDICT_FILE, queue=Queue.INTERACTIVE, title=_("Predict a file"))
+def predict_file(ctx: RunContext) -> dict[str, Any]:
+    """Answer every row of a file and leave the result as Parquet and CSV."""
+    from predictions.services import file_batches  # noqa: PLC0415 - pyarrow is large
+
+    return file_batches.predict(ctx)
+
+
+@kinds.run_task(
+    kind=TIDY_BATCHES, queue=Queue.MAINTENANCE, title=_("Remove old results of file predictions")
+)
+def tidy_batches(ctx: RunContext) -> dict[str, Any]:
+    """Remove what file predictions left once it is past its time."""
+    return file_runs.tidy(ctx)
+
+
+declare(
+    Plan(
+        name="tidy-batches",
+        kind=TIDY_BATCHES,
+        crontab="20 3 * * *",
+        overlap_key=TIDY_BATCHES,
+        missed_policy="once",
+        description="Remove results of file predictions past retention, and parts of those ended.",
+    )
+)
 
 
 @kinds.run_task(kind=JOIN_OUTCOMES, queue=Queue.MAINTENANCE, title=_("Join waiting outcomes"))

@@ -1,5 +1,6 @@
 from django.urls import path
 
+from predictions.api.batches import BatchCancel, BatchDetail, BatchList, BatchResult
 from predictions.api.datasets import DatasetDetail, DatasetList
 from predictions.api.explanations import (
     CounterfactualView,
@@ -22,6 +23,10 @@ from predictions.api.training import TrainingList
 from predictions.api.versions import CostsView, ImportanceView
 
 urlpatterns = [
+    path("batch-predictions/", BatchList.as_view(), name="batch-list"),
+    path("batch-predictions/<uuid:pk>/", BatchDetail.as_view(), name="batch-detail"),
+    path("batch-predictions/<uuid:pk>/result/", BatchResult.as_view(), name="batch-result"),
+    path("batch-predictions/<uuid:pk>/cancel/", BatchCancel.as_view(), name="batch-cancel"),
     path("datasets/", DatasetList.as_view(), name="dataset-list"),
     path("datasets/<int:pk>/", DatasetDetail.as_view(), name="dataset-detail"),
     path("datasets/labelled/", LabelledDataset.as_view(), name="dataset-labelled"),

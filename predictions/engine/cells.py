@@ -27,8 +27,8 @@ NULL_WORDS = ("", "-", "NA", "N/A", "#N/A", "na", "n/a", "NaN", "nan", "NULL", "
 OK_WORDS = ("0", "0.0", "false", "ok", "good", "pass", "정상", "양품")
 DEFECT_WORDS = ("1", "1.0", "true", "defect", "ng", "bad", "fail", "불량")
 
-_NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
-_DECIMAL_COMMA = r"^([+-]?\d*),(\d+)$"
+NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
+DECIMAL_COMMA = r"^([+-]?\d*),(\d+)$"
 
 Rows = NDArray[np.int64]
 
@@ -80,7 +80,7 @@ class CellReader:
         out: dict[str, pa.Array] = {}
         for name in METADATA:
             if name in columns:
-                out[name] = _text(columns[name])
+                out[name] = as_text(columns[name])
         for name in FEATURE_NAMES:
             out[name] = self._feature(BY_NAME[name], columns[name], rows)
         for name in DEFECT_FLAGS:
@@ -119,8 +119,8 @@ class CellReader:
     def _numbers(self, name: str, cells: pa.Array, rows: Rows) -> NDArray[np.float64]:
         """Return float64 values, NaN for null and for cells with a problem."""
         if not is_text(cells.type):
-            return self._finite(name, _as_float(cells), None, rows)
-        text = _null_words_out(cells)
+            return self._finite(name, as_float(cells), None, rows)
+        text = without_null_words(cells)
         try:
             values = pc.cast(text, pa.float64())
         except pa.ArrowInvalid:
@@ -131,8 +131,8 @@ class CellReader:
     def _plain_numbers(self, name: str, text: pa.Array, rows: Rows) -> pa.Array:
         """Return text in which all cells can be read as numbers; the others become problems."""
         if self.decimal_comma:
-            text = pc.replace_substring_regex(text, _DECIMAL_COMMA, r"\1.\2")
-        fits = pc.fill_null(pc.match_substring_regex(text, _NUMBER), fill_value=True)
+            text = pc.replace_substring_regex(text, DECIMAL_COMMA, r"\1.\2")
+        fits = pc.fill_null(pc.match_substring_regex(text, NUMBER), fill_value=True)
         bad = np.flatnonzero(~fits.to_numpy(zero_copy_only=False))
         for index in self._listed(bad):
             value = shown(text[int(index)].as_py())
@@ -168,7 +168,7 @@ class CellReader:
 
     def _words(self, cells: pa.Array, rows: Rows) -> NDArray[np.float64]:
         """Return 0.0 for ok, 1.0 for defect, NaN for null or unknown words."""
-        text = pc.utf8_lower(_null_words_out(_text(cells)))
+        text = pc.utf8_lower(without_null_words(as_text(cells)))
         bad = np.asarray(pc.is_in(text, pa.array(DEFECT_WORDS)))
         good = np.asarray(pc.is_in(text, pa.array(OK_WORDS)))
         given = np.asarray(pc.is_valid(text))
@@ -200,7 +200,7 @@ def is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
-def _text(cells: pa.Array) -> pa.Array:
+def as_text(cells: pa.Array) -> pa.Array:
     """Return trimmed text, null where empty; whole floats lose their ``.0``."""
     if pa.types.is_floating(cells.type):
         numbers = np.asarray(cells.to_numpy(zero_copy_only=False), dtype=np.float64)
@@ -211,12 +211,13 @@ def _text(cells: pa.Array) -> pa.Array:
     return pc.if_else(pc.equal(text, ""), None, text)
 
 
-def _null_words_out(cells: pa.Array) -> pa.Array:
+def without_null_words(cells: pa.Array) -> pa.Array:
+    """Return trimmed text, null where it is empty or a usual word for nothing."""
     text = pc.utf8_trim_whitespace(cells)
     return pc.if_else(pc.is_in(text, pa.array(NULL_WORDS)), None, text)
 
 
-def _as_float(cells: pa.Array) -> pa.Array:
+def as_float(cells: pa.Array) -> pa.Array:
     """Return numbers as float64; float32 keeps its short decimals (0.144, not 0.14399999)."""
     if pa.types.is_float32(cells.type) or pa.types.is_float16(cells.type):
         return pc.cast(pc.cast(pc.cast(cells, pa.float32()), pa.string()), pa.float64())

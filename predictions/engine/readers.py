@@ -1,6 +1,8 @@
 """Read batches of shots from text and Parquet streams, and say what is wrong with them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import BinaryIO, ClassVar
 
 import numpy as np
@@ -24,6 +26,8 @@ MOST_RAGGED = 10_000
 MOST_BLANK = 1_000_000
 #: Characters of a cell in Parquet. Ours: a few bytes of a file can stand for gigabytes of text.
 LONGEST_CELL = 256
+
+Wanted = Callable[[tuple[str, ...]], HeaderMatch]
 
 _FOREIGN = {
     b"PK\x03\x04": "an Excel workbook or ZIP archive",
@@ -80,6 +84,27 @@ def too_many(max_rows: int) -> TooLarge:
     return TooLarge([Problem("", "too_many_rows", None, {"limit": f"{max_rows:,}"})])
 
 
+@dataclass(frozen=True, eq=False)
+class RawPart:
+    """Some rows of a file as they stand in it.
+
+    Attributes
+    ----------
+    columns : dict of canonical name to Arrow array, each of length n
+        Text from CSV, any type from Parquet.
+    rows : int64 array, shape [n]
+        Line of each row in a text file (header included, from 1); in Parquet the row from 1.
+    source : SourceInfo
+    decimal_comma : bool
+        Whether ``0,144`` means 0.144.
+    """
+
+    columns: dict[str, pa.Array]
+    rows: NDArray[np.int64]
+    source: SourceInfo
+    decimal_comma: bool = False
+
+
 def batches(
     stream: BinaryIO,
     found: ProblemList,
@@ -102,35 +127,90 @@ def batches(
     max_rows
         A file that says in advance that it holds more is not begun.
     """
+    ragged: list[Problem] = []
+    n_told = 0
+    require_label = options["require_label"]
+    for part in raw_parts(
+        stream, ragged, batch_rows, require_label=require_label, max_rows=max_rows
+    ):
+        for problem in ragged[n_told:]:
+            found.add(problem)
+        n_told = len(ragged)
+        cells = CellReader(found, decimal_comma=part.decimal_comma, **options)
+        try:
+            table = cells.canonical(part.columns, part.rows)
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as exc:
+            raise UnreadableTable([unreadable(exc)]) from exc
+        yield ShotTable(table, part.source)
+    for problem in ragged[n_told:]:
+        found.add(problem)
+
+
+def raw_parts(
+    stream: BinaryIO,
+    ragged: list[Problem],
+    batch_rows: int,
+    *,
+    require_label: bool = False,
+    only: Collection[str] | None = None,
+    max_rows: int | None = None,
+) -> Iterator[RawPart]:
+    """Read the cells of a file part by part, whatever stands in them.
+
+    Parameters
+    ----------
+    stream
+        CSV or Parquet, seekable.
+    ragged
+        Takes a problem for each row of the wrong length, which is left out, before a part comes
+        that holds a later row.
+    batch_rows
+        Greatest number of rows in a part.
+    require_label
+        Whether a file without any label column is refused.
+    only
+        Canonical names of the columns that are read; by default all that the family knows.
+    max_rows
+        A file that says in advance that it holds more is not begun.
+
+    Raises
+    ------
+    UnreadableTable, EmptyTable, HeaderProblem, CellProblem, TooLarge
+        When the file is no table of shots.
+    """
     head = stream.read(4)
     stream.seek(0)
     if not head:
         raise EmptyTable([Problem("", "empty_file")])
+    wanted = partial(_matched, require_label=require_label, only=only)
     if head in {b"PAR1", b"PARE"}:
-        return _parquet_batches(stream, found, batch_rows, options, max_rows)
+        return _parquet_parts(stream, batch_rows, wanted, max_rows)
     for mark, name in _FOREIGN.items():
         if head.startswith(mark):
             raise UnreadableTable([Problem("", "wrong_format", None, {"value": name})])
-    return _text_batches(stream, found, batch_rows, options)
+    return _text_parts(stream, ragged, batch_rows, wanted)
 
 
-def _matched(names: tuple[str, ...], options: Mapping[str, bool]) -> HeaderMatch:
-    header = match(names, require_label=options["require_label"])
+def _matched(
+    names: tuple[str, ...], *, require_label: bool, only: Collection[str] | None
+) -> HeaderMatch:
+    header = match(names, require_label=require_label)
     if header.problems:
         raise HeaderProblem(header.problems)
-    return header
+    if only is None:
+        return header
+    columns = {name: index for name, index in header.columns.items() if name in only}
+    return replace(header, columns=columns)
 
 
-def _text_batches(
-    stream: BinaryIO, found: ProblemList, batch_rows: int, options: Mapping[str, bool]
-) -> Iterator[ShotTable]:
+def _text_parts(
+    stream: BinaryIO, ragged: list[Problem], batch_rows: int, wanted: Wanted
+) -> Iterator[RawPart]:
     layout = _layout(stream)
-    header = _matched(layout.names, options)
-    cells = CellReader(found, decimal_comma=layout.delimiter == ";", **options)
-    ragged: list[int] = []
+    header = wanted(layout.names)
     n_blank = 0
     next_row = layout.header_rows + 1
-    for batch in _text_reader(stream, layout, header, found, ragged):
+    for batch in _text_reader(stream, layout, header, ragged):
         rows = _row_numbers(next_row, batch.num_rows, ragged)
         next_row += batch.num_rows
         filled = _filled(batch)
@@ -148,7 +228,7 @@ def _text_batches(
         for start in range(0, max(1, filled.size), batch_rows):
             kept = filled[start : start + batch_rows]
             columns = {name: batch.column(name).take(pa.array(kept)) for name in header.columns}
-            yield ShotTable(cells.canonical(columns, rows[kept]), source)
+            yield RawPart(columns, rows[kept], source, layout.delimiter == ";")
 
 
 def _layout(stream: BinaryIO) -> TextFormat:
@@ -166,15 +246,13 @@ def _text_reader(
     stream: BinaryIO,
     layout: TextFormat,
     header: HeaderMatch,
-    found: ProblemList,
-    ragged: list[int],
+    ragged: list[Problem],
 ) -> Iterator[pa.RecordBatch]:
     """Yield batches of text columns under their canonical names; note rows of wrong length."""
 
     def note(row: pv.InvalidRow) -> str:
-        ragged.append(row.number)
         params = {"value": row.actual_columns, "expected": row.expected_columns}
-        found.add(Problem("", "ragged_row", row.number, params))
+        ragged.append(Problem("", "ragged_row", row.number, params))
         return "skip" if len(ragged) < MOST_RAGGED else "error"
 
     names = [f"column {index}" for index in range(len(layout.names))]
@@ -204,15 +282,16 @@ def _text_reader(
         if "Could not skip initial" in str(exc):
             raise EmptyTable([Problem("", "no_rows")]) from exc
         if len(ragged) >= MOST_RAGGED:
-            raise CellProblem(found.listed, n_problems=found.count) from exc
+            raise CellProblem(ragged) from exc
         raise UnreadableTable([unreadable(exc)]) from exc
 
 
-def _row_numbers(first: int, n_rows: int, ragged: list[int]) -> NDArray[np.int64]:
+def _row_numbers(first: int, n_rows: int, ragged: list[Problem]) -> NDArray[np.int64]:
     """Return the line of each row read, counting the rows of wrong length that were left out."""
     rows = np.arange(first, first + n_rows, dtype=np.int64)
     # The k-th row left out moves every row that would, without the k before it, stand behind it.
-    behind = np.asarray(ragged, dtype=np.int64) - np.arange(len(ragged))
+    left_out = np.array([problem.row for problem in ragged], dtype=np.int64)
+    behind = left_out - np.arange(len(ragged))
     return rows + np.searchsorted(behind, rows, side="right")
 
 
@@ -226,18 +305,13 @@ def _filled(batch: pa.RecordBatch) -> NDArray[np.intp]:
     return np.flatnonzero(content)
 
 
-def _parquet_batches(
-    stream: BinaryIO,
-    found: ProblemList,
-    batch_rows: int,
-    options: Mapping[str, bool],
-    max_rows: int | None,
-) -> Iterator[ShotTable]:
+def _parquet_parts(
+    stream: BinaryIO, batch_rows: int, wanted: Wanted, max_rows: int | None
+) -> Iterator[RawPart]:
     try:
         file = _parquet_file(stream, max_rows)
         names = tuple(file.schema_arrow.names)
-        header = _matched(names, options)
-        cells = CellReader(found, **options)
+        header = wanted(names)
         source = SourceInfo("parquet", ignored_columns=header.ignored)
         written = {name: names[index] for name, index in header.columns.items()}
         next_row = 1
@@ -245,7 +319,7 @@ def _parquet_batches(
             rows = np.arange(next_row, next_row + batch.num_rows, dtype=np.int64)
             next_row += batch.num_rows
             columns = {name: _plain(name, batch.column(column)) for name, column in written.items()}
-            yield ShotTable(cells.canonical(columns, rows), source)
+            yield RawPart(columns, rows, source)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowMemoryError, OSError) as exc:
         raise UnreadableTable([unreadable(exc)]) from exc
 
@@ -257,6 +331,20 @@ def _parquet_file(stream: BinaryIO, max_rows: int | None) -> pq.ParquetFile:
         raise too_many(max_rows)
     texts = [field.name for field in file.schema_arrow if _is_text(field.type)]
     return pq.ParquetFile(_KeptOpen(stream), read_dictionary=texts)
+
+
+def n_parquet_rows(stream: BinaryIO) -> int:
+    """Return how many rows a Parquet file says that it holds.
+
+    Raises
+    ------
+    UnreadableTable
+        When it is damaged.
+    """
+    try:
+        return int(pq.ParquetFile(_KeptOpen(stream)).metadata.num_rows)
+    except (pa.ArrowInvalid, OSError) as exc:
+        raise UnreadableTable([unreadable(exc)]) from exc
 
 
 def _is_text(kind: pa.DataType) -> bool:

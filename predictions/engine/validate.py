@@ -76,7 +76,7 @@ def validate(instances: Sequence[Mapping[str, object]], signature: Signature) ->
         values = np.array(rows, dtype=np.float64).reshape(len(rows), n_features)
     except OverflowError:
         values = _without_huge(rows)
-    odd.update(_bad_rows(values, signature).tolist(), _spelled_nan(rows, values))
+    odd.update(bad_rows(values, signature).tolist(), _spelled_nan(rows, values))
     for position in sorted(odd):
         if found.is_full:
             found.skip(1)
@@ -110,13 +110,13 @@ def validate_matrix(matrix: NDArray[np.floating], signature: Signature) -> Valid
         )
         return Validated(np.empty((0, n_features), np.float32), tuple(found.listed), found.count)
     values = matrix.astype(np.float64)
-    for position in _bad_rows(values, signature):
+    for position in bad_rows(values, signature):
         if found.is_full:
             found.skip(1)
             continue
         for feature, value in zip(signature.features, values[position].tolist(), strict=True):
             given = None if np.isnan(value) else value
-            _explain_value(feature, given, int(position), found)
+            explain_value(feature, given, int(position), found)
     with np.errstate(over="ignore"):
         checked = matrix.astype(np.float32)
     return Validated(checked, tuple(found.listed), found.count)
@@ -154,7 +154,7 @@ def _spelled_nan(rows: Sequence[Sequence[object]], values: NDArray[np.float64]) 
             yield position
 
 
-def _bad_rows(values: NDArray[np.float64], signature: Signature) -> NDArray[np.intp]:
+def bad_rows(values: NDArray[np.float64], signature: Signature) -> NDArray[np.intp]:
     """Return the positions of rows with any value outside; shape [n_bad]."""
     fits = (values >= signature.low) & (values <= signature.high)
     for index, allowed in signature.categories:
@@ -174,7 +174,7 @@ def _explain(instance: object, position: int, signature: Signature, found: Probl
         if feature.name not in instance:
             found.add(_problem(feature.name, "missing", position, n_features=len(signature.names)))
         else:
-            _explain_value(feature, instance[feature.name], position, found)
+            explain_value(feature, instance[feature.name], position, found)
     known = set(signature.names)
     for name in instance:
         if name not in known:
@@ -194,7 +194,7 @@ def shown_name(name: object, limit: int = 60) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def _explain_value(
+def explain_value(
     feature: SignatureFeature, value: object, position: int, found: ProblemList
 ) -> None:
     """Add the problem of one value, if it has one."""

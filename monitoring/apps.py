@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
 
@@ -8,6 +9,9 @@ class MonitoringConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from monitoring.services import gauges  # noqa: PLC0415 - models exist only now
+        from monitoring import tracing  # noqa: PLC0415 - models exist only now
+        from monitoring.services import gauges  # noqa: PLC0415 - as above
 
         gauges.register()
+        if settings.OTLP_ENDPOINT and settings.CAN_TRACE:
+            tracing.start()

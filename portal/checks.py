@@ -160,6 +160,17 @@ def check_leases(app_configs: Sequence[AppConfig] | None, **_kwargs: Any) -> Ite
         )
 
 
+@register()
+def check_traces(app_configs: Sequence[AppConfig] | None, **_kwargs: Any) -> Iterator[CheckMessage]:
+    """See that traces that were asked for can be made."""
+    if settings.OTLP_ENDPOINT and not settings.CAN_TRACE:
+        yield _warning(
+            17,
+            "MILLWRIGHT_OTLP_ENDPOINT is set, but the packages of requirements-otel.txt are not "
+            "installed: nothing is traced.",
+        )
+
+
 @register(Tags.files)
 def check_clock(app_configs: Sequence[AppConfig] | None, **_kwargs: Any) -> Iterator[CheckMessage]:
     """See that the clock is set: keys, leases and promotions expire by it."""

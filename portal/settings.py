@@ -5,6 +5,7 @@ message. docs/settings.md lists each variable.
 """
 
 from datetime import timedelta
+from importlib.util import find_spec
 from pathlib import Path
 
 import django_stubs_ext
@@ -218,6 +219,14 @@ STRICT_RECORDING = env.flag("MILLWRIGHT_STRICT_RECORDING", default=False)
 # --- Monitoring ----------------------------------------------------------------------------------
 METRICS_TOKEN = env.secret("MILLWRIGHT_METRICS_TOKEN", shortest=16)
 METRICS_ALLOW = env.networks("MILLWRIGHT_METRICS_ALLOW", ["127.0.0.0/8", "::1"])
+OTLP_ENDPOINT = env.text("MILLWRIGHT_OTLP_ENDPOINT")
+TRACED_PERCENT = env.integer("MILLWRIGHT_TRACED_PERCENT", 100, low=0, high=100)
+CAN_TRACE = find_spec("opentelemetry") is not None and all(
+    find_spec(f"opentelemetry.{part}") is not None for part in ("sdk", "exporter")
+)
+if OTLP_ENDPOINT and CAN_TRACE:
+    OUTER_MIDDLEWARE.insert(1, "monitoring.tracing.TracingMiddleware")
+    MIDDLEWARE.insert(1, "monitoring.tracing.TracingMiddleware")
 
 # --- API -----------------------------------------------------------------------------------------
 REQUESTS_PER_MINUTE = env.integer("MILLWRIGHT_REQUESTS_PER_MINUTE", 120_000, low=0)

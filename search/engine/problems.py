@@ -34,6 +34,9 @@ TEMPLATES: Mapping[str, str] = {
     ),
     "unreadable": gettext_noop("{name} is damaged ({reason}): save or export it again."),
     "too_long": gettext_noop("{name} holds more than {limit} {unit}: split the file."),
+    "too_deep": gettext_noop(
+        "{name} nests its tags more than {limit} deep: simplify the page or save it as text."
+    ),
     "no_text": gettext_noop(
         "{name} holds no text, as scanned pages do: run text recognition over it first."
     ),

@@ -188,7 +188,7 @@ class Search:
         return leg
 
     def _fused(self, lexical: Leg, vector: Leg, query: Vectors | None) -> Candidates:
-        """Put both legs' candidates into one order; at equal score the lexical leg's stand first."""
+        """Put both legs' candidates into one order; at equal score the lexical leg wins."""
         places = {key: place for place, key in enumerate(lexical.keys.tolist())}
         for key in vector.keys.tolist():
             places.setdefault(key, len(places))

@@ -47,13 +47,16 @@ class PortalAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold ships no
         return page
 
 
-def _entry(title: str, icon: str, name: str, badge: int = 0, variant: str = "") -> Entry:
+def _entry(
+    title: str, icon: str, name: str, badge: int = 0, variant: str = "", view: str = ""
+) -> Entry:
     app, model = name.split(".")
+    permission = view or f"{app}.view_{model}"
     return {
         "title": title,
         "icon": icon,
         "link": reverse(f"admin:{app}_{model}_changelist"),
-        "permission": lambda request: request.user.has_perm(f"{app}.view_{model}"),
+        "permission": lambda request: request.user.has_perm(permission),
         "badge": str(badge) if badge else None,
         "badge_variant": variant,
     }
@@ -70,6 +73,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             _("Work"),
             [
                 _entry(_("Data sets"), "dataset", "predictions.dataset"),
+                _entry(_("Ablations"), "compare", "predictions.ablation", view="runs.view_run"),
                 _entry(_("Runs"), "play_circle", "runs.run"),
                 _entry(_("Schedules"), "schedule", "runs.schedule"),
             ],

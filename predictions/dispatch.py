@@ -1,6 +1,6 @@
 """Start the runs of this app."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +12,7 @@ from portal.core.actors import Actor
 from portal.runs import services as runs
 from portal.runs.models import Artifact, Run, RunArtifact
 from predictions import tasks
+from predictions.engine.axes import Axes
 from predictions.engine.parameters import TrainingParams
 from predictions.engine.problems import EngineError
 from predictions.models import Dataset
@@ -213,3 +214,57 @@ def predict_file(
         )
         RunArtifact.objects.create(run=run, artifact_id=artifact_id, name=file_runs.INPUT)
     return run
+
+
+def ablate(
+    *,
+    dataset: Dataset,
+    actor: Actor,
+    params: Mapping[str, Any] | None = None,
+    axes: Mapping[str, Sequence[Any]] | None = None,
+    seed: int | None = None,
+) -> Run:
+    """Start an ablation campaign.
+
+    Parameters
+    ----------
+    dataset
+        Labelled shots.
+    actor
+        Who or what asks.
+    params
+        Of the cell that all are compared with; those absent keep their defaults.
+    axes
+        ``features``, ``n_latent`` and ``learners``: what is varied. An axis that is absent keeps
+        the reference's own value.
+    seed
+        For every random draw; drawn when not given.
+
+    Raises
+    ------
+    InvalidInput
+        When a parameter or an axis is wrong, there are too many cells, or the data set has no
+        labels.
+    """
+    check_labels(dataset)
+    try:
+        base = TrainingParams.from_dict(params or {})
+        own = Axes((base.features,), (base.n_latent,), (base.learner,))
+        wanted = Axes.from_dict(own.to_dict() | dict(axes or {}))
+        n_cells = len(wanted.cells(base))
+    except EngineError as exc:
+        raise invalid_input(exc, _("No campaign was started.")) from exc
+    with transaction.atomic():
+        return runs.enqueue(
+            kind=tasks.ABLATION,
+            actor=actor,
+            parameters={
+                "dataset": dataset.pk,
+                "params": base.to_dict(),
+                "axes": wanted.to_dict(),
+            },
+            seed=seed,
+            title=_("Ablation of %(count)d cells on “%(dataset)s”")
+            % {"count": n_cells, "dataset": dataset.name},
+            dataset_fingerprint=dataset.fingerprint,
+        )

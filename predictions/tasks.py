@@ -10,12 +10,14 @@ from portal.runs import kinds
 from portal.runs.context import RunContext
 from portal.runs.models import Queue
 from portal.runs.services.schedules import Plan, declare
+from predictions.models import ablations
 from predictions.services import feedback, file_runs, outcome_files
 
 TRAIN_QUALITY = "predictions.train_quality"
 COLLECT_LABELLED = "predictions.collect_labelled"
 JOIN_OUTCOMES = "predictions.join_outcomes"
 IMPORT_OUTCOMES = "predictions.import_outcomes"
+ABLATION = ablations.KIND
 PREDICT_FILE = file_runs.KIND
 TIDY_BATCHES = "predictions.tidy_batches"
 
@@ -56,6 +58,19 @@ def collect_labelled(ctx: RunContext) -> dict[str, Any]:
 
 def _moment(given: str | None) -> datetime | None:
     return datetime.fromisoformat(given) if given else None
+
+
+@kinds.run_task(kind=ABLATION, queue=Queue.TRAIN, title=_("Ablation campaign"))
+def ablate(ctx: RunContext) -> dict[str, Any]:
+    """Compare features, latent sizes and learners on the same folds."""
+    from predictions.services import ablations as service  # noqa: PLC0415 - the web process loads no scipy
+
+    return service.run(
+        ctx,
+        dataset_id=ctx.parameters["dataset"],
+        params=ctx.parameters["params"],
+        axes=ctx.parameters["axes"],
+    )
 
 
 @kinds.run_task(kind=IMPORT_OUTCOMES, queue=Queue.INTERACTIVE, title=_("Read a file of outcomes"))

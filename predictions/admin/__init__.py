@@ -1,5 +1,5 @@
 """Admin pages of this app."""
 
-from predictions.admin import datasets, explanations, outcomes, predictions
+from predictions.admin import ablations, datasets, explanations, outcomes, predictions
 
-__all__ = ["datasets", "explanations", "outcomes", "predictions"]
+__all__ = ["ablations", "datasets", "explanations", "outcomes", "predictions"]

@@ -8,12 +8,10 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext as _g
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.widgets import (
     UnfoldAdminFileFieldWidget,
-    UnfoldAdminIntegerFieldWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminTextInputWidget,
     UnfoldBooleanSwitchWidget,
@@ -25,14 +23,8 @@ from portal.core.errors import PortalError
 from portal.registry.models import ModelVersion
 from portal.runs.models import Run
 from predictions import dispatch
+from predictions.admin.training_forms import AblationForm, TrainForm
 from predictions.engine.features import LABEL
-from predictions.engine.parameters import (
-    CHOICE_SPECS,
-    NUMBER_SPECS,
-    ChoiceSpec,
-    NumberSpec,
-    TrainingParams,
-)
 from predictions.models import Dataset
 from predictions.services import datasets
 
@@ -69,81 +61,11 @@ class ImportForm(forms.Form):
     )
 
 
-class TrainForm(forms.Form):
-    """How to train; every field has a default that is a good first choice."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        defaults = TrainingParams().to_dict()
-        for choice in CHOICE_SPECS:
-            self.fields[choice.name] = _choice_field(choice, defaults[choice.name])
-        for spec in NUMBER_SPECS:
-            self.fields[spec.name] = _number_field(spec, defaults[spec.name])
-        self.fields["compare"] = forms.BooleanField(
-            label=_("Show the other protocols beside"),
-            initial=defaults["compare"],
-            required=False,
-            widget=UnfoldBooleanSwitchWidget,
-        )
-        self.fields["seed"] = forms.IntegerField(
-            label=_("Seed"),
-            required=False,
-            min_value=0,
-            max_value=2**31 - 1,
-            help_text=_("Leave empty to have one drawn; the run records it."),
-            widget=UnfoldAdminIntegerFieldWidget,
-        )
-
-    @property
-    def first_fields(self) -> list[forms.BoundField]:
-        """What is asked before the rest is unfolded."""
-        return [self[spec.name] for spec in CHOICE_SPECS]
-
-    @property
-    def other_fields(self) -> list[forms.BoundField]:
-        """What has a default that rarely needs another value."""
-        first = {spec.name for spec in CHOICE_SPECS}
-        return [field for field in self if field.name not in first]
-
-    @property
-    def params(self) -> dict[str, Any]:
-        """The training parameters alone."""
-        return {name: value for name, value in self.cleaned_data.items() if name != "seed"}
-
-
-def _choice_field(spec: ChoiceSpec, default: Any) -> forms.Field:
-    notes = [(_g(one.label), _g(one.description)) for one in spec.choices if one.description]
-    return forms.TypedChoiceField(
-        label=_g(spec.label),
-        choices=[(one.value, _g(one.label)) for one in spec.choices],
-        coerce=type(spec.choices[0].value),
-        initial=default,
-        help_text=" ".join(f"{label}: {note}" for label, note in notes),
-        widget=UnfoldAdminSelectWidget,
-    )
-
-
-def _number_field(spec: NumberSpec, default: Any) -> forms.Field:
-    kind: Any = forms.IntegerField if spec.kind is int else forms.FloatField
-    field: forms.Field = kind(
-        label=_g(spec.label),
-        initial=default,
-        min_value=spec.low,
-        max_value=spec.high,
-        help_text=_g("From %(low)s to %(high)s.")
-        % {"low": f"{spec.low:g}", "high": f"{spec.high:,g}"},
-        widget=UnfoldAdminIntegerFieldWidget,
-    )
-    if spec.kind is float:
-        field.widget.attrs["step"] = "any"
-    return field
-
-
 @admin.register(Dataset)
 class DatasetAdmin(EvidenceAdmin[Dataset]):
     page_template = "predictions/dataset.html"
     empty_hint = _("Import a CSV or Parquet file of shots; its quality profile appears here.")
-    row_pages = ("train",)
+    row_pages = ("train", "ablate")
     list_display = ("name", "kind", "rows", "origin", "importer", "imported", "digest")
     list_filter = ("kind", "is_synthetic", ("created_at", RangeDateTimeFilter))
     list_filter_submit = True
@@ -251,3 +173,31 @@ class DatasetAdmin(EvidenceAdmin[Dataset]):
             "back": self.url("change", dataset.pk),
         }
         return self.page(request, "predictions/train.html", context, obj=dataset)
+
+    def ablate_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask what to compare, start the campaign and show its run."""
+        dataset = self.find(request, object_id)
+        require(request, "predictions.train_model")
+        form = AblationForm(request.POST if request.method == "POST" else None)
+        if form.is_bound and form.is_valid():
+            try:
+                run = dispatch.ablate(
+                    dataset=dataset,
+                    actor=actor_of(request),
+                    params=form.params,
+                    axes=form.axes,
+                    seed=form.cleaned_data["seed"],
+                )
+            except PortalError as error:
+                tell(request, error)
+            else:
+                return HttpResponseRedirect(
+                    reverse("admin:predictions_ablation_change", args=[run.pk])
+                )
+        context = {
+            "title": _("Compare on “%(dataset)s”") % {"dataset": dataset.name},
+            "form": form,
+            "dataset": dataset,
+            "back": self.url("change", dataset.pk),
+        }
+        return self.page(request, "predictions/ablate.html", context, obj=dataset)

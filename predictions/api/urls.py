@@ -1,5 +1,6 @@
 from django.urls import path
 
+from predictions.api.ablations import AblationDetail, AblationList
 from predictions.api.batches import BatchCancel, BatchDetail, BatchList, BatchResult
 from predictions.api.datasets import DatasetDetail, DatasetList
 from predictions.api.explanations import (
@@ -41,6 +42,8 @@ urlpatterns = [
         name="version-importance",
     ),
     path("models/<slug:name>/traffic/", TrafficView.as_view(), name="traffic"),
+    path("training/ablations/", AblationList.as_view(), name="ablations"),
+    path("training/ablations/<uuid:pk>/", AblationDetail.as_view(), name="ablation"),
     path("training/", TrainingList.as_view(), name="training"),
     path("predictions/", PredictionList.as_view(), name="prediction-list"),
     path("predictions/quality/", predict, name="predict-quality"),

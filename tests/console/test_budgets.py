@@ -43,6 +43,11 @@ def runs(n: int) -> None:
         )
 
 
+def ablations(n: int) -> None:
+    for user in people(n):
+        Run.objects.create(kind="predictions.ablation", queue="train", started_by=user)
+
+
 def datasets(n: int) -> None:
     kept = world.artifact()
     for user in people(n):
@@ -133,6 +138,7 @@ PAGES: dict[str, Callable[[int], Any]] = {
     "index": requests_and_all,
     "runs_run_changelist": runs,
     "runs_schedule_changelist": schedules,
+    "predictions_ablation_changelist": ablations,
     "predictions_dataset_changelist": datasets,
     "predictions_prediction_changelist": predictions,
     "predictions_outcome_changelist": outcomes,

@@ -20,6 +20,7 @@ LISTS = [
     "runs_run",
     "runs_schedule",
     "predictions_dataset",
+    "predictions_ablation",
     "predictions_prediction",
     "predictions_explanation",
     "predictions_outcome",

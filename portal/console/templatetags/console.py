@@ -26,6 +26,7 @@ PHASES: Mapping[str, Any] = {
     "evaluate": _("judge"),
     "fit": _("fit"),
     "compare": _("compare"),
+    "cell": _("cell"),
     "report": _("report"),
     "export": _("export"),
     "done": _("done"),

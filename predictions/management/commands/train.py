@@ -1,14 +1,12 @@
-import json
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandParser
 from django.utils.translation import gettext as _
 
 from portal.registry.models import ModelVersion
 from portal.runs.models import Run
 from predictions import dispatch
-from predictions.management import console, following
-from predictions.models import Dataset
+from predictions.management import arguments, console, following
 
 
 class Command(BaseCommand):
@@ -25,12 +23,12 @@ class Command(BaseCommand):
         console.add_user_argument(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        params = _json_object(options["params"])
+        params = arguments.json_object(options["params"])
         screen = console.console(self.stdout)
         with console.plain_errors():
             actor = console.actor(options["user"])
             run = dispatch.train(
-                dataset=_dataset(options["dataset"]),
+                dataset=arguments.dataset(options["dataset"]),
                 actor=actor,
                 params=params,
                 model_name=options["model"],
@@ -64,34 +62,3 @@ class Command(BaseCommand):
             },
             markup=False,
         )
-
-
-def _json_object(text: str) -> dict[str, Any]:
-    try:
-        value = json.loads(text)
-    except ValueError as exc:
-        raise CommandError(
-            _("--params is no JSON (%(reason)s); write it as '{\"n_estimators\": 300}'.")
-            % {"reason": exc}
-        ) from exc
-    if not isinstance(value, dict):
-        raise CommandError(_("--params must be a JSON object of names and values."))
-    return value
-
-
-def _dataset(wanted: str) -> Dataset:
-    """Return a data set by number or name, or the one imported last."""
-    every = Dataset.objects.order_by("-created_at", "-pk")
-    if wanted == "latest":
-        found = every.first()
-    elif wanted.isdecimal():
-        found = every.filter(pk=int(wanted)).first()
-    else:
-        found = every.filter(name=wanted).first()
-    if found is None:
-        known = ", ".join(f"{row.pk} “{row.name}”" for row in every[:10]) or "-"
-        raise CommandError(
-            _("There is no data set “%(wanted)s”. The latest are: %(known)s.")
-            % {"wanted": wanted, "known": known}
-        )
-    return found

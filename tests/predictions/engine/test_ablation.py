@@ -7,8 +7,18 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from predictions.engine.ablation import Axes, Campaign, campaign
+from predictions.engine import ablation
+from predictions.engine.ablation import (
+    Campaign,
+    Cell,
+    Checkpoint,
+    UnreadableCheckpoint,
+    campaign,
+)
+from predictions.engine.axes import Axes
+from predictions.engine.bootstrap import Interval
 from predictions.engine.parameters import ParameterProblem, TrainingParams
+from predictions.engine.report import BaselineResult
 from predictions.engine.tables import ShotTable
 
 TINY = TrainingParams(
@@ -98,6 +108,9 @@ def test_the_table_is_ready_for_json(found: Campaign) -> None:
     content = json.loads(json.dumps(found.to_dict(), allow_nan=False))
 
     assert content["protocol"]["name"] == "grouped"
+    assert content["n_planned"] == len(content["cells"]) == 8
+    assert [cell["is_best"] for cell in content["cells"]] == [True] + [False] * 7
+    assert sum(cell["is_reference"] for cell in content["cells"]) == 1
     assert {item["name"] for item in content["baselines"]} == {"constant", "lookup", "recent"}
     assert all(isinstance(cell["stands_out"], bool) for cell in content["cells"])
 
@@ -130,3 +143,83 @@ def test_progress_rises_to_one_and_can_end_it(part: ShotTable) -> None:
 def test_an_axis_that_is_not_allowed_is_refused(part: ShotTable, axes: Axes) -> None:
     with pytest.raises(ParameterProblem):
         campaign(part, TINY, axes, seed=1)
+
+
+def test_the_reference_is_run_though_the_axes_lack_it(part: ShotTable) -> None:
+    axes = Axes(features=("process",), n_latent=(0,), learners=("logistic_regression",))
+
+    cells = axes.cells(TINY)
+
+    assert cells[0] == TINY
+    assert len(cells) == 2
+    assert Axes.from_dict(json.loads(json.dumps(axes.to_dict()))).cells(TINY) == cells
+
+
+def test_a_campaign_goes_on_behind_the_last_cell(
+    part: ShotTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    axes = Axes(features=("all", "sensor"), n_latent=(0,), learners=("logistic_regression",))
+    kept: list[bytes] = []
+    partial: list[Campaign] = []
+
+    def keep(done: Checkpoint, so_far: Campaign) -> None:
+        kept.append(done.to_bytes())
+        partial.append(so_far)
+
+    whole = campaign(part, TINY, axes, seed=1, on_cell=keep)
+    ran: list[str] = []
+    run = ablation._run
+
+    def watched(basis: object, trial: object, cell: TrainingParams, *rest: object) -> object:
+        ran.append(cell.features)
+        return run(basis, trial, cell, *rest)  # type: ignore[arg-type]  # handed on as they came
+
+    monkeypatch.setattr(ablation, "_run", watched)
+    again = campaign(part, TINY, axes, seed=1, done=Checkpoint.from_bytes(kept[1]))
+
+    assert [len(one.cells) for one in partial] == [1, 2, 3]
+    assert partial[0].n_planned == 3
+    assert ran == ["sensor"]
+    assert [one.metrics for one in again.cells] == [one.metrics for one in whole.cells]
+    assert [one.gain for one in again.cells] == [one.gain for one in whole.cells]
+    assert again.baselines == whole.baselines
+    assert (
+        campaign(part, TINY, axes, seed=1, done=Checkpoint.from_bytes(kept[2])).n_tested
+        == whole.n_tested
+    )
+
+
+@pytest.mark.parametrize("data", [b"", b"nothing", b"PK\x03\x04"])
+def test_a_damaged_checkpoint_is_refused(data: bytes) -> None:
+    with pytest.raises(UnreadableCheckpoint, match="not a checkpoint"):
+        Checkpoint.from_bytes(data)
+
+
+def _cell(learner: str, value: float | None, gain: Interval | None = None) -> Cell:
+    metrics = {} if value is None else {"pr_auc": Interval(value, value - 0.1, value + 0.1)}
+    return Cell("all", 0, learner, metrics, gain, 1.0)
+
+
+REFERENCE = _cell("gradient_boosting", 0.5)
+SURE, CHANCE = Interval(0.1, 0.02, 0.2), Interval(0.01, -0.1, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("cells", "baseline", "verdict"),
+    [
+        ([REFERENCE, _cell("extra_trees", 0.4, CHANCE)], 0.2, "present"),
+        ([_cell("extra_trees", 0.6, SURE), REFERENCE], 0.2, "better"),
+        ([_cell("extra_trees", 0.51, CHANCE), REFERENCE], 0.2, "undecided"),
+        ([_cell("extra_trees", 0.6, SURE), REFERENCE], 0.6, "baseline"),
+        ([_cell("gradient_boosting", None)], 0.2, "none"),
+    ],
+)
+def test_the_verdict_trusts_no_bare_difference(
+    cells: list[Cell], baseline: float, verdict: str
+) -> None:
+    humble = BaselineResult("recent", "", "", {"pr_auc": Interval(baseline, None, None)})
+    reference = REFERENCE if REFERENCE in cells else cells[0]
+
+    found = Campaign({}, {}, 1, 9, 9, 2, tuple(cells), reference, (humble,), ())
+
+    assert found.verdict == verdict

@@ -24,7 +24,7 @@ def _all() -> list[Watch]:
         Watch(["redis"], probes.redis),
         Watch(["workers", "beat", "recorder", "queues"], probes.work),
         Watch(["champions"], probes.champions),
-        Watch(["disk"], probes.disk),
+        Watch(["disk", "processes"], lambda: {**probes.disk(), **probes.processes()}),
         *others,
     ]
 

@@ -18,16 +18,15 @@ from django.db.models import Count, Min, Q
 
 from portal.core.findings import Finding, Status
 from portal.core.store import redis_client
-from portal.lib import clock
+from portal.lib import clock, lifesign
 from portal.registry import families
 from portal.registry.models import Alias, AliasAssignment, RegisteredModel
 from portal.runs import provenance
 from portal.runs.models import Heartbeat, Queue, Run
+from portal.runs.storage_health import of_space
 
 SILENT_AFTER_S = 15.0
 WAITS_LONG_S = 600.0
-LITTLE_SPACE_BYTES = 2 << 30
-NO_SPACE_BYTES = 256 << 20
 
 HEALTHY, DEGRADED, UNHEALTHY = Status.HEALTHY, Status.DEGRADED, Status.UNHEALTHY
 
@@ -70,13 +69,19 @@ class Migrations:
 
 def disk() -> Mapping[str, Finding]:
     """Look at the room left where the portal keeps its files."""
-    free_bytes = shutil.disk_usage(settings.HOME).free
-    figures = {"free_bytes": free_bytes}
-    if free_bytes < NO_SPACE_BYTES:
-        return {"disk": Finding(UNHEALTHY, "The disk is full.", figures)}
-    if free_bytes < LITTLE_SPACE_BYTES:
-        return {"disk": Finding(DEGRADED, "The disk is nearly full.", figures)}
-    return {"disk": Finding(HEALTHY, figures=figures)}
+    return {"disk": of_space(shutil.disk_usage(settings.HOME).free, "The disk")}
+
+
+def processes() -> Mapping[str, Finding]:
+    """Look for processes of this machine that live and give no more signs of life."""
+    signs = lifesign.given(settings.HOME / "run" / "alive")
+    limit = time.time() - SILENT_AFTER_S
+    hung = sorted(name for name, touched_at in signs.values() if touched_at < limit)
+    figures = {"n_alive": len(signs) - len(hung), "n_hung": len(hung)}
+    if hung:
+        detail = f"Without a sign of life for {SILENT_AFTER_S:.0f} s: {', '.join(hung)}."
+        return {"processes": Finding(DEGRADED, detail, figures)}
+    return {"processes": Finding(HEALTHY, figures=figures)}
 
 
 def work() -> Mapping[str, Finding]:

@@ -10,5 +10,9 @@ class RunsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Learn every app's kinds of run: the web process must know them to queue one."""
+        """Learn every app's kinds of run, which a web process must know; watch the storage."""
         autodiscover_modules("tasks")
+        from portal.core import findings  # noqa: PLC0415 - settings are complete only now
+        from portal.runs.storage_health import StorageHealth  # noqa: PLC0415 - as above
+
+        findings.register("artifacts", StorageHealth())

@@ -20,7 +20,7 @@ from portal.stack.errors import AlreadyRunningError, StackError
 from portal.stack.lifeline import Lifeline
 from portal.stack.logs import Logs
 from portal.stack.members import ROOT, Bind, Member, Restart
-from portal.stack.supervisor import StopRequested, Supervisor
+from portal.stack.supervisor import HANG_S, StopRequested, Supervisor
 
 SERVERS = ("redis", "postgres")
 SERVER_TIMEOUT_S = 300  # crash recovery of a large database takes its time
@@ -168,6 +168,7 @@ class Product:
             logs=Logs(home / "logs", to_console=log_to == "console"),
             console=console,
             lifeline=self.lifeline,
+            hang_s=env.integer("MILLWRIGHT_HANG_SECONDS", int(HANG_S), low=0),
         )
         self.servers = Servers(None, None, home / "run")
 

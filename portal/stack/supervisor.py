@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from portal.stack import processes
+from portal.lib import lifesign
+from portal.stack import guardian, processes
 from portal.stack.console import Console
 from portal.stack.errors import NotReadyError
+from portal.stack.hangs import Hangs
 from portal.stack.lifeline import Lifeline
 from portal.stack.logs import Logs
 from portal.stack.members import ROOT, Member, Restart
@@ -21,7 +23,10 @@ STOP_SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 TICK_S = 0.25
 FIRST_PAUSE_S = 0.25
 LONGEST_PAUSE_S = 30.0
-SETTLED_S = 30.0
+#: Ours: longer than a start that fails takes on a busy machine, short enough that a member killed
+#: now and then is started again at once.
+SETTLED_S = 10.0
+HANG_S = 30.0
 HURRY_S = 3.0
 
 
@@ -65,7 +70,14 @@ class Supervisor:
     """Owns the children of one stack; all happens in the main thread, at a tick or a signal."""
 
     def __init__(
-        self, *, run: Path, env: Mapping[str, str], logs: Logs, console: Console, lifeline: Lifeline
+        self,
+        *,
+        run: Path,
+        env: Mapping[str, str],
+        logs: Logs,
+        console: Console,
+        lifeline: Lifeline,
+        hang_s: float = HANG_S,
     ) -> None:
         self.run = run
         self.env = dict(env) | lifeline.environment()
@@ -75,6 +87,8 @@ class Supervisor:
         self.table: dict[str, Running] = {}
         self.facts: dict[str, Any] = {}
         self.on_end: dict[str, Callable[[int], None]] = {}
+        self.hangs = Hangs(run / "alive", hang_s)
+        self.hangs.open()
         signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS | {signal.SIGCHLD})
 
     # --- Starting -------------------------------------------------------------------------------
@@ -91,7 +105,7 @@ class Supervisor:
         with self.logs.open(member.name) as output:
             running.process = processes.spawn(
                 member.words,
-                env=self.env,
+                env=self.env | {lifesign.PREFIX: self.hangs.prefix(member.name)},
                 output=output.fileno(),
                 cwd=ROOT if not member.account.switches else "/",
                 account=member.account,
@@ -160,6 +174,7 @@ class Supervisor:
         while True:
             self.pause(TICK_S)
             self.heal()
+            self.end_hangs()
             self.lifeline.tend()
             self.logs.trim()
 
@@ -178,6 +193,16 @@ class Supervisor:
             elif running.process is None and now >= running.due_at and name not in held:
                 self._spawn_again(running)
         self._reap_strangers()
+
+    def end_hangs(self) -> None:
+        """Kill what hangs without dying, so that whoever started it starts it again."""
+        sessions = {row.process.pid for row in self.table.values() if row.process is not None}
+        for name, pid in self.hangs.silent(sessions, time.monotonic()):
+            self.console.say(
+                f"{name} (process {pid}) gave no sign of life for {self.hangs.patience_s:.0f} s: "
+                "killed."
+            )
+            guardian.send(pid, signal.SIGKILL)
 
     def _spawn_again(self, running: Running) -> None:
         """Restart a member; when the machine has no room for a process, try again later."""

@@ -1,8 +1,10 @@
 """What the probes say about a whole portal, an empty one and an ill one."""
 
 import os
+import time
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +20,7 @@ from portal.core import findings, store
 from portal.core.findings import Finding, Status
 from portal.lib import clock
 from portal.registry.models import RegisteredModel
-from portal.runs import provenance
+from portal.runs import provenance, storage_health
 from portal.runs.models import Heartbeat, Queue, Run
 from predictions.services import counts, stream
 
@@ -33,6 +35,8 @@ PARTS = {
     "stream",
     "champions",
     "disk",
+    "processes",
+    "artifacts",
 }
 
 
@@ -230,5 +234,23 @@ def test_a_check_that_an_app_brings_is_part_of_health(
 )
 def test_a_full_disk_shows(monkeypatch: pytest.MonkeyPatch, limit: str, status: Status) -> None:
     assert probes.disk()["disk"].status == Status.HEALTHY
-    monkeypatch.setattr(probes, limit, 1 << 60)
+    monkeypatch.setattr(storage_health, limit, 1 << 60)
     assert probes.disk()["disk"].status == status
+
+
+def test_a_process_that_lives_and_gives_no_sign_shows(settings: Any, tmp_path: Path) -> None:
+    settings.HOME = tmp_path
+    signs = tmp_path / "run" / "alive"
+    signs.mkdir(parents=True)
+    (signs / f"web.{os.getpid()}").touch()
+    (signs / "worker-train.0").touch()  # no such process
+    assert probes.processes()["processes"].to_dict() == {
+        "status": "healthy",
+        "n_alive": 1,
+        "n_hung": 0,
+    }
+    long_ago = time.time() - 2 * probes.SILENT_AFTER_S
+    os.utime(signs / f"web.{os.getpid()}", (long_ago, long_ago))
+    finding = probes.processes()["processes"]
+    assert (finding.status, finding.figures["n_hung"]) == (Status.DEGRADED, 1)
+    assert "web" in finding.detail

@@ -3,7 +3,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PLACES = ("portal", "predictions", "monitoring", "script")
-INTERNAL = {"MILLWRIGHT_STACK"}  # marks the stack's own processes
+INTERNAL = {"MILLWRIGHT_STACK", "MILLWRIGHT_ALIVE"}  # what the stack tells its own processes
 READ = re.compile(
     r"""env\.\w+\(\s*"([A-Z][A-Z0-9_]+)"|environ(?:\.get\()?\[?"([A-Z][A-Z0-9_]+)"|(MILLWRIGHT_[A-Z0-9_]+)"""
 )

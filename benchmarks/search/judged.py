@@ -55,7 +55,7 @@ def cranfield(folder: Path) -> Collection:
         if int(code) != NOT_RELEVANT:
             gains.setdefault(query, {})[document] = 1.0
     queries = [parts["W"] for _, parts in _records((base / "cran.qry").read_text("latin-1"))]
-    questions = [
+    questions: list[tuple[str, Mapping[str, float]]] = [
         (text, gains[str(order)])
         for order, text in enumerate(queries, start=1)
         if str(order) in gains

@@ -321,9 +321,7 @@ def open_index(
     embedder = embedder or stored(manifest, folder, words, credentials or {})
     vectors = None
     if embedder is not None and manifest.vectors is not None:
-        if embedder.dimensions != manifest.dimensions:
-            value = f"{embedder.dimensions} dimensions"
-            raise IndexDamaged("embedder_changed", value=value, expected=manifest.dimensions)
+        _check_embedder(embedder, manifest)
         own = manifest.vectors
         vectors = VectorIndex.open(folder, own["shards"], own["kind"], own["ef_search"])
     parts = Parts(
@@ -336,6 +334,17 @@ def open_index(
         vector_weight=float(manifest.parameters["vector_weight"]),
     )
     return Index(manifest, parts, Snapshot(folder))
+
+
+def _check_embedder(embedder: Embedder, manifest: Manifest) -> None:
+    """Refuse an embedder whose vectors mean something else than those of the index."""
+    held = manifest.embedder or {}
+    if (embedder.dimensions, embedder.version) != (manifest.dimensions, held.get("version")):
+        raise IndexDamaged(
+            "embedder_changed",
+            value=f"{embedder.name} {embedder.version} ({embedder.dimensions})",
+            expected=f"{held.get('name')} {held.get('version')} ({manifest.dimensions})",
+        )
 
 
 def _query_text(query: object) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from search.engine.embedders import endpoint, sentence
 from search.engine.embedders.contract import Embedder
 from search.engine.embedders.lsa import LsaEmbedder
 from search.engine.manifest import Manifest
@@ -11,17 +12,30 @@ from search.engine.problems import EmbedderProblem
 from search.engine.tokenizers import Tokenizer
 
 LSA = "lsa"
-KINDS = (LSA,)
+KINDS = (LSA, sentence.KIND, endpoint.KIND)
 
 
-def pretrained(spec: EmbedderSpec, credentials: Mapping[str, str]) -> Embedder:
+def pretrained(
+    spec: EmbedderSpec, credentials: Mapping[str, str], dimensions: int | None = None
+) -> Embedder:
     """Return an embedder that needs no training.
+
+    Parameters
+    ----------
+    credentials : mapping
+        ``api_key`` for an endpoint.
+    dimensions : int or None
+        What an index was built with.
 
     Raises
     ------
     EmbedderProblem
         If the kind is unknown or the model cannot be loaded.
     """
+    if spec.kind == sentence.KIND:
+        return sentence.load(spec.parameters)
+    if spec.kind == endpoint.KIND:
+        return endpoint.EndpointEmbedder.load(spec.parameters, credentials, dimensions)
     raise EmbedderProblem("unknown_embedder", value=repr(spec.kind), allowed=", ".join(KINDS))
 
 
@@ -32,6 +46,9 @@ def stored(
     spec = manifest.embedder_spec
     if spec is None or manifest.embedder is None:
         return None
+    known = manifest.embedder
     if spec.kind == LSA:
-        return LsaEmbedder.load(folder, tokenizer, float(manifest.embedder["mean_length"]))
-    return pretrained(spec, credentials)
+        return LsaEmbedder.load(
+            folder, tokenizer, float(known["mean_length"]), str(known["version"])
+        )
+    return pretrained(spec, credentials, int(known["dimensions"]))

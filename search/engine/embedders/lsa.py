@@ -95,7 +95,9 @@ class LsaEmbedder:
         projection: Vectors,
         mean_length: float,
         tokenizer: Tokenizer,
+        version: str = "",
     ) -> None:
+        self._version = version
         self._numbers = numbers
         self._weights = weights
         self._projection = projection
@@ -151,6 +153,11 @@ class LsaEmbedder:
     @property
     def version(self) -> str:
         """Digest of what was learnt."""
+        if not self._version:
+            self._version = self._digest()
+        return self._version
+
+    def _digest(self) -> str:
         digest = hashlib.sha256(repr((self._tokenizer.name, self._mean_length)).encode())
         for array in (self._numbers, self._weights, self._projection):
             digest.update(np.ascontiguousarray(array).tobytes())
@@ -182,10 +189,10 @@ class LsaEmbedder:
         np.save(folder / _FILES["projection"], self._projection)
 
     @classmethod
-    def load(cls, folder: Path, tokenizer: Tokenizer, mean_length: float) -> Self:
-        """Map the arrays of a folder."""
+    def load(cls, folder: Path, tokenizer: Tokenizer, mean_length: float, version: str) -> Self:
+        """Map the arrays of a folder, whose version whoever verified the folder knows."""
         numbers, weights, projection = (mapped(folder / name) for name in _FILES.values())
-        return cls(numbers, weights, projection, mean_length, tokenizer)
+        return cls(numbers, weights, projection, mean_length, tokenizer, version)
 
     def _weighted(
         self, counts: Counts

@@ -44,7 +44,7 @@ class AblationSerializer(StrictSerializer):
     seed = serializers.IntegerField(required=False, min_value=0, max_value=2**31 - 1)
 
 
-class ComparisonSerializer(serializers.Serializer[Any]):
+class AblationComparisonSerializer(serializers.Serializer[Any]):
     run = RunSerializer()
     table = serializers.DictField(
         allow_null=True,
@@ -83,12 +83,12 @@ class AblationList(GenericAPIView[Any]):
 class AblationDetail(GenericAPIView[Any]):
     """One campaign with its comparison."""
 
-    serializer_class = ComparisonSerializer
+    serializer_class = AblationComparisonSerializer
     permission_classes = [scope("read", "runs.view_run")]
     queryset = Dataset.objects.none()
 
-    @extend_schema(summary="Show a campaign's comparison", responses=ComparisonSerializer)
+    @extend_schema(summary="Show a campaign's comparison", responses=AblationComparisonSerializer)
     def get(self, request: Request, pk: UUID) -> Response:
         found = comparisons.find(pk)
         body = {"run": found, "table": comparisons.table(found)}
-        return Response(ComparisonSerializer(body).data)
+        return Response(AblationComparisonSerializer(body).data)

@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID
 
+from django import forms
 from django.db import transaction
 from django.http import FileResponse
 from django.utils.translation import gettext as _
@@ -141,10 +142,16 @@ class BatchSerializer(serializers.ModelSerializer[Run]):
         return value if isinstance(value, int) else None
 
 
+class WholeNumberFilter(filters.NumberFilter):  # type: ignore[misc]  # untyped library
+    """A number that may be compared with one inside JSON, which knows no decimals."""
+
+    field_class = forms.IntegerField
+
+
 class BatchFilter(filters.FilterSet):  # type: ignore[misc]  # untyped library
     state = filters.MultipleChoiceFilter(choices=State.choices)
     model = filters.CharFilter("parameters__model")
-    dataset = filters.NumberFilter("parameters__dataset")
+    dataset = WholeNumberFilter("parameters__dataset")
     since = filters.IsoDateTimeFilter("created_at", "gte")
     until = filters.IsoDateTimeFilter("created_at", "lt")
 

@@ -91,6 +91,7 @@ def work() -> Mapping[str, Finding]:
         "workers": _workers(alive),
         "beat": _one_of("beat", alive, "No beat: schedules do not start."),
         "recorder": _one_of("recorder", alive, "No recorder: predictions wait in Redis."),
+        "sampler": _one_of("sampler", alive, "No sampler: usage and objectives stand still."),
         "queues": _queues(),
     }
 

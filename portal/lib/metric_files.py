@@ -203,6 +203,27 @@ def keep_in(folder: Path) -> None:
         _folder = folder
 
 
+def instance() -> str:
+    """Return the name of the folder's contents: another one once its counts were lost.
+
+    Raises
+    ------
+    OSError
+        When the folder cannot be written.
+    """
+    if _folder is None:
+        raise OSError(0, "no folder was named yet")
+    path = _folder / "instance"
+    if not path.exists():
+        _folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        half_made = _folder / f"instance-{secrets.token_hex(4)}.new"
+        half_made.write_text(secrets.token_hex(4))
+        with contextlib.suppress(FileExistsError):
+            path.hardlink_to(half_made)  # whoever is second finds the first one's
+        half_made.unlink()
+    return path.read_text()
+
+
 def folder() -> Path | None:
     """Return the folder of the files, None before one was named."""
     return _folder

@@ -31,6 +31,7 @@ PARTS = {
     "workers",
     "beat",
     "recorder",
+    "sampler",
     "queues",
     "stream",
     "champions",
@@ -56,6 +57,7 @@ def portal_at_work(transactional_db: None) -> None:
     live("w1", "worker", detail={"queues": [queue.value for queue in Queue]})
     live("beat", "beat")
     live("recorder@1", "recorder")
+    live("sampler@1", "sampler")
 
 
 def test_livez_touches_nothing(caller: Client) -> None:
@@ -134,7 +136,7 @@ def test_a_whole_portal_is_healthy_and_asking_again_costs_no_query(
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("role", ["beat", "recorder"])
+@pytest.mark.parametrize("role", ["beat", "recorder", "sampler"])
 def test_a_missing_helper_degrades_the_portal(role: str) -> None:
     assert probes.work()[role].status == Status.DEGRADED
 

@@ -98,7 +98,8 @@ def test_processes_that_are_gone_show_and_nothing_else_does(
         for member in gone:
             stack.enter_context(held(whole, member))
         wait_for(lambda: set(gone.values()) <= ill(whole), timeout=WITHIN_S)
-        assert ill(whole) <= set(gone.values()) | well
+        # Another worker may be about to go on where the one that sampled was killed.
+        assert ill(whole) <= set(gone.values()) | well | {"sampler"}
     wait_for(lambda: not ill(whole) & set(gone.values()), timeout=60)
 
 

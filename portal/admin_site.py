@@ -86,6 +86,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 _entry(
                     _("Promotions"), "approval", "registry.promotionrequest", n_waiting, "warning"
                 ),
+                _entry(_("Challengers"), "swords", "predictions.trafficsplit"),
                 _entry(_("Predictions"), "online_prediction", "predictions.prediction"),
                 _entry(_("Explanations"), "lightbulb", "predictions.explanation"),
                 _entry(_("Outcomes"), "fact_check", "predictions.outcome"),

@@ -268,6 +268,7 @@ SPECTACULAR_SETTINGS = {
         "DatasetKind": "predictions.models.Dataset.Kind",
         "GateOutcome": "portal.registry.models.GateEvaluation.Outcome",
         "MoveKind": "portal.registry.models.AliasMove.Kind",
+        "PredictionRole": "predictions.models.Prediction.Role",
         "PromotionState": "portal.registry.models.PromotionRequest.State",
         "QualityClass": "predictions.models.Prediction.Label",
         "RunState": "portal.runs.models.State",

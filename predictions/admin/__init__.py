@@ -1,5 +1,12 @@
 """Admin pages of this app."""
 
-from predictions.admin import ablations, datasets, explanations, outcomes, predictions
+from predictions.admin import (
+    ablations,
+    datasets,
+    explanations,
+    outcomes,
+    predictions,
+    traffic,
+)
 
-__all__ = ["ablations", "datasets", "explanations", "outcomes", "predictions"]
+__all__ = ["ablations", "datasets", "explanations", "outcomes", "predictions", "traffic"]

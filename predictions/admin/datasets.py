@@ -23,6 +23,7 @@ from portal.core.errors import PortalError
 from portal.registry.models import ModelVersion
 from portal.runs.models import Run
 from predictions import dispatch
+from predictions.admin import batches
 from predictions.admin.training_forms import AblationForm, TrainForm
 from predictions.engine.features import LABEL
 from predictions.models import Dataset
@@ -65,7 +66,7 @@ class ImportForm(forms.Form):
 class DatasetAdmin(EvidenceAdmin[Dataset]):
     page_template = "predictions/dataset.html"
     empty_hint = _("Import a CSV or Parquet file of shots; its quality profile appears here.")
-    row_pages = ("train", "ablate")
+    row_pages = ("train", "ablate", "predict")
     list_display = ("name", "kind", "rows", "origin", "importer", "imported", "digest")
     list_filter = ("kind", "is_synthetic", ("created_at", RangeDateTimeFilter))
     list_filter_submit = True
@@ -105,6 +106,7 @@ class DatasetAdmin(EvidenceAdmin[Dataset]):
         return {
             "dataset": obj,
             "is_labelled": is_labelled,
+            "may_predict": obj.kind == Dataset.Kind.QUALITY and batches.PERMISSION in grants,
             "may_train": is_labelled and "predictions.train_model" in grants,
             "runs": runs.order_by("-created_at")[:N_RUNS],
             "versions": versions.select_related("model")[:N_RUNS],
@@ -148,6 +150,9 @@ class DatasetAdmin(EvidenceAdmin[Dataset]):
             allow_duplicate=wanted["allow_duplicate"],
             actor=actor_of(request),
         )
+
+    def predict_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return batches.predict_page(self, request, self.find(request, object_id))
 
     def train_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Ask the parameters, start the training and show its run."""

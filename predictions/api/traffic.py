@@ -9,8 +9,12 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from portal.core.api import StrictSerializer, actor_of, scope
+from portal.lib import clock
 from portal.registry.api.views import model_named
-from predictions.models import MOST_SHARE
+from predictions import selectors
+from predictions.api.outcomes import FigureSerializer, LiveQualitySerializer
+from predictions.api.queries import only
+from predictions.models import MOST_SHARE, Prediction
 from predictions.services import traffic
 from predictions.services.traffic import Traffic
 
@@ -33,6 +37,84 @@ class TrafficSerializer(serializers.Serializer[Traffic]):
     set_at = serializers.DateTimeField(source="split.set_at", default=None, allow_null=True)
     set_by = serializers.CharField(source="split.set_by", default=None, allow_null=True)
     reason = serializers.CharField(source="split.reason", default=None, allow_null=True)
+
+
+class PairedSerializer(serializers.Serializer[Any]):
+    answered = FigureSerializer()
+    shadow = FigureSerializer()
+    difference = FigureSerializer(help_text="Shadow less answered, on the same draws.")
+
+
+class AnsweredSerializer(serializers.Serializer[Any]):
+    model_version = serializers.IntegerField()
+    role = serializers.ChoiceField(Prediction.Role.choices)
+    n_predictions = serializers.IntegerField()
+    called_share = serializers.FloatField(help_text="Share called a defect.")
+    mean_probability = serializers.FloatField()
+    mean_latency_ms = serializers.FloatField()
+    first_at = serializers.DateTimeField()
+    last_at = serializers.DateTimeField()
+
+
+class AgreementSerializer(serializers.Serializer[Any]):
+    answered_version = serializers.IntegerField()
+    shadow_version = serializers.IntegerField()
+    n_shots = serializers.IntegerField()
+    n_scored = serializers.IntegerField(help_text="The shadow refused the rest.")
+    agreement = serializers.FloatField(
+        allow_null=True, help_text="Share on which both say the same."
+    )
+    n_only_answered = serializers.IntegerField(help_text="Called a defect by the answer alone.")
+    n_only_shadow = serializers.IntegerField(help_text="Called a defect by the shadow alone.")
+    mean_difference = serializers.FloatField(
+        allow_null=True, help_text="Of the probabilities, shadow less answered."
+    )
+    mean_absolute = serializers.FloatField(allow_null=True)
+    p95_absolute = serializers.FloatField(allow_null=True)
+    largest = serializers.FloatField(allow_null=True)
+    correlation = serializers.FloatField(allow_null=True)
+    n_labelled = serializers.IntegerField()
+    quality = serializers.DictField(
+        child=PairedSerializer(),
+        help_text="By metric, on the shots whose outcome is known; empty with fewer than thirty.",
+    )
+
+
+class ComparisonSerializer(serializers.Serializer[Any]):
+    model = serializers.CharField()
+    since = serializers.DateTimeField()
+    until = serializers.DateTimeField()
+    answered = AnsweredSerializer(many=True)
+    live = LiveQualitySerializer(
+        many=True, help_text="How good each version is on the shots that it answered itself."
+    )
+    shadows = AgreementSerializer(many=True)
+
+
+class SpanSerializer(StrictSerializer):
+    since = serializers.DateTimeField(required=False, help_text="By default thirty days back.")
+    until = serializers.DateTimeField(required=False)
+
+
+class ComparisonView(APIView):
+    """The versions of a model side by side."""
+
+    permission_classes = [scope("read", "predictions.view_shadowscore")]
+
+    @extend_schema(
+        summary="Compare the versions that answer for a model",
+        description="How many predictions each version answered in which role, and how far the "
+        "version in the shadow agrees with the answers. What became of the shots judges both: each "
+        "version on its own, and answer and shadow on the same.",
+        parameters=[SpanSerializer],
+        responses=ComparisonSerializer,
+    )
+    def get(self, request: Request, name: str) -> Response:
+        only(request, "since", "until")
+        span = SpanSerializer(data=request.query_params)
+        span.is_valid(raise_exception=True)
+        found = selectors.compare(model_named(name), now=clock.now(), **span.validated_data)
+        return Response(ComparisonSerializer(found.to_dict()).data)
 
 
 class TrafficView(APIView):

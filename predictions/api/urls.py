@@ -19,7 +19,7 @@ from predictions.api.outcomes import (
     PredictionOutcome,
 )
 from predictions.api.quality import predict, predict_batch
-from predictions.api.traffic import TrafficView
+from predictions.api.traffic import ComparisonView, TrafficView
 from predictions.api.training import TrainingList
 from predictions.api.versions import CostsView, ImportanceView
 
@@ -41,6 +41,7 @@ urlpatterns = [
         ImportanceView.as_view(),
         name="version-importance",
     ),
+    path("models/<slug:name>/comparison/", ComparisonView.as_view(), name="comparison"),
     path("models/<slug:name>/traffic/", TrafficView.as_view(), name="traffic"),
     path("training/ablations/", AblationList.as_view(), name="ablations"),
     path("training/ablations/<uuid:pk>/", AblationDetail.as_view(), name="ablation"),

@@ -1,5 +1,6 @@
 """Reads over recorded predictions and what became of them."""
 
+from predictions.selectors.comparison import Comparison, compare
 from predictions.selectors.live import (
     METRICS,
     LiveQuality,
@@ -12,9 +13,11 @@ from predictions.selectors.stream import Answered, Matured, answered, drift_base
 __all__ = [
     "METRICS",
     "Answered",
+    "Comparison",
     "LiveQuality",
     "Matured",
     "answered",
+    "compare",
     "disagreements",
     "disagreements_after",
     "drift_baseline",

@@ -25,8 +25,8 @@ from predictions.engine.basis import Basis, prepare
 from predictions.engine.bootstrap import Interval, Scored, paired_difference
 from predictions.engine.crossfit import OneClassPart, cross_fit
 from predictions.engine.parameters import TrainingParams
-from predictions.engine.problems import Problem
-from predictions.engine.progress import Meter, OnProgress
+from predictions.engine.problems import Problem, gettext_noop
+from predictions.engine.progress import Meter, OnProgress, Said
 from predictions.engine.report import BaselineResult, Figures
 from predictions.engine.tables import ShotTable
 from predictions.engine.trials import Trial, main_trial
@@ -285,10 +285,11 @@ def campaign(
     so_far = done or Checkpoint((), (), None)
     meter.advance(trial.work * len(so_far.cells), "")
     for number, cell in enumerate(cells[len(so_far.cells) :], start=len(so_far.cells) + 1):
-        so_far = _with(so_far, _run(basis, trial, cell, meter, f"{number} of {len(cells)}"), basis)
+        place = Said(gettext_noop("{number} of {count}"), number=number, count=len(cells))
+        so_far = _with(so_far, _run(basis, trial, cell, meter, place), basis)
         if on_cell is not None:
             on_cell(so_far, _table(so_far, basis, trial, len(cells)))
-    meter.finish("Done")
+    meter.finish(Said(gettext_noop("Done")))
     return _table(so_far, basis, trial, len(cells))
 
 
@@ -323,12 +324,22 @@ class _Run:
 
 
 def _run(basis: Basis, trial: Trial, params: TrainingParams, meter: Meter, number: str) -> _Run:
-    meter.enter("cell", f"Cell {number}: {params.learner}, {params.features}, {params.n_latent}")
+    meter.enter(
+        "cell",
+        Said(
+            gettext_noop("Cell {number}: {learner}, {features}, {n_latent}"),
+            number=number,
+            learner=params.learner,
+            features=params.features,
+            n_latent=params.n_latent,
+        ),
+    )
     started, done = perf_counter(), meter.done
     try:
         fits = cross_fit(trial.shots, trial.plans, params, basis.seed, meter)
     except OneClassPart:
-        meter.advance(trial.work - (meter.done - done), "Left out: a part held one class only")
+        left_out = Said(gettext_noop("Left out: a part held one class only"))
+        meter.advance(trial.work - (meter.done - done), left_out)
         return _Run(params, {}, (), None, perf_counter() - started)
     seconds = perf_counter() - started
     result = evaluation.judge(
@@ -337,7 +348,9 @@ def _run(basis: Basis, trial: Trial, params: TrainingParams, meter: Meter, numbe
         trial.protocol,
         seed=basis.seed,
         n_draws=params.n_bootstraps,
-        on_draw=lambda: meter.advance(0, f"Cell {number}: intervals"),
+        on_draw=lambda: meter.advance(
+            0, Said(gettext_noop("Cell {number}: intervals"), number=number)
+        ),
     )
     scored = evaluation.out_of_fold(trial.shots, fits)[1]
     return _Run(params, result.metrics, result.baselines, scored, seconds)

@@ -19,7 +19,8 @@ from predictions.engine.imputer import Imputer, fit_imputer
 from predictions.engine.learners.contract import Learner, Rows
 from predictions.engine.learners.families import FAMILIES
 from predictions.engine.parameters import TrainingParams
-from predictions.engine.progress import Meter
+from predictions.engine.problems import gettext_noop
+from predictions.engine.progress import Meter, Said
 from predictions.engine.splits import By, Fold, Protocol, TooFewParts, grouped
 from predictions.engine.threshold import best_f1_threshold
 
@@ -200,7 +201,7 @@ def cross_fit(
     """
     fits = []
     for number, fold_plan in enumerate(plans):
-        name = f"Fold {number + 1} of {len(plans)}"
+        name = Said(gettext_noop("Fold {number} of {count}"), number=number + 1, count=len(plans))
         fits.append(_fit_fold(shots, fold_plan, params, seed + number, meter, name))
     return tuple(fits)
 
@@ -255,14 +256,20 @@ class _Teller:
     def epoch(self, number: int, loss: float) -> None:
         """Tell of an epoch of the autoencoder."""
         share = (1 - self._learner_share) / self._n_epochs
-        self._tell(share, f"epoch {number} of {self._n_epochs}", {"validation_loss": loss})
+        epoch = Said(gettext_noop("epoch {number} of {count}"), number=number, count=self._n_epochs)
+        self._tell(share, epoch, {"validation_loss": loss})
 
     def stage(self, share: float, text: str, figures: dict[str, float]) -> None:
         """Tell of a stage of the learner."""
         self._tell(share * self._learner_share, text, figures)
 
     def _tell(self, share: float, text: str, figures: dict[str, float]) -> None:
-        message = f"{self._name}: {text} on {self._n_shots:,} shots"
+        message = Said(
+            gettext_noop("{part}: {text} on {n_shots:,} shots"),
+            part=self._name,
+            text=text,
+            n_shots=self._n_shots,
+        )
         known = {key: value for key, value in figures.items() if np.isfinite(value)}
         self._meter.advance(self._n_shots * share, message, known)
 
@@ -287,9 +294,15 @@ def _inner_scores(
     for number, fold in enumerate(fold_plan.inner):
         part, validation = train.at(fold.train), train.at(fold.test)
         if part.labels.all() or not part.labels.any():
-            meter.advance(len(part), f"{name}: inner fold {number + 1} holds one class only")
+            left_out = gettext_noop("{part}: inner fold {number} holds one class only")
+            meter.advance(len(part), Said(left_out, part=name, number=number + 1))
             continue
-        inner_name = f"{name}, inner fold {number + 1} of {len(fold_plan.inner)}"
+        inner_name = Said(
+            gettext_noop("{part}, inner fold {number} of {count}"),
+            part=name,
+            number=number + 1,
+            count=len(fold_plan.inner),
+        )
         raw.append(fit(part, params, seed, meter, inner_name).raw(validation.matrix))
         labels.append(validation.labels)
     known = np.concatenate(labels) if labels else np.empty(0, dtype=bool)

@@ -1,13 +1,41 @@
-"""Tell how far a training is, often enough that cancelling feels immediate."""
+"""Tell how far a training is, often enough that cancelling feels immediate.
+
+What is told is English here and a sentence in the reader's language elsewhere: a message knows the
+template it was made from and the values in it, as a problem does.
+"""
 
 from collections.abc import Callable, Mapping
 from time import perf_counter
+from typing import Self
 
 #: ``on_progress(fraction in [0, 1], phase, message, metrics)``; raising inside ends the training.
 OnProgress = Callable[[float, str, str, dict[str, float]], None]
 
 #: Reports between phases come at most this often; a tree takes a few milliseconds.
 INTERVAL_S = 0.2
+
+
+class Said(str):
+    """An English message that can be said in another language.
+
+    Attributes
+    ----------
+    template
+        The sentence with its named placeholders, marked for extraction where it is written.
+    values
+        What fills them; a value may be a message of its own.
+    """
+
+    __slots__ = ("template", "values")
+
+    template: str
+    values: dict[str, object]
+
+    def __new__(cls, template: str, **values: object) -> Self:
+        message = super().__new__(cls, template.format(**values))
+        message.template = template
+        message.values = values
+        return message
 
 
 class Meter:

@@ -30,8 +30,8 @@ from predictions.engine.features import FEATURE_NAMES
 from predictions.engine.latent import fit_projection
 from predictions.engine.metrics import expected_calibration_error
 from predictions.engine.parameters import TrainingParams
-from predictions.engine.problems import Problem
-from predictions.engine.progress import Meter, OnProgress
+from predictions.engine.problems import Problem, gettext_noop
+from predictions.engine.progress import Meter, OnProgress, Said
 from predictions.engine.quality_model import QualityModel
 from predictions.engine.report import EvaluationReport, ProtocolResult
 from predictions.engine.signature import Signature, learned_signature
@@ -105,16 +105,20 @@ def train(
     others, unplanned = other_trials(basis)
     n_shots = len(basis.shots)
     meter = Meter(on_progress, main.work + sum(trial.work for trial in others) + n_shots)
-    meter.enter("evaluate", f"Judging on {n_shots:,} distinct shots")
+    meter.enter(
+        "evaluate", Said(gettext_noop("Judging on {n_shots:,} distinct shots"), n_shots=n_shots)
+    )
     fits = _main_fits(basis, main, meter)
-    meter.enter("fit", f"Fitting on all {n_shots:,} distinct shots")
-    fitted = fit(basis.shots, basis.params, seed, meter, "Final model")
-    meter.enter("compare", "Judging under other protocols")
+    meter.enter(
+        "fit", Said(gettext_noop("Fitting on all {n_shots:,} distinct shots"), n_shots=n_shots)
+    )
+    fitted = fit(basis.shots, basis.params, seed, meter, Said(gettext_noop("Final model")))
+    meter.enter("compare", Said(gettext_noop("Judging under other protocols")))
     comparisons, failed = _compared(basis, others, meter)
-    meter.enter("report", "Writing the report")
+    meter.enter("report", Said(gettext_noop("Writing the report")))
     result = _judged(basis, main, fits, meter)
     trained = _assembled(basis, fits, fitted, result, comparisons, (*unplanned, *failed))
-    meter.finish("Done")
+    meter.finish(Said(gettext_noop("Done")))
     return trained
 
 
@@ -141,7 +145,10 @@ def _compared(
 
 
 def _judged(basis: Basis, trial: Trial, fits: Sequence[FoldFit], meter: Meter) -> ProtocolResult:
-    message = f"Drawing intervals under the protocol {trial.protocol.name}"
+    message = Said(
+        gettext_noop("Drawing intervals under the protocol {protocol}"),
+        protocol=trial.protocol.name,
+    )
     return evaluation.judge(
         trial.shots,
         fits,

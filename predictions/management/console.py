@@ -114,7 +114,13 @@ def figure(interval: Mapping[str, float | None]) -> str:
     text = f"{interval['value']:.3f}"
     if interval["low"] is None or interval["high"] is None:
         return text
-    return f"{text} ({interval['low']:.3f} to {interval['high']:.3f})"
+    low, high = (f"{interval[end]:.3f}" for end in ("low", "high"))
+    return f"{text} ({span(low, high)})"
+
+
+def span(low: str, high: str) -> str:
+    """Return an interval as a person writes it."""
+    return _("%(low)s to %(high)s") % {"low": low, "high": high}
 
 
 def evaluation_tables(evaluation: Mapping[str, Any]) -> list[Table]:

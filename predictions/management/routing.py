@@ -6,7 +6,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from rich.table import Table
 
-from predictions.management.console import NONE, finding_tables, number
+from predictions.management.console import NONE, finding_tables, number, span
 
 N_OPERATIONS = 30
 
@@ -50,9 +50,9 @@ def _operations(profile: Mapping[str, Any]) -> Table:
     return table
 
 
-def _span(span: list[float]) -> str:
-    low, median, high = span
-    return f"{median:.4g} ({low:.4g} to {high:.4g})"
+def _span(figures: list[float]) -> str:
+    low, median, high = figures
+    return f"{median:.4g} ({span(f'{low:.4g}', f'{high:.4g}')})"
 
 
 def _value(value: float | str | None) -> str:

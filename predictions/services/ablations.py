@@ -28,6 +28,7 @@ from predictions.models import Dataset
 from predictions.models.ablations import CHECKPOINT, TABLE
 from predictions.services import datasets, holdout
 from predictions.services.engine_errors import invalid_input
+from predictions.services.progress_notes import in_words
 
 SHEET = "ablation.csv"
 JSON, CSV, NPZ = "application/json", "text/csv", "application/x-npz"
@@ -81,7 +82,7 @@ def run(
             seed=ctx.seed,
             done=done,
             on_progress=lambda fraction, phase, message, _metrics: ctx.progress(
-                fraction, phase, message
+                fraction, phase, in_words(message)
             ),
             on_cell=lambda checkpoint, so_far: _keep(ctx, checkpoint, so_far),
         )

@@ -338,10 +338,10 @@ class Champion(Holder):
         if self._failed:
             return Unavailable(
                 _(
-                    "The champion of %(model)s cannot be loaded: %(reason)s Roll back, or restore "
-                    "its file."
+                    "The champion of %(model)s cannot be loaded because it is damaged; the alert "
+                    "says how. Roll back, or restore its file."
                 )
-                % {"model": self.model_name, "reason": self._failed},
+                % {"model": self.model_name},
                 code="champion_damaged",
             )
         if not self._is_settled.is_set():

@@ -25,7 +25,7 @@ from predictions.engine.problems import EngineError
 from predictions.engine.tables import ShotTable
 from predictions.engine.training import TrainedModel
 from predictions.models import Dataset
-from predictions.services import datasets, holdout
+from predictions.services import datasets, holdout, progress_notes
 from predictions.services.engine_errors import invalid_input
 from predictions.services.explainers import EXPLAINER_FORM, HISTORY
 from predictions.services.models import quality_model
@@ -273,6 +273,7 @@ class _Reporter:
     def __call__(
         self, fraction: float, phase: str, message: str, metrics: dict[str, float]
     ) -> None:
+        message = progress_notes.in_words(message)
         self._ctx.progress(TRAINING_SHARE * fraction, phase, message)
         if phase != self._phase:
             self._phase = phase

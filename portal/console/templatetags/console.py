@@ -17,20 +17,9 @@ from portal.runs import kinds
 from portal.runs.models import Run, State
 from predictions.engine.features import BY_NAME, Feature
 from predictions.services.engine_errors import sentence
+from predictions.services.progress_notes import phase_name
 
 register = template.Library()
-
-#: The engine names its phases in English.
-PHASES: Mapping[str, Any] = {
-    "read": _("read"),
-    "evaluate": _("judge"),
-    "fit": _("fit"),
-    "compare": _("compare"),
-    "cell": _("cell"),
-    "report": _("report"),
-    "export": _("export"),
-    "done": _("done"),
-}
 
 register.filter("ago", formats.ago)
 register.filter("moment", formats.moment)
@@ -42,6 +31,7 @@ register.filter("figure", formats.figure)
 register.filter("fixed", formats.fixed)
 register.filter("via_name", formats.via)
 register.filter("sentence", sentence)
+register.filter("phase_name", phase_name)
 register.filter("short", formats.short)
 register.simple_tag(formats.badge, name="badge")
 register.simple_tag(formats.state_badge, name="state_badge")
@@ -106,12 +96,6 @@ def percent_number(fraction: float | None) -> int:
 def tr(text: object) -> str:
     """Return the translation of a sentence that was stored in English."""
     return gettext(str(text)) if text else ""
-
-
-@register.filter
-def phase_name(value: str) -> str:
-    """Return what people call a phase of a training; any other stays as the work said it."""
-    return str(PHASES.get(value, value))
 
 
 @register.filter

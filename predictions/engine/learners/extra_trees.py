@@ -21,6 +21,8 @@ from predictions.engine.learners.contract import (
     Rows,
     shares,
 )
+from predictions.engine.problems import gettext_noop
+from predictions.engine.progress import Said
 
 #: Random splits need about twice the depth of chosen ones to separate as much; ours.
 DEPTH_FACTOR = 2
@@ -89,7 +91,11 @@ def fit(rows: Rows, params: LearnerParams, seed: int, on_stage: OnStage) -> Fore
         estimator.n_estimators = min(before + _TREES_AT_ONCE, total)
         estimator.fit(rows.columns, rows.labels)
         done = estimator.n_estimators
-        on_stage((done - before) / total, f"tree {done} of {total}", {})
+        on_stage(
+            (done - before) / total,
+            Said(gettext_noop("tree {number} of {count}"), number=done, count=total),
+            {},
+        )
     return Forest(estimator, float(rows.labels.mean()))
 
 

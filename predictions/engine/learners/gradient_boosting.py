@@ -18,6 +18,8 @@ from predictions.engine.learners.contract import (
     Rows,
     shares,
 )
+from predictions.engine.problems import gettext_noop
+from predictions.engine.progress import Said
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +63,11 @@ def fit(rows: Rows, params: LearnerParams, seed: int, on_stage: OnStage) -> Boos
 
     def after_stage(index: int, estimator: Any, _locals: object) -> bool:
         loss = float(estimator.train_score_[index])
-        on_stage(1 / total, f"tree {index + 1} of {total}", {"train_loss": loss})
+        on_stage(
+            1 / total,
+            Said(gettext_noop("tree {number} of {count}"), number=index + 1, count=total),
+            {"train_loss": loss},
+        )
         return False
 
     estimator = GradientBoostingClassifier(

@@ -15,6 +15,8 @@ from predictions.engine.learners.contract import (
     Rows,
     shares,
 )
+from predictions.engine.problems import gettext_noop
+from predictions.engine.progress import Said
 from predictions.engine.scaling import RobustScaler, fit_scaler
 
 _MAX_STEPS = 1_000
@@ -70,7 +72,9 @@ def fit(rows: Rows, params: LearnerParams, seed: int, on_stage: OnStage) -> Regr
         C=1 / params.l2_penalty, max_iter=_MAX_STEPS, tol=1e-6, random_state=seed
     )
     estimator.fit(scaled, rows.labels)
-    on_stage(1.0, f"{int(estimator.n_iter_[0])} steps of regression", {})
+    on_stage(
+        1.0, Said(gettext_noop("{count} steps of regression"), count=int(estimator.n_iter_[0])), {}
+    )
     linear = Linear(scaler, estimator.coef_[0].astype(np.float64), scaled.mean(axis=0))
     return Regression(linear, float(estimator.intercept_[0]), scaled.std(axis=0))
 

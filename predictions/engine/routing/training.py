@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from portal.lib import seeds
-from predictions.engine.progress import Meter, OnProgress
+from predictions.engine.problems import gettext_noop
+from predictions.engine.progress import Meter, OnProgress, Said
 from predictions.engine.routing.book import RoutingBook, StepBook, make_books
 from predictions.engine.routing.decision import Decider, Familiarity
 from predictions.engine.routing.encoding import Encoded, Encoder, Floats
@@ -168,9 +169,9 @@ def train(
     material = _prepare(kept, book, steps, params, rng, seed, meter)
     is_held = draw_groups(material.groups, params.calibration_share, rng)
     rows = time_rows(book, steps)
-    meter.enter("fit", "Growing trees on the items not held apart")
+    meter.enter("fit", Said(gettext_noop("Growing trees on the items not held apart")))
     fitted = _grow(material, ~is_held, rows, params, rng, seed, meter)
-    meter.enter("calibrate", "Calibrating on the items held apart")
+    meter.enter("calibrate", Said(gettext_noop("Calibrating on the items held apart")))
     held = _some(np.flatnonzero(is_held), params.max_calibration_items, rng)
     calibrated = calibrate(_decider(material, fitted), held, material.groups)
     sampled = _some(np.arange(len(is_held)), params.max_calibration_items, rng)
@@ -181,11 +182,11 @@ def train(
     draft = parts.model(fitted)
     margins = measured_margins(fitted.times, _rows_of(rows, is_held), material.design)
     total_margins = _total_margins(draft, calibrated, held)
-    meter.enter("refit", "Growing trees on all items")
+    meter.enter("refit", Said(gettext_noop("Growing trees on all items")))
     everyone = np.ones(len(is_held), dtype=bool)
     grown = _grow(material, everyone, rows, params, rng, seed, meter)
     times = dataclasses.replace(grown.times, margins=margins, total_margins=total_margins)
-    meter.finish("Trained")
+    meter.finish(Said(gettext_noop("Trained")))
     return parts.model(dataclasses.replace(grown, times=times))
 
 
@@ -214,7 +215,7 @@ def _prepare(
     seed: int,
     meter: Meter,
 ) -> _Material:
-    meter.enter("encode", "Turning items into vectors")
+    meter.enter("encode", Said(gettext_noop("Turning items into vectors")))
     columns = items.columns()
     encoder = fit_encoder(columns, book.presence(), seed)
     encoded = encoder.encode(columns)
@@ -223,10 +224,10 @@ def _prepare(
     if n_groups < MIN_GROUPS:
         limits: dict[str, object] = {"value": n_groups, "low": MIN_GROUPS}
         raise NotTrainable([RoutingProblem("", "too_few_groups", params=limits)])
-    meter.advance(5, "Learning which fields matter", now=True)
+    meter.advance(5, Said(gettext_noop("Learning which fields matter")), now=True)
     routing_ids = book.item_routing.astype(np.intp)
     learned = learn_weights(encoded, routing_ids, groups, rng, params.n_anchors)
-    meter.advance(5, "Learned which fields matter", now=True)
+    meter.advance(5, Said(gettext_noop("Learned which fields matter")), now=True)
     design = encoder.design(encoded)
     return _Material(encoder, encoded, design, book, steps, groups, learned)
 
@@ -252,17 +253,17 @@ def _grow(
         N_CATEGORIES,
         settings,
         seed,
-        after_each=lambda: meter.advance(1, "Grew the trees of an operation"),
+        after_each=lambda: meter.advance(1, Said(gettext_noop("Grew the trees of an operation"))),
     )
     order_book = learn_order(book, used, design, N_CATEGORIES, seed)
-    meter.advance(10, "Learned the order of operations", now=True)
+    meter.advance(10, Said(gettext_noop("Learned the order of operations")), now=True)
     chosen = np.zeros(len(is_used), dtype=bool)
     chosen[used] = True
     time_settings = TreeSettings(
         params.n_time_trees, TIME_LEARNING_RATE, TIME_LEAVES, TIME_LEAST_ROWS
     )
     times = fit_times(rows, chosen, material.design, N_CATEGORIES, time_settings, seed)
-    meter.advance(20, "Learned times", now=True)
+    meter.advance(20, Said(gettext_noop("Learned times")), now=True)
     return _Grown(beliefs, order_book, times)
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
-import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 from django.conf import settings
 from django.utils.translation import gettext as _
@@ -86,6 +85,10 @@ class Bucket:
     """A bucket and a prefix in it; credentials are those of the artifact storage."""
 
     def __init__(self, name: str, prefix: str) -> None:
+        import boto3  # noqa: PLC0415 - 26 MB that a web process does without
+        from boto3.exceptions import Boto3Error  # noqa: PLC0415 - as above
+
+        self._silence = (BotoCoreError, Boto3Error)
         self.name, self.prefix = name, f"{prefix}/" if prefix else ""
         self._client = boto3.client("s3", **_credentials())
 
@@ -124,7 +127,7 @@ class Bucket:
                 _("The bucket %(name)s refused the request (%(reason)s).")
                 % {"name": self.name, "reason": code}
             ) from exc
-        except (BotoCoreError, boto3.exceptions.Boto3Error) as exc:
+        except self._silence as exc:
             raise Unavailable(
                 _("The bucket %(name)s does not answer (%(reason)s).")
                 % {"name": self.name, "reason": exc}

@@ -11,12 +11,6 @@ import os
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
-
 MAGIC = b"MWSEAL1\n"
 SALT_BYTES = 16
 KEY_BYTES = 32
@@ -57,6 +51,8 @@ class Sealer:
         SealBroken
             When the stream was changed, cut off, or sealed with another key.
         """
+        from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - 7 MB in a web process
+
         if source.read(len(MAGIC)) != MAGIC:
             raise SealBroken("the file does not begin as a sealed one does")
         cipher = self._cipher(source.read(SALT_BYTES))
@@ -74,9 +70,12 @@ class Sealer:
                 return
             number, frame = number + 1, following
 
-    def _cipher(self, salt: bytes) -> AESGCM:
+    def _cipher(self, salt: bytes) -> Any:
+        from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415 - as above
+        from cryptography.hazmat.primitives.kdf.hkdf import HKDF  # noqa: PLC0415 - as above
+
         derived = HKDF(SHA256(), KEY_BYTES, salt, b"millwright backup file").derive(self.key)
-        return AESGCM(derived)
+        return _aes(derived)
 
 
 def _nonce(number: int, *, is_last: bool) -> bytes:
@@ -86,7 +85,7 @@ def _nonce(number: int, *, is_last: bool) -> bytes:
 def new_key(passphrase: str) -> tuple[Sealer, dict[str, Any]]:
     """Return a sealer with a random key, and the keyring that gives it back for a passphrase."""
     key, salt, nonce = os.urandom(KEY_BYTES), os.urandom(SALT_BYTES), os.urandom(12)
-    wrapped = AESGCM(_stretched(passphrase, salt, SCRYPT_N)).encrypt(nonce, key, MAGIC)
+    wrapped = _aes(_stretched(passphrase, salt, SCRYPT_N)).encrypt(nonce, key, MAGIC)
     keyring = {"kdf": "scrypt", "n": SCRYPT_N, "r": SCRYPT_R, "p": SCRYPT_P}
     texts = {"salt": salt, "nonce": nonce, "key": wrapped}
     return Sealer(key), keyring | {
@@ -102,15 +101,25 @@ def known_key(passphrase: str, keyring: dict[str, Any]) -> Sealer:
     SealBroken
         When the passphrase is wrong or the keyring damaged.
     """
+    from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - as above
+
     try:
         salt, nonce, wrapped = (
             base64.b64decode(keyring[name], validate=True) for name in ("salt", "nonce", "key")
         )
         stretched = _stretched(passphrase, salt, int(keyring["n"]))
-        return Sealer(AESGCM(stretched).decrypt(nonce, wrapped, MAGIC))
+        return Sealer(_aes(stretched).decrypt(nonce, wrapped, MAGIC))
     except (InvalidTag, KeyError, TypeError, ValueError) as exc:
         raise SealBroken("the passphrase is wrong or the keyring is damaged") from exc
 
 
 def _stretched(passphrase: str, salt: bytes, n: int) -> bytes:
+    from cryptography.hazmat.primitives.kdf.scrypt import Scrypt  # noqa: PLC0415 - as above
+
     return Scrypt(salt, KEY_BYTES, n, SCRYPT_R, SCRYPT_P).derive(passphrase.encode())
+
+
+def _aes(key: bytes) -> Any:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 - as above
+
+    return AESGCM(key)

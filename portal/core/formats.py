@@ -208,5 +208,7 @@ def figure(value: object) -> str:
     if value == round(value) and abs(value) < 1e15:
         return number_format(round(value), force_grouping=True)
     places = max(0, 3 - math.floor(math.log10(abs(value))))
-    rounded = round(value, places)
-    return number_format(f"{rounded:.{places}f}".rstrip("0").rstrip("."), force_grouping=True)
+    shown = f"{round(value, places):.{places}f}"
+    if places:
+        shown = shown.rstrip("0").rstrip(".")  # idle behind the point only
+    return number_format(shown, force_grouping=True)

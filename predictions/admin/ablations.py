@@ -147,7 +147,7 @@ def _is_rising(key: str) -> bool:
 
 def _columns(sort: str, *, is_rising: bool) -> list[Column]:
     labels = {name: _g(METRICS[name].label) for name in SHOWN}
-    named = {"name": _g("Model"), **labels, "gain": _g("Gain"), "seconds": _g("Time")}
+    named = {"name": _g("Model"), **labels, "gain": _g("Gain"), "seconds": _g("Time taken")}
     columns = []
     for key, label in named.items():
         is_sorted = key == sort
@@ -219,7 +219,7 @@ def _compared(table: Mapping[str, Any], asked: str) -> dict[str, Any]:
         "table": table,
         "columns": _columns(sort, is_rising=is_rising),
         "rows": _drawn(_sorted(rows, sort, is_rising=is_rising)),
-        "shown": SHOWN,
+        "shown": [(name, METRICS[name].label) for name in SHOWN],
         "verdict": VERDICTS.get(table["verdict"], ""),
         "is_complete": len(table["cells"]) == table["n_planned"],
     }

@@ -11,7 +11,7 @@ from predictions.services import counterfactuals, explanations, likeness
 
 N_SIMILAR = 8
 #: Features whose values stand beside each similar shot.
-N_COMPARED = 3
+N_COMPARED = 2
 
 
 def explained(prediction: Prediction) -> dict[str, Any]:
@@ -45,7 +45,9 @@ def _similar(prediction: Prediction, top: list[str]) -> dict[str, Any]:
     except PortalError as error:
         return {"no_similar": str(error)}
     compared = [(BY_NAME[name], prediction.features.get(name)) for name in top]
-    shots = [(shot, [shot.features.get(name) for name in top]) for shot in found.shots]
+    shots = [
+        (shot, [(BY_NAME[name], shot.features.get(name)) for name in top]) for shot in found.shots
+    ]
     return {"similar": found, "similar_shots": shots, "compared": compared}
 
 

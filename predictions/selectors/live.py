@@ -24,6 +24,8 @@ MIN_DELAYS = 30
 #: The latest labelled predictions that are judged; more take longer and say no more.
 MAX_JUDGED = 20_000
 N_DRAWS = 100
+#: Hours that intervals need: of fewer no resample can show what other hours would; ours.
+MIN_HOURS = 8
 SEED = 17
 DEFAULT_SPAN = timedelta(days=30)
 
@@ -69,7 +71,8 @@ class LiveQuality:
     n_maturing : int
         Predictions too young to be judged.
     metrics : dict of str to Interval
-        Empty without a labelled prediction; intervals by bootstrap over hours.
+        Empty without a labelled prediction; intervals by bootstrap over hours, None when the
+        shots fall into fewer than eight.
     confusion : dict
         Numbers of hits, misses, false alarms and correct rejections.
     windows : list of Window
@@ -234,7 +237,9 @@ def labelled(
 def _figures(labelled: Labelled) -> dict[str, Interval]:
     if not labelled.scored.n_rows:
         return {}
-    return bootstrap.intervals(labelled.scored, seed=SEED, n_draws=N_DRAWS, names=METRICS)
+    n_hours = len(np.unique(labelled.scored.groups))
+    n_draws = N_DRAWS if n_hours >= MIN_HOURS else 0
+    return bootstrap.intervals(labelled.scored, seed=SEED, n_draws=n_draws, names=METRICS)
 
 
 def _confusion(scored: Scored) -> dict[str, int]:

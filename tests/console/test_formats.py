@@ -30,7 +30,16 @@ def test_numbers_are_rounded_and_grouped(value: object, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.19, "0.19"), (817.0, "817"), (390.81, "390.8"), (-2.5, "-2.5"), (0.0, "0")],
+    [
+        (0.19, "0.19"),
+        (817.0, "817"),
+        (390.81, "390.8"),
+        (-2.5, "-2.5"),
+        (0.0, "0"),
+        (24_969.6, "24,970"),
+        (-47_569.8, "-47,570"),
+        (119_999.7, "120,000"),
+    ],
 )
 def test_measured_values_have_four_digits_and_no_idle_zeros(value: float, text: str) -> None:
     assert formats.figure(value) == text

@@ -422,6 +422,18 @@ def test_live_quality_judges_what_is_old_enough(produced: ModelVersion) -> None:
     assert sum(window.n_predictions for window in live.windows) == 90
 
 
+def test_shots_of_a_few_hours_have_figures_and_no_interval(predict: Predict) -> None:
+    at = NOW - timedelta(days=2)
+    for n in range(12):
+        identifier = predict(0.9 if n % 2 else 0.1, at=at + timedelta(minutes=n))
+        record(report(identifier, "defect" if n % 3 else "ok"))
+
+    figure = selectors.live_quality(ModelVersion.objects.get(), now=NOW).metrics["f1"]
+
+    assert figure.value is not None
+    assert (figure.low, figure.high) == (None, None)
+
+
 def test_without_outcomes_there_is_no_figure(predict: Predict) -> None:
     predict()
     live = selectors.live_quality(ModelVersion.objects.get(), now=NOW + timedelta(days=2))

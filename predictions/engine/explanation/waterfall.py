@@ -14,6 +14,8 @@ TOP = 34
 BOTTOM = 40
 #: More room below for what an interactive picture reads out.
 READING_HEIGHT = 22
+#: The name of an end stays this far from the edges: half of the longest.
+END_ROOM = 105.0
 
 
 @dataclass(frozen=True)
@@ -217,7 +219,7 @@ class _Drawing:
         )
 
     def text(self, x: float, y: float, text: str, anchor: str, colour: str) -> str:
-        inside = min(max(x, 60.0), self.layout.width - 60.0) if anchor == "middle" else x
+        inside = min(max(x, END_ROOM), self.layout.width - END_ROOM) if anchor == "middle" else x
         return (
             f'<text x="{inside:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{colour}">'
             f"{escape(text)}</text>"

@@ -74,6 +74,15 @@ class Course:
         return [point.read_bytes_s + point.written_bytes_s for point in self.points]
 
     @property
+    def free_bytes(self) -> list[int]:
+        """Room on the disk, of machines alone."""
+        return [point.free_bytes for point in self.points if point.free_bytes is not None]
+
+    @property
+    def disk_bytes_s_last(self) -> float:
+        return self.disk_bytes_s[-1]
+
+    @property
     def cpu_cores_max(self) -> float:
         return max(self.cpu_cores)
 

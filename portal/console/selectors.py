@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import QuerySet
 
+from monitoring.selectors import usage
 from portal.core.models import Alert, ApiKey, User
 from portal.lib import clock
 from portal.registry import selectors as registry
@@ -94,6 +95,7 @@ class Overview:
     dead: Sequence[Run]
     silent: Sequence[Silence]
     datasets: Sequence[Dataset]
+    machines: Sequence[usage.Course]
     progress: Progress
 
     @property
@@ -116,6 +118,7 @@ def overview(person: Person) -> Overview:
         dead=runs_selectors.dead_letters(N_ROWS),
         silent=silent(),
         datasets=list(Dataset.objects.select_related("created_by")[:N_ROWS]),
+        machines=usage.machines(),
         progress=progress(),
     )
 

@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import RangeDateTimeFilter
 
 from portal.core import formats
+from portal.core.admin import sections
 from portal.core.admin.base import (
     Act,
     EvidenceAdmin,
@@ -134,6 +135,7 @@ class RunAdmin(EvidenceAdmin[Run]):
             "last_event": lines[-1].pk if lines else 0,
             "retries": obj.retries.all(),
             "children": obj.children.all(),
+            "sections": sections.shown(sections.RUN, request, obj),
             **self._live_context(request, obj),
         }
 

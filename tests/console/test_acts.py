@@ -294,3 +294,22 @@ def test_a_closed_request_cannot_be_decided_again(
     request_of.refresh_from_db()
     assert answer.status_code == 200
     assert request_of.state == "rejected"
+
+
+def test_an_operator_has_a_queue_prove_itself(signed_in: Callable[..., Client]) -> None:
+    client, page = signed_in("operator"), reverse("admin:runs_run_selftest")
+    assert page in client.get(reverse("admin:runs_run_changelist")).text
+    assert "must do it" in client.get(page).text
+    client.post(page, {"queue": "fast"})
+    assert not Run.objects.filter(kind="portal.selftest").exists()
+    answer = client.post(page, {"queue": "bench"})
+    run = Run.objects.get(kind="portal.selftest")
+    assert (run.queue, run.started_via) == ("bench", "person")
+    assert answer.headers["Location"] == reverse("admin:runs_run_change", args=[run.pk])
+
+
+def test_a_viewer_starts_no_test(signed_in: Callable[..., Client]) -> None:
+    client, page = signed_in("viewer"), reverse("admin:runs_run_selftest")
+    assert page not in client.get(reverse("admin:runs_run_changelist")).text
+    assert client.post(page, {"queue": "bench"}).status_code == 403
+    assert not Run.objects.filter(kind="portal.selftest").exists()

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
@@ -14,6 +15,7 @@ from django.template.response import TemplateResponse
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import RangeDateTimeFilter
+from unfold.widgets import UnfoldAdminSelectWidget
 
 from portal.core import formats
 from portal.core.admin import sections
@@ -27,11 +29,13 @@ from portal.core.admin.base import (
 )
 from portal.lib import clock
 from portal.runs import kinds, selectors, services
-from portal.runs.models import Run, RunEvent, State
+from portal.runs.models import Queue, Run, RunEvent, State
+from portal.runs.tasks.selftest import KIND as SELFTEST
 
 N_LOG_LINES = 200
 N_METRIC_POINTS = 4_000
 N_ACTIVE = 6
+TEST_PERMISSION = "runs.retry_run"
 TOLD = (RunEvent.Type.LOG, RunEvent.Type.STATE)
 
 
@@ -72,6 +76,14 @@ def curves(run: Run) -> list[Curve]:
     return [Curve(name, course[-1], course) for name, course in values.items()]
 
 
+class QueueForm(forms.Form):
+    """Asks which queue shall prove itself."""
+
+    queue = forms.ChoiceField(
+        label=_("Queue"), choices=Queue.choices, widget=UnfoldAdminSelectWidget()
+    )
+
+
 class KindFilter(admin.SimpleListFilter):
     """Narrows to one kind of run, by the name that people give it."""
 
@@ -90,7 +102,8 @@ class RunAdmin(EvidenceAdmin[Run]):
     page_template = "runs/run.html"
     empty_hint = _("Open a data set and press “Train”: the run appears here with its progress.")
     row_pages = ("cancel", "retry", "dismiss", "live")
-    list_pages = ("active",)
+    list_pages = ("active", "selftest")
+    list_before_template = "runs/_selftest.html"
     list_display = ("name", "state_badge", "done", "starter", "created", "took")
     list_filter = ("state", KindFilter, "queue", "started_via", ("created_at", RangeDateTimeFilter))
     list_filter_submit = True
@@ -124,6 +137,12 @@ class RunAdmin(EvidenceAdmin[Run]):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Run]:
         return super().get_queryset(request).defer("result", "library_versions")
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        context = {"may_test": TEST_PERMISSION in grants_of(request)}
+        return super().changelist_view(request, {**context, **(extra_context or {})})
 
     def page_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
         lines = log_lines(obj)
@@ -241,4 +260,29 @@ class RunAdmin(EvidenceAdmin[Run]):
             ),
             back=self.url("change", run.pk),
             obj=run,
+        )
+
+    def selftest_view(self, request: HttpRequest) -> HttpResponse:
+        act = Act(
+            title=_("Have a queue prove itself?"),
+            effects=[
+                _("A run of a second is queued; a worker of that queue must do it."),
+                _("It reports progress and metrics, keeps an artifact and changes nothing else."),
+            ],
+            button=_("Start the test"),
+            done=_("The test is queued. It should be over within seconds."),
+            form=QueueForm,
+            permission=TEST_PERMISSION,
+        )
+        return self.confirm(
+            request,
+            act,
+            lambda form: services.enqueue(
+                kind=SELFTEST,
+                actor=actor_of(request),
+                parameters={"seconds": 1, "steps": 5},
+                queue=form.cleaned_data["queue"],
+            ),
+            back=self.url("changelist"),
+            then=lambda run: self.url("change", run.pk),
         )

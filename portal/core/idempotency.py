@@ -9,7 +9,7 @@ import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import Q
@@ -47,10 +47,22 @@ class Answer:
 
 @dataclass(frozen=True)
 class Claim:
-    """The right and duty to do the work and to fill or free the record."""
+    """The right and duty to do the work and to fill or free the record.
+
+    Attributes
+    ----------
+    record_id, token
+        Of the record.
+    since
+        When the key was first used for this request.
+    is_second
+        Whether the process that used it then died over the work, perhaps after it was done.
+    """
 
     record_id: int
     token: uuid.UUID
+    since: datetime
+    is_second: bool = False
 
     def finish(self, answer: Answer) -> None:
         """Keep the answer, unless it is one that a repetition may better."""
@@ -102,14 +114,14 @@ def begin(principal: str, key: str, request: Mapping[str, Any]) -> Claim | Answe
         # Freed between the two statements: its first request failed just now.
         raise _in_progress()
     if record.claim == token:
-        return Claim(record.pk, token)
+        return Claim(record.pk, token, record.created_at)
     return _second(record, fingerprint, token)
 
 
 def _second(record: IdempotencyRecord, fingerprint: str, token: uuid.UUID) -> Claim | Answer:
     moment = clock.now()
     if record.created_at <= moment - KEPT:
-        return _take_over(record, fingerprint, token)
+        return _take_over(record, fingerprint, token, since=moment)
     if record.fingerprint != fingerprint:
         raise Conflict(
             _("This idempotency key was used for another request; take a new key for a new one."),
@@ -118,17 +130,19 @@ def _second(record: IdempotencyRecord, fingerprint: str, token: uuid.UUID) -> Cl
     if record.status is not None:
         return Answer(record.status, record.headers, bytes(record.body or b""))
     if record.claimed_at <= moment - TAKEOVER:
-        return _take_over(record, fingerprint, token)
+        return _take_over(record, fingerprint, token, since=record.created_at)
     raise _in_progress()
 
 
-def _take_over(record: IdempotencyRecord, fingerprint: str, token: uuid.UUID) -> Claim:
+def _take_over(
+    record: IdempotencyRecord, fingerprint: str, token: uuid.UUID, *, since: datetime
+) -> Claim:
     moment = clock.now()
     as_seen = IdempotencyRecord.objects.filter(pk=record.pk, claim=record.claim)
     won = as_seen.filter(Q(status__isnull=True) | Q(created_at__lte=moment - KEPT)).update(
         claim=token,
         claimed_at=moment,
-        created_at=moment,
+        created_at=since,
         fingerprint=fingerprint,
         status=None,
         headers={},
@@ -136,7 +150,7 @@ def _take_over(record: IdempotencyRecord, fingerprint: str, token: uuid.UUID) ->
     )
     if not won:
         raise _in_progress()
-    return Claim(record.pk, token)
+    return Claim(record.pk, token, since, is_second=since == record.created_at)
 
 
 def _in_progress() -> InProgress:

@@ -1,6 +1,7 @@
 """Idempotency-Key for the light views of this app."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from django.http import HttpResponse
@@ -12,23 +13,20 @@ from portal.core.api.idempotency import replay
 from portal.core.errors import PortalError
 from portal.core.idempotency import Answer, Claim
 from portal.core.problems import Problem
+from portal.core.request_context import current_request_id
+from predictions.services.answering import Caller, Named
 
 META_NAME = "HTTP_IDEMPOTENCY_KEY"
+Work = Callable[[Caller], HttpResponse]
 #: Of an answer in bytes: where its JSON ends.
 HEADER_LENGTH = "Inference-Header-Content-Length"
 KEPT_HEADERS = ("Content-Type", HEADER_LENGTH)
 
 
-def key_of(call: Call) -> str:
-    """Return the caller's own name of the request, empty without one."""
-    key: str = call.request.META.get(META_NAME, "")
-    return key
-
-
 def once(
     call: Call,
-    essence: Any,
-    work: Callable[[], HttpResponse],
+    essence: Callable[[], Any],
+    work: Work,
     refused: Callable[[Problem], HttpResponse] = Problem.response,
 ) -> HttpResponse:
     """Do the work, or give the first answer again to a request that repeats its Idempotency-Key.
@@ -38,20 +36,22 @@ def once(
     call
         The request.
     essence
-        What was sent, as JSON.
+        Returns what was sent, as JSON.
     work
-        Makes the answer.
+        Makes the answer for a caller.
     refused
         Makes the answer to a problem.
     """
+    caller = Caller(call.principal.name, current_request_id())
     key = call.request.META.get(META_NAME)
     if key is None:
-        return work()
-    request = {"method": "POST", "path": call.request.get_full_path(), "data": essence}
-    begun = idempotency.begin(call.principal.name, key, request)
+        return work(caller)
+    request = {"method": "POST", "path": call.request.get_full_path(), "data": essence()}
+    begun = idempotency.begin(caller.principal, key, request)
     if isinstance(begun, Answer):
         return replay(begun)
-    return _first(begun, work, refused)
+    named = Named(key, begun.since.timestamp(), is_second=begun.is_second)
+    return _first(begun, lambda: work(replace(caller, named=named)), refused)
 
 
 def _first(

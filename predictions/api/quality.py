@@ -1,6 +1,6 @@
 """Quality predictions by the champion, one shot or many."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -9,11 +9,10 @@ from django.utils.translation import gettext as _
 
 from portal.core.api.fast import Call, fast_view
 from portal.core.errors import FieldProblem, InvalidInput
-from portal.core.request_context import current_request_id
 from predictions.api import shapes
-from predictions.api.once import META_NAME, key_of, once
+from predictions.api.once import once
 from predictions.services import answering, serving
-from predictions.services.answering import Answers, Verdict
+from predictions.services.answering import Answers, Caller, Verdict
 
 JSON = "application/json"
 FLAGS = {"true": True, "1": True, "false": False, "0": False}
@@ -52,18 +51,20 @@ def predict(call: Call) -> Any:
     if not isinstance(features, dict):
         raise _wrong("features", _("“features” must be an object of feature names and numbers."))
 
-    def work() -> Predicted:
-        answers = _answer(call, [features], is_batch=False)
+    def work(caller: Caller) -> HttpResponse:
+        answers = _answer(call, caller, [features], is_batch=False)
         one = answers.answers[0]
-        return Predicted(
-            one.prediction_id,
-            one.prediction,
-            one.latent_features,
-            answers.processing_time_ms,
-            answers.model_version,
+        return _json(
+            Predicted(
+                one.prediction_id,
+                one.prediction,
+                one.latent_features,
+                answers.processing_time_ms,
+                answers.model_version,
+            )
         )
 
-    return _once(call, work)
+    return once(call, lambda: call.body, work)
 
 
 @fast_view(
@@ -81,23 +82,29 @@ def predict_batch(call: Call) -> Any:
     if not isinstance(instances, list):
         raise _wrong("instances", _("“instances” must be a list of objects, one for each shot."))
 
-    def work() -> PredictedBatch:
-        answers = _answer(call, instances, is_batch=True)
-        return PredictedBatch(answers.answers, answers.processing_time_ms, answers.model_version)
+    def work(caller: Caller) -> HttpResponse:
+        answers = _answer(call, caller, instances, is_batch=True)
+        return _json(
+            PredictedBatch(answers.answers, answers.processing_time_ms, answers.model_version)
+        )
 
-    return _once(call, work)
+    return once(call, lambda: call.body, work)
 
 
-def _answer(call: Call, instances: Sequence[Mapping[str, Any]], *, is_batch: bool) -> Answers:
-    return answering.answer(
-        serving.quality,
-        instances,
-        principal=call.principal.name,
-        request_id=current_request_id(),
-        client_id=key_of(call),
+def _answer(
+    call: Call, caller: Caller, instances: Sequence[Mapping[str, Any]], *, is_batch: bool
+) -> Answers:
+    return answering.respond(
+        serving.quality.choose,
+        answering.NamedShots(instances),
+        caller,
         is_recorded=_is_recorded(call),
-        is_batch=is_batch,
+        place="instances" if is_batch else None,
     )
+
+
+def _json(answer: msgspec.Struct) -> HttpResponse:
+    return HttpResponse(msgspec.json.encode(answer), JSON)
 
 
 def _is_recorded(call: Call) -> bool:
@@ -131,10 +138,3 @@ def _only(body: Any, name: str) -> Any:
 
 def _wrong(field: str, message: str) -> InvalidInput:
     return InvalidInput(message, problems=[FieldProblem(field, "invalid", message)])
-
-
-def _once(call: Call, work: Callable[[], msgspec.Struct]) -> Any:
-    """Do the work, or give the first answer again to a request that repeats its Idempotency-Key."""
-    if META_NAME not in call.request.META:
-        return work()
-    return once(call, call.body, lambda: HttpResponse(msgspec.json.encode(work()), JSON))

@@ -22,10 +22,9 @@ from portal.core.api.fast import Call, fast_view
 from portal.core.api.parsers import parse
 from portal.core.errors import FieldProblem, NotFound
 from portal.core.problems import Problem
-from portal.core.request_context import current_request_id
 from portal.lib.hashing import sha256_bytes
 from predictions.api import shapes
-from predictions.api.once import HEADER_LENGTH, META_NAME, key_of, once
+from predictions.api.once import HEADER_LENGTH, once
 from predictions.services import inference, tensors
 from predictions.services.answering import Caller
 from predictions.services.tensors import InferenceAnswer, InferenceRequest
@@ -227,17 +226,12 @@ def infer(call: Call, name: str, number: str | None = None) -> Any:
     body, blob = call.body
     version = _number(number)
 
-    def work() -> HttpResponse:
+    def work(caller: Caller) -> HttpResponse:
         request = tensors.read_request(body, blob)
-        caller = Caller(call.principal.name, current_request_id(), key_of(call))
         answer = inference.adapter_of(name).infer(name, version, request, caller)
         return _answered(request, answer)
 
-    if META_NAME not in call.request.META:
-        response = work()
-    else:
-        essence = {"json": body, "bytes": sha256_bytes(blob)}
-        response = once(call, essence, work, refused)
+    response = once(call, lambda: {"json": body, "bytes": sha256_bytes(blob)}, work, refused)
     address = call.request.path_info
     if response.status_code == 200 and address not in _on_lane:
         # No more addresses answer so than there are live versions.

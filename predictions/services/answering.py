@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
+from uuid import UUID
 
 import msgspec
 import numpy as np
@@ -58,6 +59,28 @@ class Answers(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True)
+class Named:
+    """The caller's own name of a request, such as its Idempotency-Key.
+
+    A repetition is answered by the same version, under the same identifiers, so it is recorded
+    once even when the process died between the record and the answer.
+
+    Attributes
+    ----------
+    name
+        Unique for the principal.
+    since
+        When it was first used, in seconds since 1970.
+    is_second
+        Whether that first attempt died, perhaps after it was recorded.
+    """
+
+    name: str
+    since: float
+    is_second: bool = False
+
+
+@dataclass(frozen=True)
 class Caller:
     """Who asks.
 
@@ -67,14 +90,18 @@ class Caller:
         The key or person.
     request_id
         Of the request, for the record.
-    client_id
-        The caller's own name of the request, such as its Idempotency-Key: a repetition is answered
-        by the same version. Without one the identifier of the prediction decides.
+    named
+        The caller's own name of the request, if it has one.
     """
 
     principal: str
     request_id: str
-    client_id: str = ""
+    named: Named | None = None
+
+    @property
+    def name(self) -> bytes:
+        """The caller's own name of the request, unique in the portal; empty without one."""
+        return f"{self.principal} {self.named.name}".encode() if self.named else b""
 
 
 class Shots(Protocol):
@@ -118,7 +145,6 @@ def answer(
     *,
     principal: str,
     request_id: str,
-    client_id: str = "",
     is_recorded: bool = True,
     is_batch: bool = True,
 ) -> Answers:
@@ -130,7 +156,7 @@ def answer(
         The model that answers.
     instances
         Features by name, one mapping a shot; at least one, at most `MAX_INSTANCES`.
-    principal, request_id, client_id
+    principal, request_id
         As in :class:`Caller`.
     is_recorded
         Whether the answer must be durable before it is given.
@@ -147,7 +173,7 @@ def answer(
     return respond(
         champion.choose,
         NamedShots(instances),
-        Caller(principal, request_id, client_id),
+        Caller(principal, request_id),
         is_recorded=is_recorded,
         place="instances" if is_batch else None,
     )
@@ -183,9 +209,12 @@ def respond(
     """
     started = time.perf_counter()
     _check_count(len(shots))
-    at = round(time.time(), 6)  # whole microseconds, as the table keeps them
-    ids = prediction_ids.new_ids(len(shots), at) if is_recorded else []
-    choice = choose(_name_of(caller, ids))
+    named = caller.named
+    at = round(named.since if named else time.time(), 6)  # microseconds, as the table keeps them
+    ids = _ids(caller, len(shots), at) if is_recorded else []
+    if named and named.is_second and (earlier := _earlier(ids)):
+        return earlier
+    choice = choose(caller.name or (ids[0] if ids else os.urandom(8)))
     choice, answers = _by(choice, shots, place)
     if is_recorded:
         latency_ms = round((time.perf_counter() - started) * 1000, 3)
@@ -196,10 +225,28 @@ def respond(
     return Answers(answers, round(spent_s * 1000, 3), choice.held.number, choice.role)
 
 
-def _name_of(caller: Caller, ids: Sequence[bytes]) -> bytes:
-    if caller.client_id:
-        return f"{caller.principal} {caller.client_id}".encode()
-    return ids[0] if ids else os.urandom(8)
+def _ids(caller: Caller, count: int, at: float) -> list[bytes]:
+    if caller.named is None:
+        return prediction_ids.new_ids(count, at)
+    return prediction_ids.repeated_ids(count, at, caller.name)
+
+
+def _earlier(ids: Sequence[bytes]) -> Answers | None:
+    """Return what an attempt that died after its record would have answered."""
+    wanted = [UUID(bytes=identifier) for identifier in ids]
+    rows = Prediction.objects.select_related("version").in_bulk(wanted)
+    if not ids or len(rows) < len(ids):
+        return None
+    answers = [
+        Answer(
+            str(pk),
+            Verdict(rows[pk].predicted_class, rows[pk].probability, rows[pk].confidence),
+            rows[pk].latent,
+        )
+        for pk in wanted
+    ]
+    first = rows[wanted[0]]
+    return Answers(answers, first.latency_ms, first.version.number, first.role)
 
 
 def _by(choice: Choice, shots: Shots, place: str | None) -> tuple[Choice, list[Answer]]:

@@ -1,6 +1,7 @@
 """Who answers besides the champion: the challenger's share, and the version in the shadow."""
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -18,6 +19,7 @@ from portal.registry import services as registry
 from portal.registry.models import Alias, ModelVersion
 from predictions.models import Prediction, TrafficSplit
 from predictions.services import answering, explanations, recording, serving, stream, traffic
+from predictions.services.answering import Caller, Named
 from predictions.services.recorder import Recorder
 from predictions.services.serving import Champion, Held
 from tests.waiting import wait_for
@@ -87,14 +89,13 @@ def give(challenger: ModelVersion, person: People) -> Callable[[float], None]:
     return share
 
 
-def ask(shots: Shots, client_id: str = "", *, is_recorded: bool = True) -> answering.Answers:
-    return answering.answer(
-        serving.quality,
-        shots,
-        principal="key:1",
-        request_id="r",
-        client_id=client_id,
+def ask(shots: Shots, name: str = "", *, is_recorded: bool = True) -> answering.Answers:
+    return answering.respond(
+        serving.quality.choose,
+        answering.NamedShots(shots),
+        Caller("key:1", "r", Named(name, time.time()) if name else None),
         is_recorded=is_recorded,
+        place="instances",
     )
 
 

@@ -271,6 +271,8 @@ SPECTACULAR_SETTINGS = {
         "PredictionRole": "predictions.models.Prediction.Role",
         "PromotionState": "portal.registry.models.PromotionRequest.State",
         "QualityClass": "predictions.models.Prediction.Label",
+        "QualityConfidence": "predictions.models.Prediction.Confidence",
+        "RoutingConfidence": "predictions.models.RoutingPrediction.Confidence",
         "RunState": "portal.runs.models.State",
         "SlotOutcome": "portal.runs.models.ScheduleSlot.Outcome",
         "VersionState": "portal.registry.models.ModelVersion.State",

@@ -13,7 +13,9 @@ class PredictionsConfig(AppConfig):
         from predictions.services import counts, inference  # noqa: PLC0415 - as above
         from predictions.services.quality import QualityFamily  # noqa: PLC0415 - as above
         from predictions.services.quality_inference import QualityInference  # noqa: PLC0415 - as above
+        from predictions.services.routing.family import RoutingFamily  # noqa: PLC0415 - as above
 
         families.register(QualityFamily())
+        families.register(RoutingFamily())
         inference.register(QualityInference())
         findings.register("stream", counts.look_at_stream)

@@ -15,10 +15,12 @@ from predictions import tasks
 from predictions.engine.axes import Axes
 from predictions.engine.parameters import TrainingParams
 from predictions.engine.problems import EngineError
+from predictions.engine.routing.parameters import TrainingParams as RoutingParams
 from predictions.models import Dataset
 from predictions.services import file_runs, outcome_files
 from predictions.services.engine_errors import invalid_input
-from predictions.services.models import MODEL_NAME, check_labels, quality_model
+from predictions.services.models import MODEL_NAME, check_kind, check_labels, quality_model
+from predictions.services.routing.models import is_routing, routing_model
 
 MAX_COLLECTED = 100_000
 
@@ -38,7 +40,7 @@ def train(
     Parameters
     ----------
     dataset
-        Labelled shots.
+        Labelled shots, or items with routings for a routing model.
     actor
         Who or what asks.
     params
@@ -53,21 +55,16 @@ def train(
     Raises
     ------
     InvalidInput
-        When a parameter is wrong or the data set has no labels.
+        When a parameter is wrong, or the model cannot learn from the data set.
     NotFound
         When there is no such model.
     """
-    quality_model(model_name)
-    check_labels(dataset)
-    try:
-        checked = TrainingParams.from_dict(params or {})
-    except EngineError as exc:
-        raise invalid_input(exc, _("No training was started.")) from exc
+    kind, checked = _checked(dataset, params or {}, model_name)
     with transaction.atomic():
         return runs.enqueue(
-            kind=tasks.TRAIN_QUALITY,
+            kind=kind,
             actor=actor,
-            parameters={"model": model_name, "dataset": dataset.pk, "params": checked.to_dict()},
+            parameters={"model": model_name, "dataset": dataset.pk, "params": checked},
             seed=seed,
             title=_("Train %(model)s on “%(dataset)s”")
             % {"model": model_name, "dataset": dataset.name},
@@ -75,6 +72,23 @@ def train(
             dataset_fingerprint=dataset.fingerprint,
             via_detail=via_detail,
         )
+
+
+def _checked(
+    dataset: Dataset, params: Mapping[str, Any], model_name: str
+) -> tuple[str, dict[str, Any]]:
+    """Return the kind of run that trains a model, and its whole parameters."""
+    try:
+        if is_routing(model_name):
+            routing_model(model_name)
+            check_kind(dataset, Dataset.Kind.ROUTING, model_name)
+            return tasks.TRAIN_ROUTING, RoutingParams.from_dict(params).to_dict()
+        quality_model(model_name)
+        check_kind(dataset, Dataset.Kind.QUALITY, model_name)
+        check_labels(dataset)
+        return tasks.TRAIN_QUALITY, TrainingParams.from_dict(params).to_dict()
+    except EngineError as exc:
+        raise invalid_input(exc, _("No training was started.")) from exc
 
 
 def collect_labelled(
@@ -88,7 +102,7 @@ def collect_labelled(
     max_rows: int = MAX_COLLECTED,
     parent: Run | None = None,
 ) -> Run:
-    """Start making a data set of the shots whose outcome is known.
+    """Start making a data set of the shots, or items, whose outcome is known.
 
     Parameters
     ----------
@@ -101,7 +115,7 @@ def collect_labelled(
     since, until
         When they were made.
     base
-        A labelled data set whose shots come first.
+        A data set whose shots or items come first; shots need labels.
     max_rows
         The latest so many are kept.
     parent
@@ -110,16 +124,14 @@ def collect_labelled(
     Raises
     ------
     InvalidInput
-        When the base has no labels.
+        When the base is of another kind, or has no labels.
     NotFound
         When there is no such model.
     """
-    quality_model(model_name)
-    if base is not None:
-        check_labels(base)
+    kind = _collecting(model_name, base)
     with transaction.atomic():
         return runs.enqueue(
-            kind=tasks.COLLECT_LABELLED,
+            kind=kind,
             actor=actor,
             parameters={
                 "name": name,
@@ -268,3 +280,17 @@ def ablate(
             % {"count": n_cells, "dataset": dataset.name},
             dataset_fingerprint=dataset.fingerprint,
         )
+
+
+def _collecting(model_name: str, base: Dataset | None) -> str:
+    """Return the kind of run that collects outcomes of a model."""
+    if is_routing(model_name):
+        routing_model(model_name)
+        if base is not None:
+            check_kind(base, Dataset.Kind.ROUTING, model_name)
+        return tasks.COLLECT_ROUTINGS
+    quality_model(model_name)
+    if base is not None:
+        check_kind(base, Dataset.Kind.QUALITY, model_name)
+        check_labels(base)
+    return tasks.COLLECT_LABELLED

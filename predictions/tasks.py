@@ -14,7 +14,9 @@ from predictions.models import ablations
 from predictions.services import feedback, file_runs, outcome_files
 
 TRAIN_QUALITY = "predictions.train_quality"
+TRAIN_ROUTING = "predictions.train_routing"
 COLLECT_LABELLED = "predictions.collect_labelled"
+COLLECT_ROUTINGS = "predictions.collect_routings"
 JOIN_OUTCOMES = "predictions.join_outcomes"
 IMPORT_OUTCOMES = "predictions.import_outcomes"
 ABLATION = ablations.KIND
@@ -35,6 +37,19 @@ def train_quality(ctx: RunContext) -> dict[str, Any]:
     )
 
 
+@kinds.run_task(kind=TRAIN_ROUTING, queue=Queue.TRAIN, title=_("Train a routing model"))
+def train_routing(ctx: RunContext) -> dict[str, Any]:
+    """Train one version of the routing model."""
+    from predictions.services.routing import training  # noqa: PLC0415 - it loads scikit-learn
+
+    return training.train(
+        ctx,
+        model_name=ctx.parameters["model"],
+        dataset_id=ctx.parameters["dataset"],
+        params=ctx.parameters["params"],
+    )
+
+
 @kinds.run_task(
     kind=COLLECT_LABELLED,
     queue=Queue.INTERACTIVE,
@@ -45,15 +60,33 @@ def collect_labelled(ctx: RunContext) -> dict[str, Any]:
     """Import the shots whose outcome is known as the next data set."""
     from predictions.services import labelled  # noqa: PLC0415 - pyarrow is large
 
-    return labelled.collect(
-        ctx,
-        name=ctx.parameters["name"],
-        model_name=ctx.parameters["model"],
-        since=_moment(ctx.parameters["since"]),
-        until=_moment(ctx.parameters["until"]),
-        base=ctx.parameters["base"],
-        max_rows=ctx.parameters["max_rows"],
-    )
+    return labelled.collect(ctx, **_wanted(ctx))
+
+
+@kinds.run_task(
+    kind=COLLECT_ROUTINGS,
+    queue=Queue.INTERACTIVE,
+    title=_("Make a data set of decided routings"),
+    scope=Scope.TRAIN,
+)
+def collect_routings(ctx: RunContext) -> dict[str, Any]:
+    """Import the items whose routing was decided as the next data set."""
+    from predictions.services.routing import labelled  # noqa: PLC0415 - pyarrow is large
+
+    return labelled.collect(ctx, **_wanted(ctx))
+
+
+def _wanted(ctx: RunContext) -> dict[str, Any]:
+    """Return what a run that collects outcomes was asked for."""
+    asked = ctx.parameters
+    return {
+        "name": asked["name"],
+        "model_name": asked["model"],
+        "since": _moment(asked["since"]),
+        "until": _moment(asked["until"]),
+        "base": asked["base"],
+        "max_rows": asked["max_rows"],
+    }
 
 
 def _moment(given: str | None) -> datetime | None:

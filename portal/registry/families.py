@@ -5,10 +5,20 @@ from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
 
 from portal.core.errors import NotFound
-from portal.registry.engine.scored import Scored
+from portal.registry.engine.rowwise import Parts
+from portal.registry.engine.scored import RowScores, Scored
 from portal.registry.models import EvaluationSet, ModelVersion
 
-__all__ = ["AnswersPredictions", "Family", "Scored", "Serves", "get", "register"]
+__all__ = [
+    "AnswersPredictions",
+    "Family",
+    "Parts",
+    "RowScores",
+    "Scored",
+    "Serves",
+    "get",
+    "register",
+]
 
 
 class Family(Protocol):
@@ -16,8 +26,12 @@ class Family(Protocol):
 
     name: str
 
-    def score(self, version: ModelVersion, evaluation_set: EvaluationSet) -> Scored:
-        """Score a version on every row of a frozen set, in the order of the set."""
+    def score(self, version: ModelVersion, evaluation_set: EvaluationSet) -> Scored | RowScores:
+        """Score a version on every row of a frozen set, in the order of the set.
+
+        Probabilities for labelled rows, or what was achieved on each row; the metrics of the gate
+        policy must be of that kind.
+        """
         ...
 
     def warm(self, version: ModelVersion) -> None:

@@ -1,10 +1,11 @@
-"""Idempotency-Key for the light views of this app."""
+"""What the light views of this app have in common: Idempotency-Key and ``?record=``."""
 
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from django.http import HttpResponse
+from django.utils.translation import gettext as _
 
 from portal.core import idempotency
 from portal.core.api.exceptions import problem_of
@@ -14,13 +15,32 @@ from portal.core.errors import PortalError
 from portal.core.idempotency import Answer, Claim
 from portal.core.problems import Problem
 from portal.core.request_context import current_request_id
+from predictions.api.queries import wrong
 from predictions.services.answering import Caller, Named
 
 META_NAME = "HTTP_IDEMPOTENCY_KEY"
 Work = Callable[[Caller], HttpResponse]
 #: Of an answer in bytes: where its JSON ends.
 HEADER_LENGTH = "Inference-Header-Content-Length"
+FLAGS = {"true": True, "1": True, "false": False, "0": False}
 KEPT_HEADERS = ("Content-Type", HEADER_LENGTH)
+
+
+def is_recorded(call: Call) -> bool:
+    """Return what ``?record=`` says; without it an answer is recorded.
+
+    Raises
+    ------
+    InvalidInput
+        When it says neither true nor false.
+    """
+    if not call.request.META.get("QUERY_STRING"):
+        return True
+    given = call.request.GET.get("record", "true").lower()
+    if given not in FLAGS:
+        message = _("“record” is “%(seen)s”: use true or false.") % {"seen": given[:40]}
+        raise wrong("record", message)
+    return FLAGS[given]
 
 
 def once(

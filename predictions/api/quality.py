@@ -10,12 +10,11 @@ from django.utils.translation import gettext as _
 from portal.core.api.fast import Call, fast_view
 from portal.core.errors import FieldProblem, InvalidInput
 from predictions.api import shapes
-from predictions.api.once import once
+from predictions.api.once import is_recorded, once
 from predictions.services import answering, serving
 from predictions.services.answering import Answers, Caller, Verdict
 
 JSON = "application/json"
-FLAGS = {"true": True, "1": True, "false": False, "0": False}
 
 
 class Predicted(msgspec.Struct, frozen=True):
@@ -98,24 +97,13 @@ def _answer(
         serving.quality.choose,
         answering.NamedShots(instances),
         caller,
-        is_recorded=_is_recorded(call),
+        is_recorded=is_recorded(call),
         place="instances" if is_batch else None,
     )
 
 
 def _json(answer: msgspec.Struct) -> HttpResponse:
     return HttpResponse(msgspec.json.encode(answer), JSON)
-
-
-def _is_recorded(call: Call) -> bool:
-    if not call.request.META.get("QUERY_STRING"):
-        return True
-    given = call.request.GET.get("record", "true").lower()
-    if given not in FLAGS:
-        raise _wrong(
-            "record", _("“record” is “%(seen)s”: use true or false.") % {"seen": given[:40]}
-        )
-    return FLAGS[given]
 
 
 def _only(body: Any, name: str) -> Any:

@@ -19,6 +19,7 @@ from predictions.api.outcomes import (
     PredictionOutcome,
 )
 from predictions.api.quality import predict, predict_batch
+from predictions.api.routing.urls import urlpatterns as routing
 from predictions.api.traffic import ComparisonView, TrafficView
 from predictions.api.training import TrainingList
 from predictions.api.versions import CostsView, ImportanceView
@@ -49,6 +50,7 @@ urlpatterns = [
     path("predictions/", PredictionList.as_view(), name="prediction-list"),
     path("predictions/quality/", predict, name="predict-quality"),
     path("predictions/quality/batch/", predict_batch, name="predict-quality-batch"),
+    *routing,
     path("predictions/live-quality/", LiveQualityView.as_view(), name="live-quality"),
     path("predictions/<uuid:pk>/outcome/", PredictionOutcome.as_view(), name="prediction-outcome"),
     path("predictions/<uuid:pk>/", PredictionDetail.as_view(), name="prediction-detail"),

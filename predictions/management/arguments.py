@@ -29,8 +29,8 @@ def json_object(text: str) -> dict[str, Any]:
     return value
 
 
-def dataset(wanted: str) -> Dataset:
-    """Return a data set by number or name, or the one imported last.
+def dataset(wanted: str, kind: Dataset.Kind = Dataset.Kind.QUALITY) -> Dataset:
+    """Return a data set by number or name, or the one of its kind imported last.
 
     Raises
     ------
@@ -39,7 +39,7 @@ def dataset(wanted: str) -> Dataset:
     """
     every = Dataset.objects.order_by("-created_at", "-pk")
     if wanted == "latest":
-        found = every.first()
+        found = every.filter(kind=kind).first()
     elif wanted.isdecimal():
         found = every.filter(pk=int(wanted)).first()
     else:

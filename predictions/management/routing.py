@@ -6,7 +6,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from rich.table import Table
 
-from predictions.management.console import NONE, finding_tables, number, span
+from predictions.management.console import NONE, figure, finding_tables, number, span
 
 N_OPERATIONS = 30
 
@@ -14,6 +14,46 @@ N_OPERATIONS = 30
 def routing_profile_tables(profile: Mapping[str, Any]) -> list[Table]:
     """Return a quality profile as tables: columns, operations, then what was found."""
     return [_columns(profile), _operations(profile), *finding_tables(profile["findings"])]
+
+
+def routing_evaluation_tables(evaluation: Mapping[str, Any]) -> list[Table]:
+    """Return a version's evaluation as tables: figures, confidence, then what was found."""
+    return [
+        _figures(evaluation),
+        _confidence(evaluation),
+        *finding_tables(evaluation["findings"]),
+    ]
+
+
+def _figures(evaluation: Mapping[str, Any]) -> Table:
+    title = _("Held out: %(items)d items of %(groups)d designs that no version trains on") % {
+        "items": evaluation["n_items"],
+        "groups": evaluation["n_groups"],
+    }
+    table = Table(title=title, title_justify="left")
+    table.add_column(_("Metric"))
+    baselines = evaluation["baselines"]
+    for name in (_("Model"), _("Not refused"), *(_(one["label"]) for one in baselines)):
+        table.add_column(name, justify="right")
+    for metric in evaluation["metric_table"]:
+        name = metric["name"]
+        table.add_row(
+            _(metric["label"]),
+            figure(evaluation["metrics"][name]),
+            figure(evaluation["accepted"][name]),
+            *(number(one["metrics"][name]["value"], 3) for one in baselines),
+        )
+    return table
+
+
+def _confidence(evaluation: Mapping[str, Any]) -> Table:
+    table = Table(title=_("What its confidence is worth"), title_justify="left")
+    table.add_column(_("Confidence"))
+    for name in (_("Items"), _("Promised"), _("Exact")):
+        table.add_column(name, justify="right")
+    for name, row in evaluation["confidence_levels"].items():
+        table.add_row(name, str(row["n"]), f"{row['promised']:.3f}", f"{row['exact']:.3f}")
+    return table
 
 
 def _columns(profile: Mapping[str, Any]) -> Table:

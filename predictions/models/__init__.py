@@ -4,6 +4,11 @@ from predictions.models.ablations import Ablation
 from predictions.models.datasets import Dataset
 from predictions.models.outcomes import Outcome, OutcomeQuerySet
 from predictions.models.predictions import Explanation, Prediction
+from predictions.models.routing import (
+    RoutingOutcome,
+    RoutingOutcomeQuerySet,
+    RoutingPrediction,
+)
 from predictions.models.traffic import MOST_SHARE, ShadowScore, TrafficSplit
 
 __all__ = [
@@ -14,6 +19,9 @@ __all__ = [
     "Outcome",
     "OutcomeQuerySet",
     "Prediction",
+    "RoutingOutcome",
+    "RoutingOutcomeQuerySet",
+    "RoutingPrediction",
     "ShadowScore",
     "TrafficSplit",
 ]

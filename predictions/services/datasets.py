@@ -175,6 +175,17 @@ def load(dataset: Dataset) -> ShotTable:
         return tables.read_table(source, check_ranges=False)
 
 
+def lineage_of(dataset: Dataset) -> dict[str, Any]:
+    """Return what a version's lineage says of its data set."""
+    return {
+        "id": dataset.pk,
+        "name": dataset.name,
+        "fingerprint": dataset.fingerprint,
+        "rows": dataset.n_rows,
+        "artifact": dataset.artifact_id,
+    }
+
+
 def save_parquet(table: ShotTable) -> Artifact:
     """Keep a table as an artifact of canonical Parquet.
 

@@ -37,6 +37,18 @@ def quality_model(name: str = MODEL_NAME) -> RegisteredModel:
     return model
 
 
+def check_kind(dataset: Dataset, kind: Dataset.Kind, model_name: str) -> None:
+    """Raise :class:`InvalidInput` for a data set of a kind that the model does not learn from."""
+    if dataset.kind == kind:
+        return
+    message = _(
+        "The data set “%(name)s” is of the kind “%(seen)s”, but %(model)s learns from “%(wanted)s”."
+    ) % {"name": dataset.name, "seen": dataset.kind, "model": model_name[:80], "wanted": kind.value}
+    raise InvalidInput(
+        message, code="wrong_kind", problems=[FieldProblem("dataset", "wrong_kind", message)]
+    )
+
+
 def check_labels(dataset: Dataset) -> None:
     """Raise :class:`InvalidInput` for a data set without labels, before any run is started."""
     if any(column["name"] == LABEL for column in dataset.schema):

@@ -125,7 +125,7 @@ class QualityInference:
     def _champion(self, model_name: str) -> Champion:
         champion = self._champions.get(model_name)
         if champion is None:
-            champion = self._champions.setdefault(model_name, Champion(model_name))
+            champion = self._champions.setdefault(model_name, Champion(model_name, serving.load))
         return champion
 
     def _version(self, champion: Champion, number: int) -> Choice:

@@ -10,11 +10,13 @@ import os
 import threading
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from typing import Generic
 
 import numpy as np
 import structlog
 from django.db import DatabaseError, connection
 from django.utils.translation import gettext as _
+from typing_extensions import TypeVar
 
 from portal.core import alerts
 from portal.core.errors import Corrupt, Unavailable
@@ -39,15 +41,18 @@ RETRY_S = 30.0
 
 _HASH_SPAN = 2.0**64
 
+#: What a version is in memory; of the quality family where nothing else is said.
+M = TypeVar("M", default=ServingModel)
+
 
 @dataclass(frozen=True)
-class Held:
+class Held(Generic[M]):
     """A version ready to answer."""
 
     version_id: int
     number: int
     digest: str
-    model: ServingModel
+    model: M
     model_name: str
 
 
@@ -73,7 +78,7 @@ def load(version: ModelVersion) -> Held:
 
 
 @dataclass(frozen=True)
-class Choice:
+class Choice(Generic[M]):
     """Which version answers a request, and why that one.
 
     Attributes
@@ -88,19 +93,19 @@ class Choice:
         The champion, to answer when the challenger cannot.
     """
 
-    held: Held
+    held: Held[M]
     role: str = Prediction.Role.CHAMPION.value
     share: float = 0.0
-    fallback: Held | None = None
+    fallback: Held[M] | None = None
 
-    def stand_in(self) -> "Choice | None":
+    def stand_in(self) -> "Choice[M] | None":
         """Return the champion in place of the challenger, None when there is no other."""
         if self.fallback is None:
             return None
         return Choice(self.fallback, Prediction.Role.FALLBACK.value, self.share)
 
 
-class Holder:
+class Holder(Generic[M]):
     """A version that an alias points at, held in this process while the alias is followed.
 
     Parameters
@@ -109,6 +114,8 @@ class Holder:
         Of the registered model.
     alias : Alias
         Which alias is followed.
+    load : callable
+        Loads a version from verified files; raises ``Corrupt`` when one is damaged.
     also : callable, optional
         Reads what else decides what is held; see :class:`AliasWatcher`.
     """
@@ -117,11 +124,17 @@ class Holder:
     severity = "critical"
 
     def __init__(
-        self, model_name: str, alias: Alias, *, also: Callable[[], Hashable] | None = None
+        self,
+        model_name: str,
+        alias: Alias,
+        load: Callable[[ModelVersion], Held[M]],
+        *,
+        also: Callable[[], Hashable] | None = None,
     ) -> None:
         self.model_name = model_name
         self.alias = alias
-        self._held: Held | None = None
+        self._load = load
+        self._held: Held[M] | None = None
         self._again: threading.Timer | None = None
         self._watcher = AliasWatcher(model_name, self.take, alias=alias, also=also)
         os.register_at_fork(after_in_child=self._forget)
@@ -137,7 +150,7 @@ class Holder:
         self._forget()
 
     @property
-    def held(self) -> Held | None:
+    def held(self) -> Held[M] | None:
         """The version held now, without waiting."""
         return self._held
 
@@ -147,7 +160,7 @@ class Holder:
             self._settle(None, "")
             return
         try:
-            held = load(version)
+            held = self._load(version)
         except Corrupt as exc:
             self._keep(version, exc)
             return
@@ -159,7 +172,7 @@ class Holder:
         """Hold nothing in a forked child, whose watcher does not run yet."""
         self._held = None
 
-    def _settle(self, held: Held | None, failed: str) -> None:
+    def _settle(self, held: Held[M] | None, failed: str) -> None:
         self._held = held
 
     @property
@@ -175,7 +188,7 @@ class Holder:
         alerts.raise_alert(self._alert_key, self.severity, self._complaint(version, exc))
         self._try_again(version)
 
-    def _instead(self) -> Held | None:
+    def _instead(self) -> Held[M] | None:
         """Return what is held when the version that should be cannot."""
         return None
 
@@ -203,7 +216,7 @@ class Holder:
             connection.close()
 
 
-class Challenger(Holder):
+class Challenger(Holder[M]):
     """The version that may answer a share of the requests of one model.
 
     It is loaded only while it has a share. When its files are damaged it answers nothing.
@@ -211,9 +224,9 @@ class Challenger(Holder):
 
     severity = "warning"
 
-    def __init__(self, model_name: str) -> None:
+    def __init__(self, model_name: str, load: Callable[[ModelVersion], Held[M]]) -> None:
         super().__init__(
-            model_name, Alias.CHALLENGER, also=lambda: traffic.last_split_id(model_name)
+            model_name, Alias.CHALLENGER, load, also=lambda: traffic.last_split_id(model_name)
         )
         self.share = 0.0
 
@@ -251,7 +264,7 @@ class Challenger(Holder):
         ) % {"number": version.number, "model": self.model_name, "reason": exc}
 
 
-class Champion(Holder):
+class Champion(Holder[M]):
     """The version of one model that answers in this process, and its challenger.
 
     When a new champion cannot be loaded, the one before goes on answering.
@@ -260,14 +273,16 @@ class Champion(Holder):
     ----------
     model_name : str
         Of the registered model.
+    load : callable
+        As of :class:`Holder`.
     """
 
-    def __init__(self, model_name: str) -> None:
+    def __init__(self, model_name: str, load: Callable[[ModelVersion], Held[M]]) -> None:
         self._failed = ""
-        self._choice: Choice | None = None
+        self._choice: Choice[M] | None = None
         self._is_settled = threading.Event()
-        self.challenger = Challenger(model_name)
-        super().__init__(model_name, Alias.CHAMPION)
+        self.challenger = Challenger(model_name, load)
+        super().__init__(model_name, Alias.CHAMPION, load)
 
     def start(self) -> None:
         """Begin to follow the aliases, if this process does not yet."""
@@ -279,7 +294,7 @@ class Champion(Holder):
         super().stop()
         self.challenger.stop()
 
-    def get(self) -> Held:
+    def get(self) -> Held[M]:
         """Return the champion.
 
         Raises
@@ -295,7 +310,7 @@ class Champion(Holder):
             raise self._unavailable()
         return held
 
-    def choose(self, key: bytes) -> Choice:
+    def choose(self, key: bytes) -> Choice[M]:
         """Return who answers a request; see :meth:`Challenger.wants`.
 
         Raises
@@ -321,11 +336,11 @@ class Champion(Holder):
         self._choice = None
         self._is_settled = threading.Event()
 
-    def _settle(self, held: Held | None, failed: str) -> None:
+    def _settle(self, held: Held[M] | None, failed: str) -> None:
         self._held, self._failed = held, failed
         self._is_settled.set()
 
-    def _instead(self) -> Held | None:
+    def _instead(self) -> Held[M] | None:
         return self._held
 
     def _complaint(self, version: ModelVersion, exc: Corrupt) -> str:
@@ -360,4 +375,4 @@ class Champion(Holder):
         )
 
 
-quality = Champion(MODEL_NAME)
+quality = Champion(MODEL_NAME, load)

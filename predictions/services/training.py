@@ -228,7 +228,7 @@ def _register(
             artifacts=outcome.artifacts,
             evaluation_set=frozen,
             dataset_fingerprint=dataset.fingerprint,
-            lineage={"dataset": _dataset_lineage(dataset)},
+            lineage={"dataset": datasets.lineage_of(dataset)},
             signature=signature,
             evaluation=report,
             settings=_settings(outcome),
@@ -241,16 +241,6 @@ def _register(
             ),
             is_synthetic=dataset.is_synthetic,
         )
-
-
-def _dataset_lineage(dataset: Dataset) -> dict[str, Any]:
-    return {
-        "id": dataset.pk,
-        "name": dataset.name,
-        "fingerprint": dataset.fingerprint,
-        "rows": dataset.n_rows,
-        "artifact": dataset.artifact_id,
-    }
 
 
 def _settings(outcome: _Outcome) -> dict[str, Any]:

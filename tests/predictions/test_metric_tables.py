@@ -10,6 +10,7 @@ from django.utils.translation import gettext
 
 from portal.registry.engine.metrics import METRICS as GATE_METRICS
 from portal.registry.engine.metrics import Sample
+from portal.registry.engine.rowwise import ROW_METRICS
 from predictions import selectors
 from predictions.engine import ablation, evaluation
 from predictions.engine.metrics import METRICS
@@ -19,6 +20,7 @@ from tests.predictions.conftest import SmallModel
 TABLES: Mapping[str, Mapping[str, Any]] = {
     "quality": METRICS,
     "gate": GATE_METRICS,
+    "gate, row by row": ROW_METRICS,
     "routing": ROUTING_METRICS,
 }
 #: What the gate calls otherwise than reports do.

@@ -47,7 +47,7 @@ def move(transactional_db: None) -> Callable[[ModelVersion], None]:
 
 @pytest.fixture
 def holder(transactional_db: None) -> Iterator[Champion]:
-    one = Champion(MODEL_NAME)
+    one = Champion(MODEL_NAME, serving.load)
     yield one
     one.stop()
 
@@ -164,6 +164,7 @@ def test_the_family_scores_a_version_on_its_frozen_set(make_version: Make) -> No
 
     scored = families.get("quality").score(version, version.evaluation_set)
 
+    assert isinstance(scored, families.Scored)
     assert len(scored.y_true) == len(scored.probability) == len(scored.group_ids)
     assert scored.probability[scored.y_true == 1].mean() > scored.probability.mean()
 

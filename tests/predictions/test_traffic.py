@@ -159,7 +159,7 @@ def test_the_same_client_id_is_answered_by_the_same_version_in_every_process(
     challenger: ModelVersion, give: Callable[[float], None], shots: Shots
 ) -> None:
     give(0.5)
-    other = Champion(serving.quality.model_name)
+    other = Champion(serving.quality.model_name, serving.load)
     other._settle(serving.quality.held, "")
     other.challenger.take(challenger)
     names = [f"request-{number}" for number in range(40)]
@@ -294,7 +294,7 @@ def test_a_share_and_its_end_reach_a_process_within_seconds(
     first, second = make_version(), make_version()
     registry.bootstrap_champion(version=first, reason="test", actor=Actor.system("test"))
     point(Alias.CHALLENGER, second)
-    holder = Champion(first.model.name)
+    holder = Champion(first.model.name, serving.load)
     try:
         holder.get()
         words: Any = {

@@ -11,6 +11,7 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
+from django.utils import translation
 
 from portal.core.actors import Actor
 from portal.core.models import User
@@ -53,6 +54,13 @@ class Scores:
         self, version: ModelVersion, since: datetime, until: datetime
     ) -> dict[str, Any]:
         return {"count": 7, "since": since.isoformat(), "until": until.isoformat()}
+
+
+@pytest.fixture(autouse=True)
+def english() -> Iterator[None]:
+    """Speak English, whatever the product's own language."""
+    with translation.override("en"):
+        yield
 
 
 @pytest.fixture

@@ -11,8 +11,11 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import TypeVar
 
-from portal.registry.engine.metrics import Drawn, Floats, Metric, Sample
+from portal.registry.engine.metrics import Floats, Metric, Sampled
+
+D = TypeVar("D")
 
 MAX_CELLS = 4_000_000  # ours: weights of one batch of resamples take at most 32 MB
 
@@ -66,9 +69,9 @@ def resamples(
 
 
 def paired_differences(
-    candidate: Sample,
-    champion: Sample,
-    metrics: Sequence[Metric],
+    candidate: Sampled[D],
+    champion: Sampled[D],
+    metrics: Sequence[Metric[D]],
     block_ids: NDArray[np.intp],
     *,
     n_resamples: int,
@@ -94,7 +97,7 @@ def paired_differences(
     names, groups = np.unique(block_ids, return_inverse=True)
     parts: dict[str, list[Floats]] = {metric.name: [] for metric in metrics}
     for weights in resamples(groups, n_groups=len(names), n_resamples=n_resamples, rng=rng):
-        one, other = Drawn(candidate, weights), Drawn(champion, weights)
+        one, other = candidate.drawn(weights), champion.drawn(weights)
         for metric in metrics:
             parts[metric.name].append(metric.function(one) - metric.function(other))
     return {name: np.concatenate(pieces) for name, pieces in parts.items()}

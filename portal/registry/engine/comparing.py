@@ -5,11 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import TypeVar
 
 from portal.registry.engine.bootstrap import block_length, blocks, interval, paired_differences
-from portal.registry.engine.metrics import METRICS, Floats, Metric, Sample
+from portal.registry.engine.metrics import Floats, Metric, Sampled
 from portal.registry.engine.policy import Policy
-from portal.registry.engine.scored import Scored
+from portal.registry.engine.scored import Answers
+
+D = TypeVar("D")
 
 BETTER, WORSE, UNDECIDED = "better", "worse", "undecided"
 
@@ -57,7 +60,7 @@ class SliceComparison:
     column, value
         Which part, such as ``Mold`` and ``P1-A``.
     n_groups, n_positives
-        Distinct rows of the part, and those that are positive.
+        Distinct rows of the part, and those that are positive; None where rows have no class.
     candidate, champion, gain, low, high, level, verdict
         As in :class:`Comparison`.
     """
@@ -65,7 +68,7 @@ class SliceComparison:
     column: str
     value: str
     n_groups: int
-    n_positives: int
+    n_positives: int | None
     candidate: float
     champion: float
     gain: float
@@ -75,23 +78,28 @@ class SliceComparison:
     verdict: str
 
 
-def distinct(scored: Scored, label: int | None = None) -> int:
-    """Return how many distinct rows there are, of one class if asked."""
-    ids = scored.group_ids if label is None else scored.group_ids[scored.y_true == label]
+def distinct(answers: Answers[D], rows: NDArray[np.bool_] | None = None) -> int:
+    """Return how many distinct rows there are, among some if asked."""
+    ids = answers.group_ids if rows is None else answers.group_ids[rows]
     return len(np.unique(ids))
 
 
-def block_ids(scored: Scored, policy: Policy) -> NDArray[np.intp]:
+def by_class(answers: Answers[D]) -> dict[str, int]:
+    """Return how many distinct rows each class has."""
+    return {name: distinct(answers, rows) for name, rows in answers.classes().items()}
+
+
+def block_ids(answers: Answers[D], policy: Policy) -> NDArray[np.intp]:
     """Return the block of each row under a policy."""
-    return blocks(scored.group_ids, policy.block_rows or block_length(distinct(scored)))
+    return blocks(answers.group_ids, policy.block_rows or block_length(distinct(answers)))
 
 
 def compare(
-    candidate: Scored, champion: Scored, policy: Policy, rng: np.random.Generator
+    candidate: Answers[D], champion: Answers[D], policy: Policy, rng: np.random.Generator
 ) -> tuple[Comparison, ...]:
     """Compare two versions by the primary metric and the guards, in this order."""
-    one, other = _sample(candidate), _sample(champion)
-    metrics = [METRICS[name] for name in (policy.primary, *policy.guards)]
+    one, other = candidate.sample(), champion.sample()
+    metrics = [candidate.metrics[name] for name in (policy.primary, *policy.guards)]
     differences = paired_differences(
         one,
         other,
@@ -104,25 +112,25 @@ def compare(
 
 
 def compare_slices(
-    candidate: Scored, champion: Scored, policy: Policy, rng: np.random.Generator
+    candidate: Answers[D], champion: Answers[D], policy: Policy, rng: np.random.Generator
 ) -> tuple[SliceComparison, ...]:
     """Compare two versions by the primary metric on every part that is large enough."""
     parts = list(_parts(candidate, policy))
     level = policy.shared_level(len(parts))
-    metric = METRICS[policy.primary]
+    metric = candidate.metrics[policy.primary]
     return tuple(
         _slice(column, value, candidate.at(rows), champion.at(rows), metric, policy, level, rng)
         for column, value, rows in parts
     )
 
 
-def _parts(scored: Scored, policy: Policy) -> Iterator[tuple[str, str, NDArray[np.bool_]]]:
-    for column, values in sorted(scored.slices.items()):
+def _parts(answers: Answers[D], policy: Policy) -> Iterator[tuple[str, str, NDArray[np.bool_]]]:
+    for column, values in sorted(answers.slices.items()):
         names = np.unique(values)
         for value in names[names != ""] if len(names) > 1 else ():
             rows: NDArray[np.bool_] = values == value
-            part = scored.at(rows)
-            rarer = min(distinct(part, 0), distinct(part, 1))
+            part = answers.at(rows)
+            rarer = min(by_class(part).values(), default=policy.min_slice_positives)
             if distinct(part) >= policy.min_slice_groups and rarer >= policy.min_slice_positives:
                 yield column, str(value), rows
 
@@ -130,14 +138,14 @@ def _parts(scored: Scored, policy: Policy) -> Iterator[tuple[str, str, NDArray[n
 def _slice(
     column: str,
     value: str,
-    candidate: Scored,
-    champion: Scored,
-    metric: Metric,
+    candidate: Answers[D],
+    champion: Answers[D],
+    metric: Metric[D],
     policy: Policy,
     level: float,
     rng: np.random.Generator,
 ) -> SliceComparison:
-    one, other = _sample(candidate), _sample(champion)
+    one, other = candidate.sample(), champion.sample()
     differences = paired_differences(
         one,
         other,
@@ -151,7 +159,7 @@ def _slice(
         column=column,
         value=value,
         n_groups=distinct(candidate),
-        n_positives=distinct(candidate, 1),
+        n_positives=by_class(candidate).get("positives"),
         candidate=metric.value(one),
         champion=metric.value(other),
         gain=gain,
@@ -163,7 +171,7 @@ def _slice(
 
 
 def _line(
-    metric: Metric, one: Sample, other: Sample, differences: Floats, policy: Policy
+    metric: Metric[D], one: Sampled[D], other: Sampled[D], differences: Floats, policy: Policy
 ) -> Comparison:
     role = "primary" if metric.name == policy.primary else "guard"
     level = policy.level if role == "primary" else policy.guard_level
@@ -185,7 +193,7 @@ def _line(
 
 
 def _interval(
-    metric: Metric, one: Sample, other: Sample, differences: Floats, level: float
+    metric: Metric[D], one: Sampled[D], other: Sampled[D], differences: Floats, level: float
 ) -> Sequence[float]:
     low, high = interval(metric.sign * differences, level)
     return low, high, metric.sign * (metric.value(one) - metric.value(other))
@@ -193,11 +201,3 @@ def _interval(
 
 def _verdict(low: float, high: float) -> str:
     return BETTER if low > 0 else WORSE if high < 0 else UNDECIDED
-
-
-def _sample(scored: Scored) -> Sample:
-    return Sample(
-        np.asarray(scored.y_true) == 1,
-        np.asarray(scored.probability, dtype=np.float64),
-        float(scored.threshold),
-    )

@@ -12,7 +12,7 @@ turned so that positive means better:
 import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -22,13 +22,17 @@ from portal.registry.engine.comparing import (
     Comparison,
     SliceComparison,
     block_ids,
+    by_class,
     compare,
     compare_slices,
     distinct,
 )
 from portal.registry.engine.policy import Policy
-from portal.registry.engine.scored import Scored
+from portal.registry.engine.scored import RowScores, Scored
 from portal.registry.engine.words import gettext_noop
+
+A = TypeVar("A", Scored, RowScores)
+_TWO_KINDS = "candidate and champion were scored in two different ways: train both anew"
 
 PASSED, FAILED, INCONCLUSIVE = "passed", "failed", "inconclusive"
 
@@ -54,6 +58,7 @@ TEMPLATES: Mapping[str, str] = {
     ),
     "guard_worse": gettext_noop("{label} must not be worse, and its whole interval is below zero."),
     "identical": gettext_noop("Both versions give the same probability on every row."),
+    "identical_rows": gettext_noop("Both versions achieve the same on every row."),
     "too_few_groups": gettext_noop(
         "The evaluation set has {seen} distinct rows; at least {needed} are needed."
     ),
@@ -106,10 +111,10 @@ class GateReport:
     slices
         One line per part of the rows that is large enough, by the primary metric.
     against
-        ``champion``, or ``base_rate`` when no champion exists and the candidate was held against
-        the constant answer.
+        ``champion``; without one ``base_rate``, the constant answer to labelled rows, or
+        ``lookup``, what looking up a known row achieves.
     n_rows, n_groups, n_positives
-        Rows compared, distinct rows and distinct positive rows.
+        Rows compared, distinct rows and distinct positive rows; None where rows have no class.
     n_left_out
         Rows that one of the versions had learnt from.
     n_blocks
@@ -127,7 +132,7 @@ class GateReport:
     against: str
     n_rows: int
     n_groups: int
-    n_positives: int
+    n_positives: int | None
     n_left_out: int
     n_blocks: int
     n_resamples: int
@@ -150,7 +155,11 @@ def seed_of(*digests: str) -> int:
 
 
 def judge(
-    candidate: Scored, champion: Scored | None, *, policy: Policy | None = None, seed: int
+    candidate: Scored | RowScores,
+    champion: Scored | RowScores | None,
+    *,
+    policy: Policy | None = None,
+    seed: int,
 ) -> GateReport:
     """Compare two versions on the same rows and decide.
 
@@ -159,7 +168,7 @@ def judge(
     candidate
         The version that asks to go live.
     champion
-        The version that is live; None compares against the base rate of the labels.
+        The version that is live; None compares against what takes no learning.
     policy
         What to look at and how sure to be.
     seed
@@ -168,33 +177,41 @@ def judge(
     Raises
     ------
     GateError
-        If both were not scored on the same rows, or a label is neither 0 nor 1.
+        If both were not scored on the same rows, a label is neither 0 nor 1, or the policy looks at
+        metrics of another kind.
     SampleError
         If a probability is missing or outside 0 to 1.
     """
     policy = policy or Policy()
-    _check_same_rows(candidate, champion)
-    n_given = len(candidate.y_true)
+    if isinstance(candidate, RowScores):
+        if isinstance(champion, Scored):
+            raise GateError(_TWO_KINDS)
+        return _judge(candidate, champion, policy, seed)
+    if isinstance(champion, RowScores):
+        raise GateError(_TWO_KINDS)
+    return _judge(candidate, champion, policy, seed)
+
+
+def _judge(candidate: A, champion: A | None, policy: Policy, seed: int) -> GateReport:
+    _check(candidate, champion, policy)
+    n_given = len(candidate.group_ids)
     candidate, champion = _unseen(candidate, champion)
-    groups = {
-        "groups": distinct(candidate),
-        "positives": distinct(candidate, 1),
-        "negatives": distinct(candidate, 0),
-    }
-    n_left_out = n_given - len(candidate.y_true)
-    reasons = _too_few(groups, policy)
+    groups = {"groups": distinct(candidate), **by_class(candidate)}
+    n_left_out = n_given - len(candidate.group_ids)
+    reasons: tuple[Reason, ...] = _too_few(groups, policy)
     lines: tuple[Comparison, ...] = ()
     slices: tuple[SliceComparison, ...] = ()
     outcome, n_blocks = INCONCLUSIVE, 0
     if not reasons:
-        other = champion or base_rate(candidate)
+        other = champion if champion is not None else _without_learning(candidate)
         rng = np.random.default_rng(seed)
         lines = compare(candidate, other, policy, rng)
         slices = compare_slices(candidate, other, policy, rng)
         n_blocks = len(np.unique(block_ids(candidate, policy)))
         outcome, reasons = _decide(lines, slices, policy)
-        if np.array_equal(candidate.probability, other.probability):
-            reasons = (Reason("identical", {}), *reasons)
+        if candidate.is_as(other):
+            code = "identical" if candidate.classes() else "identical_rows"
+            reasons = (Reason(code, {}), *reasons)
     if n_left_out:
         reasons = (*reasons, Reason("left_out", {"n": n_left_out}))
     return GateReport(
@@ -202,10 +219,10 @@ def judge(
         reasons=reasons,
         comparisons=lines,
         slices=slices,
-        against="base_rate" if champion is None else "champion",
-        n_rows=len(candidate.y_true),
+        against=candidate.against if champion is None else "champion",
+        n_rows=len(candidate.group_ids),
         n_groups=groups["groups"],
-        n_positives=groups["positives"],
+        n_positives=groups.get("positives"),
         n_left_out=n_left_out,
         n_blocks=n_blocks,
         n_resamples=policy.n_resamples if lines else 0,
@@ -216,33 +233,38 @@ def judge(
 
 def base_rate(scored: Scored) -> Scored:
     """Return the best answer that ignores its input: the share of positives, all called so."""
-    share = float(np.mean(scored.y_true))
-    constant = np.full(len(scored.y_true), share)
-    return Scored(scored.y_true, constant, scored.group_ids, threshold=share)
+    return scored.without_learning()
 
 
-def _unseen(candidate: Scored, champion: Scored | None) -> tuple[Scored, Scored | None]:
+def _without_learning(candidate: A) -> A:
+    other = candidate.without_learning()
+    if other is None:
+        raise GateError("nothing is live, and the family measured nothing to be held against")
+    return other
+
+
+def _unseen(candidate: A, champion: A | None) -> tuple[A, A | None]:
     """Leave out the rows that either version has learnt from."""
-    learnt = np.zeros(len(candidate.y_true), dtype=bool)
-    for scored in (candidate, champion):
-        if scored is not None and scored.learnt is not None:
-            learnt |= scored.learnt
+    learnt = np.zeros(len(candidate.group_ids), dtype=bool)
+    for answers in (candidate, champion):
+        if answers is not None and answers.learnt is not None:
+            learnt |= answers.learnt
     if not learnt.any():
         return candidate, champion
     return candidate.at(~learnt), None if champion is None else champion.at(~learnt)
 
 
-def _check_same_rows(candidate: Scored, champion: Scored | None) -> None:
-    if not np.isin(candidate.y_true, (0, 1)).all():
-        raise GateError("every label must be 0 or 1")
-    if champion is None:
-        return
-    for name in ("y_true", "group_ids"):
-        if not np.array_equal(getattr(candidate, name), getattr(champion, name)):
-            raise GateError(
-                f"candidate and champion differ in {name}: score both on the rows of one frozen "
-                "set, in the order of the set"
-            )
+def _check(candidate: A, champion: A | None, policy: Policy) -> None:
+    if policy.primary not in candidate.metrics:
+        known = ", ".join(candidate.metrics)
+        raise GateError(f"the gate policy asks for {policy.primary}, but the rows have {known}")
+    problem = candidate.problem(champion)
+    if champion is not None and not np.array_equal(candidate.group_ids, champion.group_ids):
+        problem = problem or "candidate and champion differ in group_ids"
+    if problem:
+        raise GateError(
+            f"{problem}: score both on the rows of one frozen set, in the order of the set"
+        )
 
 
 def _too_few(groups: Mapping[str, int], policy: Policy) -> tuple[Reason, ...]:
@@ -253,7 +275,7 @@ def _too_few(groups: Mapping[str, int], policy: Policy) -> tuple[Reason, ...]:
     }
     return tuple(
         Reason(f"too_few_{name}", {"seen": groups[name], "needed": needed[name]})
-        for name in needed
+        for name in groups
         if groups[name] < needed[name]
     )
 

@@ -9,9 +9,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
+from typing import Generic, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import TypeVar
 
 from portal.registry.engine.words import gettext_noop
 
@@ -50,6 +52,15 @@ class Sample:
             raise SampleError("every probability must be a number from 0 to 1")
         if not np.isfinite(self.threshold):
             raise SampleError(f"the threshold is {self.threshold}; it must be a number")
+
+    @property
+    def n_rows(self) -> int:
+        """How many rows there are."""
+        return len(self.y)
+
+    def drawn(self, weights: Floats) -> "Drawn":
+        """Return the sample with how often each row was drawn, shape (n_rows, n_resamples)."""
+        return Drawn(self, weights)
 
     @cached_property
     def order(self) -> NDArray[np.intp]:
@@ -129,15 +140,35 @@ def brier(drawn: Drawn) -> Floats:
     return _ratio((sample.p - sample.y) ** 2 @ weights, weights.sum(axis=0))
 
 
+#: What a metric is computed from; probabilities for labelled rows where nothing else is said.
+D = TypeVar("D", default=Drawn)
+
+
+_D = TypeVar("_D", covariant=True)
+
+
+class Sampled(Protocol[_D]):
+    """The rows of one version, ready to be drawn from again and again."""
+
+    @property
+    def n_rows(self) -> int:
+        """How many rows there are."""
+        ...
+
+    def drawn(self, weights: Floats) -> _D:
+        """Return the rows with how often each was drawn, shape (n_rows, n_resamples)."""
+        ...
+
+
 @dataclass(frozen=True)
-class Metric:
+class Metric(Generic[D]):
     """One line of the table of metrics."""
 
     name: str
     label: str
     unit: str
     higher_is_better: bool
-    function: Callable[[Drawn], Floats]
+    function: Callable[[D], Floats]
     source: str
 
     @property
@@ -145,9 +176,9 @@ class Metric:
         """What turns a difference into "better is positive"."""
         return 1.0 if self.higher_is_better else -1.0
 
-    def value(self, sample: Sample) -> float:
+    def value(self, sample: Sampled[D]) -> float:
         """Return the metric on every row once."""
-        return float(self.function(Drawn(sample, np.ones((len(sample.y), 1))))[0])
+        return float(self.function(sample.drawn(np.ones((sample.n_rows, 1))))[0])
 
 
 METRICS: Mapping[str, Metric] = MappingProxyType(

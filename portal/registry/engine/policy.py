@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from portal.registry.engine.metrics import METRICS
+from portal.registry.engine.rowwise import ROW_METRICS
 
 _COUNTS = (
     "min_groups",
@@ -64,11 +65,7 @@ class Policy:
     auto_apply: bool = False
 
     def __post_init__(self) -> None:
-        for name in (self.primary, *self.guards):
-            if name not in METRICS:
-                raise PolicyError(
-                    f"There is no metric “{name}”; the gate knows {', '.join(METRICS)}."
-                )
+        self._check_metrics()
         if self.primary in self.guards or len(set(self.guards)) < len(self.guards):
             raise PolicyError("Each metric appears once: as the primary one or as one guard.")
         if not 0.5 <= self.level <= 0.999:
@@ -82,6 +79,18 @@ class Policy:
         for name in _COUNTS:
             if getattr(self, name) < 2:
                 raise PolicyError(f"{name} is {getattr(self, name)}; it must be at least 2.")
+
+    def _check_metrics(self) -> None:
+        table = ROW_METRICS if self.primary in ROW_METRICS else METRICS
+        for name in (self.primary, *self.guards):
+            if name not in {**METRICS, **ROW_METRICS}:
+                known = ", ".join((*METRICS, *ROW_METRICS))
+                raise PolicyError(f"There is no metric “{name}”; the gate knows {known}.")
+            if name not in table:
+                raise PolicyError(
+                    f"“{name}” cannot stand beside “{self.primary}”: one is of labelled rows, the "
+                    f"other of rows judged one by one. Use some of {', '.join(table)}."
+                )
 
     @property
     def guard_level(self) -> float:

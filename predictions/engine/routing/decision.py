@@ -3,6 +3,7 @@
 NumPy only; training, evaluation and serving all go through `Decider.decide`.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +31,8 @@ Floats = NDArray[np.float64]
 N_FAMILIAR = 5
 #: Similarity of items that must not vote.
 NOT_COMPARED = -1.0
+#: Items whose trees are walked together; bounds memory.
+CHUNK = 64
 #: Candidates kept of every decision; the answer shows at most as many.
 N_RANKED = 10
 LEVELS: tuple[tuple[str, float], ...] = (("high", 0.9), ("medium", 0.7), ("low", 0.0))
@@ -173,15 +176,37 @@ class Decider:
         excluded : intp array or None
             Items that must not vote, such as its own variants when training calibrates itself.
         """
-        similarity = self.index.similarity(item)
-        if excluded is not None:
-            similarity[excluded] = NOT_COMPARED
+        return next(self.decide_all(item, excluded=None if excluded is None else [excluded]))
+
+    def decide_all(
+        self, items: Encoded, *, excluded: Sequence[NDArray[np.intp]] | None = None
+    ) -> Iterator[Decision]:
+        """Rank routings for many items, whose trees are walked together.
+
+        Parameters
+        ----------
+        items : Encoded
+        excluded : sequence of intp arrays or None
+            For each item those that must not vote on it.
+        """
+        for start in range(0, len(items), CHUNK):
+            part = items.take(slice(start, start + CHUNK))
+            design = self.encoder.design(part)
+            odds, pairs = self.trees.predict(design), self.order_book.beliefs(design)
+            for row in range(len(part)):
+                item = part.take(slice(row, row + 1))
+                similarity = self.index.similarity(item)
+                if excluded is not None:
+                    similarity[excluded[start + row]] = NOT_COMPARED
+                yield self._decided(item, similarity, odds[row], pairs[row])
+
+    def _decided(
+        self, item: Encoded, similarity: NDArray[np.float32], odds: Floats, pair_beliefs: Floats
+    ) -> Decision:
         voters = self.index.nearest(similarity, N_VOTERS)
         ballot = vote(voters, self.book.item_routing, self.sharpness)
         frequency = ballot.weights @ self.book.contents[ballot.routings]
-        design = self.encoder.design(item)
-        beliefs = self.blend(self.trees.predict(design)[0], frequency)
-        evidence = Evidence(ballot, beliefs, self.order_book.beliefs(design)[0])
+        evidence = Evidence(ballot, self.blend(odds, frequency), pair_beliefs)
         ranked = rank(evidence, self.book, self.order_book, self.rule, N_RANKED)
         familiarity = familiarity_of(self.index, item, voters)
         return Decision(similarity, evidence, frequency, ranked, familiarity)

@@ -15,21 +15,21 @@ from numpy.typing import NDArray
 from portal.lib import seeds
 from predictions.engine.routing.baselines import BASELINES, Guess
 from predictions.engine.routing.decision import LEVELS
-from predictions.engine.routing.metrics import (
-    METRICS,
-    Outcomes,
-    kendall_tau,
-    operation_f1,
-    stacked,
+from predictions.engine.routing.judging import (
+    judge,
+    judged,
+    plan_all,
+    standard_lots,
+    with_routing,
 )
+from predictions.engine.routing.metrics import METRICS, Outcomes, stacked
 from predictions.engine.routing.model import RoutingModel
-from predictions.engine.routing.proposal import RoutingProposal
-from predictions.engine.routing.routings import Operations, Routing, tokens
+from predictions.engine.routing.proposal import Plan
+from predictions.engine.routing.routings import Routing
 from predictions.engine.routing.splits import variant_groups
 from predictions.engine.routing.tables import ItemTable, RoutingTable
 
 N_BOOTSTRAPS = 500
-N_TOP = 3
 _NAN = float("nan")
 
 
@@ -111,6 +111,7 @@ def evaluate(
     train_items: ItemTable | None = None,
     seed: int,
     n_bootstraps: int = N_BOOTSTRAPS,
+    plans: Sequence[Plan] | None = None,
 ) -> EvaluationReport:
     """Judge a model on test items.
 
@@ -129,13 +130,15 @@ def evaluate(
         For the bootstrap.
     n_bootstraps : int
         Draws for intervals; 0 for none.
+    plans : sequence of Plan or None
+        Of the items with a routing, as `judging.plan_all` gives them; made now if None.
     """
     primary = routings.primary()
-    kept = items.take(_with_routing(items, primary))
+    kept = items.take(with_routing(items, primary))
     truth = [primary[code] for code in kept.codes()]
     groups = variant_groups(kept)
-    proposals = propose_all(model, kept, truth)
-    lots = _lots(kept)
+    proposals = plan_all(model, kept, truth) if plans is None else plans
+    lots = standard_lots(kept)
     outcomes = stacked([judge(p, t, lot) for p, t, lot in zip(proposals, truth, lots, strict=True)])
     refused = np.array([proposal.is_refused for proposal in proposals], dtype=bool)
     draws = _draws(groups, n_bootstraps, seed)
@@ -154,73 +157,6 @@ def evaluate(
         levels=_levels(outcomes, proposals),
         slices=_slices(outcomes, kept),
     )
-
-
-def propose_all(
-    model: RoutingModel, items: ItemTable, truth: Sequence[Routing]
-) -> list[RoutingProposal]:
-    """Return proposals for items of a table, each planned on the day its routing starts."""
-    columns = items.columns()
-    encoded = model.decider.encoder.encode(columns)
-    names = columns["item_name"]
-    return [
-        model.propose_encoded(encoded.take(slice(row, row + 1)), names[row], routing.valid_from)
-        for row, routing in enumerate(truth)
-    ]
-
-
-def judge(proposal: RoutingProposal, actual: Routing, lot: float) -> dict[str, float]:
-    """Return the outcome of one proposal (see `Outcomes`)."""
-    if not proposal.routing:
-        return _judged((), actual, _NAN, _NAN)
-    ranked = [one.operations for one in proposal.alternatives[:N_TOP]]
-    total = sum(step.setup.value + step.run.value for step in proposal.routing)
-    by_lot = sum(step.setup.value + lot * step.run.value for step in proposal.routing)
-    row = _judged(ranked, actual, total, by_lot, lot)
-    row |= _judged_steps(proposal, actual)
-    if proposal.total is not None:
-        row["total_covered"] = float(
-            proposal.total.low <= actual.total_minutes <= proposal.total.high
-        )
-    row["probability"] = proposal.probability
-    return row
-
-
-def _judged(
-    ranked: Sequence[Operations],
-    actual: Routing,
-    total: float,
-    by_lot: float,
-    lot: float = _NAN,
-) -> dict[str, float]:
-    """Return the outcome of ranked operations and total times alone; the rest is not defined."""
-    first = ranked[0] if ranked else ()
-    lot_total = float(actual.setup_minutes.sum() + lot * actual.run_minutes.sum())
-    return dict.fromkeys(Outcomes.__dataclass_fields__, _NAN) | {
-        "exact": float(first == actual.operations),
-        "top3": float(actual.operations in ranked[:N_TOP]),
-        "f1": operation_f1(first, actual.operations),
-        "tau": kendall_tau(first, actual.operations),
-        "total_error": abs(total - actual.total_minutes),
-        "total": actual.total_minutes,
-        "lot_error": abs(by_lot - lot_total),
-        "lot_total": lot_total,
-    }
-
-
-def _judged_steps(proposal: RoutingProposal, actual: Routing) -> dict[str, float]:
-    """Return how times and work centres of the steps in both agree."""
-    place = {step: at for at, step in enumerate(tokens(actual.operations))}
-    setup = run = right = count = 0.0
-    for step, mark in zip(proposal.routing, tokens(proposal.operations), strict=True):
-        at = place.get(mark)
-        if at is None:
-            continue
-        count += 1
-        setup += step.setup.low <= actual.setup_minutes[at] <= step.setup.high
-        run += step.run.low <= actual.run_minutes[at] <= step.run.high
-        right += step.work_center == actual.work_centers[at]
-    return {"setup_covered": setup, "run_covered": run, "n_times": count, "place_right": right}
 
 
 def figures(outcomes: Outcomes, draws: NDArray[np.float64]) -> dict[str, Figure]:
@@ -250,7 +186,7 @@ def _judge_baselines(
     truth: Sequence[Routing],
     draws: NDArray[np.float64],
 ) -> dict[str, dict[str, Figure]]:
-    train = train_items.take(_with_routing(train_items, primary))
+    train = train_items.take(with_routing(train_items, primary))
     known = [primary[code] for code in train.codes()]
     left, right = train.columns(), items.columns()
     found = {}
@@ -262,18 +198,7 @@ def _judge_baselines(
 
 
 def _judged_guess(guess: Guess, actual: Routing) -> dict[str, float]:
-    return _judged(guess.ranked, actual, guess.total_minutes, _NAN)
-
-
-def _with_routing(items: ItemTable, primary: Mapping[str, Routing]) -> NDArray[np.intp]:
-    return np.array([row for row, code in enumerate(items.codes()) if code in primary], np.intp)
-
-
-def _lots(items: ItemTable) -> NDArray[np.float64]:
-    """Return standard lots; the median where a lot is missing."""
-    lots = items.columns()["lot_size"].astype(np.float64)
-    known = lots[np.isfinite(lots)]
-    return np.where(np.isfinite(lots), lots, np.median(known) if len(known) else 1.0)
+    return judged(guess.ranked, actual, guess.total_minutes, _NAN)
 
 
 def _sequences(model: RoutingModel) -> list[list[int]]:
@@ -281,9 +206,7 @@ def _sequences(model: RoutingModel) -> list[list[int]]:
     return [book.sequence(routing) for routing in range(len(book.sequences))]
 
 
-def _levels(
-    outcomes: Outcomes, proposals: Sequence[RoutingProposal]
-) -> dict[str, dict[str, float]]:
+def _levels(outcomes: Outcomes, proposals: Sequence[Plan]) -> dict[str, dict[str, float]]:
     """Return for every level how many items have it, what it promised and what was exact."""
     names = np.array([p.confidence for p in proposals])
     found = {}
@@ -343,9 +266,9 @@ def evaluate_cold(
     primary = routings.primary()
     answers = []
     for table in (cold, known):
-        kept = table.take(_with_routing(table, primary))
+        kept = table.take(with_routing(table, primary))
         truth = [primary[code] for code in kept.codes()]
-        answers.append((propose_all(model, kept, truth), truth))
+        answers.append((plan_all(model, kept, truth), truth))
     (strange, actual), (usual, _) = answers
     low = np.array([p.familiarity for p in strange])
     high = np.array([p.familiarity for p in usual])

@@ -22,6 +22,7 @@ TEMPLATES: Mapping[str, str] = {
         "{field} is {value}: send a number without quotes, or null."
     ),
     "value_not_finite": gettext_noop("{field} is {value}: send a finite number, or null."),
+    "value_not_whole": gettext_noop("{field} is {value}: send a whole number, or null."),
     "value_not_a_text": gettext_noop("{field} is {value}: send a text in quotes, or null."),
     "value_too_long": gettext_noop("{field} has {value} characters: it may have at most {limit}."),
     "value_not_a_date": gettext_noop(
@@ -111,6 +112,30 @@ TEMPLATES: Mapping[str, str] = {
         "{operation} of item {item} with {minutes} minutes: check the unit."
     ),
     "times_zero": gettext_noop("{field} is zero in {value} of {n_steps} steps."),
+    # What an evaluation points out.
+    "judged_few": gettext_noop(
+        "Only {value} designs were held out to judge by; the promotion gate asks for {low}."
+    ),
+    "baseline_close": gettext_noop(
+        "{label} proposes {value:.1%} of the routings exactly, the model {model:.1%}: the model "
+        "adds little."
+    ),
+    "overconfident": gettext_noop(
+        "The confidence “{level}” promises {promised:.1%} exact routings and keeps {value:.1%}, "
+        "over {n} items."
+    ),
+    "weak_type": gettext_noop(
+        "The item type “{name}” is the weakest: {value:.1%} exact of {n} items, against "
+        "{whole:.1%} overall."
+    ),
+    "refuses_many": gettext_noop(
+        "{value:.1%} of the held-out items were refused as unfamiliar, {allowed:.1%} were allowed: "
+        "the items held out differ from those learned from."
+    ),
+    "routings_unseen": gettext_noop(
+        "{value:.1%} of the judged items have a sequence of operations that no training item has: "
+        "copying a known routing cannot be right there."
+    ),
     # Training parameters and training.
     "parameter_unknown": gettext_noop("{field} is not a training parameter: remove it."),
     "parameter_not_a_number": gettext_noop("{field} is {value}: it must be {expected}."),
@@ -126,6 +151,9 @@ TEMPLATES: Mapping[str, str] = {
     ),
     "one_routing": gettext_noop(
         "Every item has the same routing: there is nothing to learn from in this data set."
+    ),
+    "none_held_out": gettext_noop(
+        "No item with a routing is held out, so nothing could judge the model: import more items."
     ),
     "unservable": gettext_noop("The stored routing model cannot be loaded: {reason}."),
 }

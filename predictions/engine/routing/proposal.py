@@ -259,18 +259,15 @@ class Explanation:
 
 
 @dataclass(frozen=True)
-class RoutingProposal:
-    """The answer to "how is this item made".
+class Plan:
+    """The decision without its reasons.
 
     Attributes
     ----------
     routing : tuple of ProposedStep
         Empty if refused.
-    candidates : tuple of Candidate
-        Known items with distinct routings, best first.
     alternatives : tuple of Alternative
         The ranked routings, the proposed one first.
-    explanation : Explanation
     probability : float
         That exactly these operations in this order are right; 0 if refused.
     confidence : str
@@ -286,9 +283,7 @@ class RoutingProposal:
     """
 
     routing: tuple[ProposedStep, ...]
-    candidates: tuple[Candidate, ...]
     alternatives: tuple[Alternative, ...]
-    explanation: Explanation
     probability: float
     confidence: str
     familiarity: float
@@ -305,6 +300,21 @@ class RoutingProposal:
     def operations(self) -> tuple[str, ...]:
         """The proposed operations in order."""
         return tuple(step.operation for step in self.routing)
+
+
+@dataclass(frozen=True)
+class RoutingProposal(Plan):
+    """The answer to "how is this item made", with its reasons.
+
+    Attributes
+    ----------
+    candidates : tuple of Candidate
+        Known items with distinct routings, best first.
+    explanation : Explanation
+    """
+
+    candidates: tuple[Candidate, ...]
+    explanation: Explanation
 
     def to_dict(self) -> dict[str, Any]:
         """Return the proposal ready for JSON."""

@@ -99,6 +99,11 @@ class RoutingTable:
         """Return the columns ready for JSON."""
         return [column.to_dict() for column in ROUTING_COLUMNS]
 
+    def of(self, codes: Sequence[str]) -> "RoutingTable":
+        """Return the routings of some items."""
+        chosen = pc.is_in(self.data.column("item_code"), value_set=pa.array(codes, pa.string()))
+        return RoutingTable(self.data.filter(chosen), self.source)
+
     def primary(self) -> dict[str, Routing]:
         """Return for every item the latest version of its lowest alternate."""
         versions = self.versions()

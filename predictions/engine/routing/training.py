@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from portal.lib import seeds
 from predictions.engine.problems import gettext_noop
 from predictions.engine.progress import Meter, OnProgress, Said
-from predictions.engine.routing.book import RoutingBook, StepBook, make_books
-from predictions.engine.routing.decision import Decider, Familiarity
+from predictions.engine.routing.book import RoutingBook, StepBook, group_members, make_books
+from predictions.engine.routing.decision import CHUNK, Decider, Familiarity
 from predictions.engine.routing.encoding import Encoded, Encoder, Floats
 from predictions.engine.routing.explanation import KnownItems
 from predictions.engine.routing.learning.beliefs import grow_beliefs
@@ -37,7 +37,7 @@ from predictions.engine.routing.learning.times import (
 )
 from predictions.engine.routing.learning.trees import TreeSettings
 from predictions.engine.routing.learning.weights import LearnedWeights, learn_weights
-from predictions.engine.routing.model import RoutingModel
+from predictions.engine.routing.model import PlannedSteps, RoutingModel
 from predictions.engine.routing.order import OrderBook
 from predictions.engine.routing.parameters import TrainingParams
 from predictions.engine.routing.problems import NotTrainable, RoutingProblem
@@ -181,7 +181,7 @@ def train(
     parts = _Parts(material, calibrated, familiarity, kept, params, seed)
     draft = parts.model(fitted)
     margins = measured_margins(fitted.times, _rows_of(rows, is_held), material.design)
-    total_margins = _total_margins(draft, calibrated, held)
+    total_margins = _total_margins(draft, held, material.groups)
     meter.enter("refit", Said(gettext_noop("Growing trees on all items")))
     everyone = np.ones(len(is_held), dtype=bool)
     grown = _grow(material, everyone, rows, params, rng, seed, meter)
@@ -290,17 +290,25 @@ def _decider(material: _Material, grown: _Grown) -> Decider:
 
 
 def _total_margins(
-    draft: RoutingModel, calibrated: Calibrated, held: NDArray[np.intp]
+    draft: RoutingModel, items: NDArray[np.intp], groups: NDArray[np.intp]
 ) -> tuple[float, float]:
     """Return the factors between predicted and actual total that four in five items lie between."""
-    ratios = []
-    for item, decision in zip(held, calibrated.decisions, strict=True):
-        design = draft.decider.encoder.design(draft.decider.index.items.take(slice(item, item + 1)))
-        day = int(draft.steps.valid_from[item])
-        if decision.ranked:
-            _, setup, run = draft.step_times(design, decision.ranked[0].steps, decision, day)
-            rows = draft.steps.rows(int(item))
-            actual = draft.steps.setup_minutes[rows].sum() + draft.steps.run_minutes[rows].sum()
-            ratios.append(float(actual) / max(float(setup[:, 1].sum() + run[:, 1].sum()), 1e-6))
+    members = group_members(groups)
+    decider, ratios = draft.decider, list[float]()
+    for start in range(0, len(items), CHUNK):
+        rows = items[start : start + CHUNK]
+        chosen = decider.index.items.take(rows)
+        excluded = [members[int(groups[row])] for row in rows]
+        decisions = list(decider.decide_all(chosen, excluded=excluded))
+        days = [int(draft.steps.valid_from[row]) for row in rows]
+        planned = draft.step_times(decider.encoder.design(chosen), decisions, days)
+        ratios += [_ratio(draft, int(row), one) for row, one in zip(rows, planned, strict=True)]
     low, high = np.quantile(ratios, [0.1, 0.9])
     return float(low), float(high)
+
+
+def _ratio(draft: RoutingModel, item: int, planned: PlannedSteps) -> float:
+    own = draft.steps.rows(item)
+    actual = draft.steps.setup_minutes[own].sum() + draft.steps.run_minutes[own].sum()
+    predicted = planned.setup[:, 1].sum() + planned.run[:, 1].sum()
+    return float(actual) / max(float(predicted), 1e-6)

@@ -110,6 +110,8 @@ def _wrong_number(column: Column, value: object) -> RoutingProblem | None:
         number = float("inf")
     if not isfinite(number):
         return _problem(column, "value_not_finite", value)
+    if column.is_whole and not number.is_integer():
+        return _problem(column, "value_not_whole", value)
     if column.low is not None and column.high is not None:
         if column.low <= number <= column.high:
             return None

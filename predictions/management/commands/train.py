@@ -2,18 +2,22 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 from django.utils.translation import gettext as _
+from rich.console import Console
 
 from portal.registry.models import ModelVersion
 from portal.runs.models import Run
 from predictions import dispatch
 from predictions.management import arguments, console, following
+from predictions.management.routing import routing_evaluation_tables
+from predictions.models import Dataset
+from predictions.services.routing.models import FAMILY_NAME, is_routing
 
 
 class Command(BaseCommand):
     help = "Train a version of a model on a data set, show the progress and print the evaluation."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("model", help="Such as diecasting-quality.")
+        parser.add_argument("model", help="Such as diecasting-quality or item-routing.")
         parser.add_argument("--dataset", required=True, help="Its number or name, or “latest”.")
         parser.add_argument("--params", default="{}", help="Training parameters as a JSON object.")
         parser.add_argument("--seed", type=int, help="For every random draw; drawn when left out.")
@@ -28,7 +32,7 @@ class Command(BaseCommand):
         with console.plain_errors():
             actor = console.actor(options["user"])
             run = dispatch.train(
-                dataset=arguments.dataset(options["dataset"]),
+                dataset=arguments.dataset(options["dataset"], _kind(options["model"])),
                 actor=actor,
                 params=params,
                 model_name=options["model"],
@@ -46,6 +50,9 @@ class Command(BaseCommand):
         screen = console.console(self.stdout)
         version = ModelVersion.objects.select_related("model").get(run=run)
         evaluation = version.evaluation
+        if version.model.family == FAMILY_NAME:
+            self._show_routing(version, screen)
+            return
         for table in console.evaluation_tables(evaluation):
             screen.print(table)
         screen.print(
@@ -62,3 +69,24 @@ class Command(BaseCommand):
             },
             markup=False,
         )
+
+    def _show_routing(self, version: ModelVersion, screen: Console) -> None:
+        evaluation = version.evaluation
+        for table in routing_evaluation_tables(evaluation):
+            screen.print(table)
+        said = _(
+            "Version %(number)d of %(model)s is registered: %(items)d items learnt from, judged on "
+            "%(judged)d, %(refused)d of them refused."
+        )
+        numbers = {
+            "number": version.number,
+            "model": version.model.name,
+            "items": evaluation["training"]["n_items"],
+            "judged": evaluation["n_items"],
+            "refused": evaluation["n_refused"],
+        }
+        screen.print(said % numbers, markup=False)
+
+
+def _kind(model_name: str) -> Dataset.Kind:
+    return Dataset.Kind.ROUTING if is_routing(model_name) else Dataset.Kind.QUALITY

@@ -53,9 +53,18 @@ def divide(items: ItemTable) -> Division:
 
 def held_out(items: ItemTable) -> NDArray[np.bool_]:
     """Return which items are held out by what they say of themselves; shape [n]."""
+    return np.array([_number(key) % MODULUS == 0 for key in _keys(items)], dtype=bool)
+
+
+def first(items: ItemTable, most: int) -> ItemTable:
+    """Return at most so many of held-out items, mostly the same ones of every data set."""
+    order = np.argsort([_number(key) for key in _keys(items)], kind="stable")[:most]
+    return items.take(np.sort(order))
+
+
+def _keys(items: ItemTable) -> list[str]:
     drawings = items.columns()["drawing_number"].tolist()
-    pairs = zip(drawings, items.codes(), strict=True)
-    return np.array([_number(_key(drawing, code)) % MODULUS == 0 for drawing, code in pairs])
+    return [_key(*pair) for pair in zip(drawings, items.codes(), strict=True)]
 
 
 def _key(drawing: str | None, code: str) -> str:

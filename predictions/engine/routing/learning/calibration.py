@@ -53,7 +53,7 @@ class Calibrated:
         With blend and rule in place.
     confidence : Confidence
     decisions : list of Decision
-        For every calibration item, by the calibrated decider.
+        For every calibration item, by the calibrated decider; `similarity` is left empty.
     exact_share : float
         Part of the calibration items whose operations were proposed exactly.
     """
@@ -79,13 +79,14 @@ def calibrate(decider: Decider, items: NDArray[np.intp], groups: NDArray[np.intp
     members = group_members(groups)
     own = [members[int(groups[item])] for item in items]
     raw = dataclasses.replace(decider, blend=FIRST_BLEND)
-    decisions = [_decided(raw, item, excluded) for item, excluded in zip(items, own, strict=True)]
+    chosen = decider.index.items.take(items)
+    decisions = [_light(one) for one in raw.decide_all(chosen, excluded=own)]
     truth = decider.book.contents[decider.book.item_routing[items]]
     blend = _fit_blend(decisions, truth)
     blended = [_blended(decision, blend) for decision in decisions]
     rule = _best_rule(blended, truth, decider)
     ready = dataclasses.replace(decider, blend=blend, rule=rule)
-    final = [_decided(ready, item, excluded) for item, excluded in zip(items, own, strict=True)]
+    final = [_light(one) for one in ready.decide_all(chosen, excluded=own)]
     is_right = np.array(
         [
             bool(one.ranked)
@@ -127,8 +128,9 @@ def learn_familiarity(
     return Familiarity(levels, refused_share)
 
 
-def _decided(decider: Decider, item: np.intp, excluded: NDArray[np.intp]) -> Decision:
-    return decider.decide(decider.index.items.take(slice(item, item + 1)), excluded=excluded)
+def _light(decision: Decision) -> Decision:
+    """Return a decision without the similarity to every item, which many would keep."""
+    return dataclasses.replace(decision, similarity=np.empty(0, dtype=np.float32))
 
 
 def _fit_blend(decisions: Sequence[Decision], truth: NDArray[np.bool_]) -> Blend:

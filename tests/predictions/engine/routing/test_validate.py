@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from predictions.engine.routing.problems import ItemProblem
@@ -53,6 +53,7 @@ def test_a_good_item_becomes_columns_of_length_one() -> None:
     assert np.isnan(columns["weight_kg"]).all()
 
 
+@settings(deadline=None)
 @given(
     st.dictionaries(
         st.sampled_from([column.name for column in ITEM_COLUMNS] + ["colour", ""]),

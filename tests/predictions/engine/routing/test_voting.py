@@ -4,7 +4,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from predictions.engine.routing.book import RoutingBook, make_books
@@ -106,6 +106,7 @@ def test_ranked_routings_differ_and_their_weights_fall(
     assert sum(weights) <= 1 + 1e-9
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0.02, 0.98), min_size=1, max_size=6), st.integers(1, 12))
 def test_likeliest_sets_are_those_of_trying_all(beliefs: list[float], n: int) -> None:
     line = np.array(beliefs)

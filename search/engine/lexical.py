@@ -195,7 +195,7 @@ class LexicalIndex:
         while True:
             rows, scores = self._found(query, asked)
             allowed = selection.contains(rows)
-            if allowed.sum() >= limit or len(rows) < asked:
+            if allowed.sum() >= limit or len(rows) < asked or asked >= total:
                 return rows[allowed][:limit], scores[allowed][:limit]
             asked = min(total, asked * _GROWTH)
 

@@ -44,11 +44,12 @@ _SYMBOLS = "\u2600-\u27bf\U0001f300-\U0001faff"
 #: One run of a script; no run crosses a space.
 RUN = re.compile(rf"[{_PAIRED}]+|{_WORD}+(?:{_JOINT}{_WORD}+)*|[{_SYMBOLS}]")
 _IS_PAIRED = re.compile(rf"[{_PAIRED}]")
-_PART = re.compile(r"\d+\.\d+(?![.\d])|\d+|[^\W\d_]+")
+_PART = re.compile(r"(?<![.\d])\d+\.\d+(?![.\d])|\d+|[^\W\d_]+")
 _DIGIT = re.compile(r"\d")
 _PROBE = (
     "ADC12 합금의 게이트 속도는 2.8m/s, 금형온도 180~220℃이다. High-pressure die castings' "
-    "defects; SKD-61 KS D 6006:2009 1,250 bar 주조품 🙂 鑄造 ダイカスト café №5 3.5mm"
+    "defects; SKD-61 KS D 6006:2009 1,250 bar 주조품 🙂 of the 2026.01.31 "
+    "鑄造 ダイカスト café №5 3.5mm"
 )
 
 

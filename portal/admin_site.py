@@ -97,6 +97,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             [
                 _entry(_("Alerts"), "notifications", "core.alert", n_alerts, "danger"),
                 _entry(_("Notices"), "campaign", "core.notice"),
+                _entry(_("Objectives"), "flag", "monitoring.objective"),
                 _entry(_("Audit log"), "policy", "core.auditentry"),
             ],
         ),

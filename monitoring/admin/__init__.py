@@ -1,5 +1,5 @@
 """Pages of monitoring, and what it shows on those of others."""
 
-from monitoring.admin import usage
+from monitoring.admin import objectives, usage
 
-__all__ = ["usage"]
+__all__ = ["objectives", "usage"]

@@ -11,6 +11,7 @@ from django.db.models import Count, F, Min
 from prometheus_client.metrics_core import Metric
 
 from monitoring import health
+from monitoring.selectors.objectives import board
 from portal.core.findings import BY_GRAVITY, Status
 from portal.core.models import Alert
 from portal.core.store import redis_client
@@ -30,7 +31,7 @@ ALIVE_WITHIN = timedelta(seconds=15)
 
 def register() -> None:
     """Have everything of this module looked up at each scrape."""
-    for read in (server, checks, work, schedules, models, alerts, disk, stores):
+    for read in (server, checks, work, schedules, models, alerts, objectives, disk, stores):
         metrics.at_scrape(read.__name__, read)
 
 
@@ -113,6 +114,19 @@ def alerts() -> Iterable[Metric]:
     found = dict(rows)
     by_severity = [((name,), found.get(name, 0)) for name in Alert.Severity.values]
     yield family("portal_alerts_open", "Open alerts by severity.", ("severity",), by_severity)
+
+
+def objectives() -> Iterable[Metric]:
+    """Tell what was measured of each objective last; what was not measured is left out."""
+    measured = [one for one in board() if one.last is not None and one.last.value is not None]
+    for name, documentation in (
+        ("value", "Last measurement of an objective."),
+        ("target", "Goal of an objective."),
+        ("budget_left", "Share of an error budget that is left."),
+    ):
+        found = [((one.objective.kind,), getattr(one.last, name)) for one in measured]
+        known = [(labels, value) for labels, value in found if value is not None]
+        yield family(f"portal_objective_{name}", documentation, ("objective",), known)
 
 
 def disk() -> Iterable[Metric]:

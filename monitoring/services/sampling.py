@@ -16,6 +16,7 @@ from django.db import DatabaseError, InterfaceError, connection
 
 from monitoring.services import series, usage
 from monitoring.services.metering import HostMeter, RunMeters
+from monitoring.services.objectives import burning
 from portal.lib import metrics
 from portal.runs import provenance
 from portal.runs.models import Run
@@ -98,6 +99,7 @@ class Sampler:
         except OSError as exc:  # the folder of the metrics cannot be written
             log.warning("series_not_taken", error=str(exc))
         usage.sum_up()
+        burning.check()
 
 
 class Thread(threading.Thread):

@@ -9,8 +9,10 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from portal.core.actors import Actor
+from portal.registry import selectors
+from portal.registry.models import Alias
 from portal.runs import services as runs
-from portal.runs.models import Artifact, Run, RunArtifact
+from portal.runs.models import Artifact, Run, RunArtifact, State
 from predictions import tasks
 from predictions.engine.axes import Axes
 from predictions.engine.parameters import TrainingParams
@@ -20,9 +22,13 @@ from predictions.models import Dataset
 from predictions.services import file_runs, outcome_files
 from predictions.services.engine_errors import invalid_input
 from predictions.services.models import MODEL_NAME, check_kind, check_labels, quality_model
+from predictions.services.routing.models import MODEL_NAME as ROUTING_MODEL
 from predictions.services.routing.models import is_routing, routing_model
 
 MAX_COLLECTED = 100_000
+#: A training that somebody asks for takes several times as long.
+ROUTING_DEMO = {"n_trees": 30, "n_time_trees": 15, "n_anchors": 800, "max_calibration_items": 500}
+FAILED = (State.FAILED, State.ERRORED, State.CANCELLED)
 
 
 def train(
@@ -294,3 +300,30 @@ def _collecting(model_name: str, base: Dataset | None) -> str:
         check_kind(base, Dataset.Kind.QUALITY, model_name)
         check_labels(base)
     return tasks.COLLECT_LABELLED
+
+
+def demonstrate_routing(
+    *, actor: Actor, n_items: int = 2_000, params: Mapping[str, Any] | None = None
+) -> Run | None:
+    """Start making the first champion of the routing model; None when there is nothing to do.
+
+    Parameters
+    ----------
+    actor
+        Who or what asks.
+    n_items
+        How many to generate.
+    params
+        Training parameters; by default those of about 20 CPU seconds.
+    """
+    under_way = Run.objects.filter(kind=tasks.DEMONSTRATE_ROUTING).exclude(state__in=FAILED)
+    if selectors.last_move_id(ROUTING_MODEL, Alias.CHAMPION) is not None or under_way.exists():
+        return None
+    with transaction.atomic():
+        return runs.enqueue(
+            kind=tasks.DEMONSTRATE_ROUTING,
+            actor=actor,
+            parameters={"n_items": n_items, "params": dict(params or ROUTING_DEMO)},
+            title=_("Routing demonstration on generated items"),
+            overlap_key=tasks.DEMONSTRATE_ROUTING,
+        )

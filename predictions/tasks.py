@@ -15,6 +15,7 @@ from predictions.services import feedback, file_runs, outcome_files
 
 TRAIN_QUALITY = "predictions.train_quality"
 TRAIN_ROUTING = "predictions.train_routing"
+DEMONSTRATE_ROUTING = "predictions.demonstrate_routing"
 COLLECT_LABELLED = "predictions.collect_labelled"
 COLLECT_ROUTINGS = "predictions.collect_routings"
 JOIN_OUTCOMES = "predictions.join_outcomes"
@@ -48,6 +49,16 @@ def train_routing(ctx: RunContext) -> dict[str, Any]:
         dataset_id=ctx.parameters["dataset"],
         params=ctx.parameters["params"],
     )
+
+
+@kinds.run_task(
+    kind=DEMONSTRATE_ROUTING, queue=Queue.TRAIN, title=_("Make the first routing champion")
+)
+def demonstrate_routing(ctx: RunContext) -> dict[str, Any]:
+    """Train on generated items and make that version the first champion."""
+    from predictions.services.routing import demo  # noqa: PLC0415 - it loads scikit-learn
+
+    return demo.demonstrate(ctx, n_items=ctx.parameters["n_items"], params=ctx.parameters["params"])
 
 
 @kinds.run_task(

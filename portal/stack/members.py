@@ -178,4 +178,4 @@ def behind_the_web(env: Env) -> list[Member]:
 
 def demo() -> Member:
     """Return the one-time job that fills an empty installation with demonstration data."""
-    return Member("demo", manage("seed_demo"), restart=Restart.NEVER)
+    return Member("demo", manage("seed_demo", "--routing"), restart=Restart.NEVER)

@@ -141,7 +141,7 @@ def profile(
     oddities : sequence of Problem
         What `tables.cross_check` found.
     """
-    versions = routings.versions()
+    versions = routings.versions
     primary = routings.primary()
     columns = tuple(_column(items, column) for column in ITEM_COLUMNS)
     operations = _operations(routings)
@@ -162,7 +162,7 @@ def profile(
         n_work_centers=len(pc.unique(routings.data.column("work_center"))),
         steps=_spread(lengths.astype(np.float64)),
         valid_from=_days(routings.column("valid_from").astype(np.float64)) or ("", ""),
-        created_on=_days(items.columns()["created_on"].astype(np.float64)),
+        created_on=_days(items.column("created_on").astype(np.float64)),
         columns=columns,
         operations=operations,
         findings=(),
@@ -176,7 +176,7 @@ def _column(items: ItemTable, column: Column) -> ColumnProfile:
     n_distinct = int(pc.count_distinct(cells).as_py())
     low = median = high = None
     if column.kind in {"number", "date"} and cells.null_count < items.n_rows:
-        values = items.columns()[column.name].astype(np.float64)
+        values = items.column(column.name).astype(np.float64)
         spread = _spread(values[~np.isnan(values)])
         shown: Callable[[float], float | str] = float
         if column.kind == "date":

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -23,6 +24,7 @@ from predictions.engine.routing.reading import (
 from predictions.engine.routing.routings import Routing, to_date
 from predictions.engine.routing.schema import (
     DATA_SOURCE,
+    ITEM_BY_NAME,
     ITEM_COLUMNS,
     ROUTING_COLUMNS,
     SYNTHETIC,
@@ -60,6 +62,10 @@ class ItemTable:
     def columns(self) -> Columns:
         """Return every column as a NumPy array; dates as days since 1970-01-01."""
         return {column.name: _as_array(self.data, column) for column in ITEM_COLUMNS}
+
+    def column(self, name: str) -> NDArray[np.object_] | NDArray[np.float64]:
+        """Return one column as a NumPy array; dates as days since 1970-01-01."""
+        return _as_array(self.data, ITEM_BY_NAME[name])
 
     def take(self, indices: NDArray[np.integer]) -> "ItemTable":
         """Return some of the rows, in the order given."""
@@ -106,19 +112,21 @@ class RoutingTable:
 
     def primary(self) -> dict[str, Routing]:
         """Return for every item the latest version of its lowest alternate."""
-        versions = self.versions()
         lowest: dict[str, int] = {}
-        for code, alternate, _ in versions:
+        for code, alternate, _ in self.versions:
             lowest.setdefault(code, alternate)
         # Versions come by alternate, then by date: the last of the lowest wins.
-        return {code: routing for code, alternate, routing in versions if lowest[code] == alternate}
+        return {
+            code: routing for code, alternate, routing in self.versions if lowest[code] == alternate
+        }
 
-    def versions(self) -> list[tuple[str, int, Routing]]:
-        """Return every dated version as (item code, alternate, routing), in that order."""
+    @cached_property
+    def versions(self) -> tuple[tuple[str, int, Routing], ...]:
+        """Every dated version as (item code, alternate, routing), in that order."""
         names = ("item_code", "alternate", "valid_from", "sequence")
         code, alternate, day, sequence = (self.column(name) for name in names)
         if not len(code):
-            return []
+            return ()
         known, code_id = np.unique(code.astype(str), return_inverse=True)
         order = np.lexsort((sequence, day, alternate, code_id))
         operation, place = self.column("operation")[order], self.column("work_center")[order]
@@ -138,7 +146,7 @@ class RoutingTable:
                 int(keys[start, 2]),
             )
             found.append((str(known[int(keys[start, 0])]), int(keys[start, 1]), routing))
-        return found
+        return tuple(found)
 
     @classmethod
     def from_rows(cls, rows: Sequence[Sequence[object]], *, origin: str) -> "RoutingTable":

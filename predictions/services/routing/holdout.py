@@ -63,7 +63,7 @@ def first(items: ItemTable, most: int) -> ItemTable:
 
 
 def _keys(items: ItemTable) -> list[str]:
-    drawings = items.columns()["drawing_number"].tolist()
+    drawings = items.column("drawing_number").tolist()
     return [_key(*pair) for pair in zip(drawings, items.codes(), strict=True)]
 
 

@@ -9,6 +9,7 @@ import pytest
 from django.test import Client
 
 from portal.core.errors import InvalidInput
+from portal.registry import selectors
 from portal.registry import services as registry
 from portal.registry.models import EvaluationSet, ModelVersion
 from portal.runs import services as runs
@@ -144,3 +145,18 @@ def test_the_frozen_items_are_mostly_the_same_of_every_data_set(generated: Gener
 
     assert len(chosen) == 100
     assert chosen & set(part.codes()) <= of_part
+
+
+def test_the_demonstration_makes_a_champion_once(worker: Worker, transactional_db: None) -> None:
+    run = dispatch.demonstrate_routing(actor=ACTOR, n_items=250, params=SMALL)
+    assert run is not None
+    assert dispatch.demonstrate_routing(actor=ACTOR) is None
+
+    done = finished(run)
+
+    assert (done.state, done.error_message) == (State.SUCCEEDED, "")
+    champion = selectors.champion(MODEL_NAME)
+    assert champion is not None
+    assert champion.number == done.result["version"]
+    assert serving.load(champion).model.propose({"item_name": "PIN"}).alternatives
+    assert dispatch.demonstrate_routing(actor=ACTOR) is None

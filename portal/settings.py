@@ -212,6 +212,10 @@ RUN_STREAMS = env.integer("MILLWRIGHT_RUN_STREAMS", 8, low=1)
 RUN_STREAM_S = env.integer("MILLWRIGHT_RUN_STREAM_SECONDS", 300, low=1)
 PROMOTION_TTL = timedelta(hours=env.integer("MILLWRIGHT_PROMOTION_TTL_HOURS", 72, low=1))
 RETENTION = timedelta(days=env.integer("MILLWRIGHT_RETENTION_DAYS", 180, low=1))
+RETRAIN_MIN_NEW = env.integer("MILLWRIGHT_RETRAIN_MIN_NEW_SHOTS", 500, low=1)
+RETRAIN_COOLDOWN = timedelta(hours=env.integer("MILLWRIGHT_RETRAIN_COOLDOWN_HOURS", 24, low=0))
+SNAPSHOT_RETENTION = timedelta(days=env.integer("MILLWRIGHT_SNAPSHOT_RETENTION_DAYS", 180, low=1))
+PREDICTION_RETENTION = timedelta(days=env.integer("MILLWRIGHT_PREDICTION_RETENTION_DAYS", 0, low=0))
 
 # --- Predictions ---------------------------------------------------------------------------------
 STRICT_RECORDING = env.flag("MILLWRIGHT_STRICT_RECORDING", default=False)

@@ -4,11 +4,14 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from portal.core.actors import Actor
+from portal.lib import clock
+from portal.registry.models import RegisteredModel
 from portal.registry import selectors
 from portal.registry.models import Alias
 from portal.runs import services as runs
@@ -21,6 +24,13 @@ from predictions.engine.routing.parameters import TrainingParams as RoutingParam
 from predictions.models import Dataset
 from predictions.services import file_runs, outcome_files
 from predictions.services.engine_errors import invalid_input
+from predictions.services.models import (
+    MODEL_NAME,
+    check_kind,
+    check_labels,
+    overlap_key,
+    quality_model,
+)
 from predictions.services.models import MODEL_NAME, check_kind, check_labels, quality_model
 from predictions.services.routing.models import MODEL_NAME as ROUTING_MODEL
 from predictions.services.routing.models import is_routing, routing_model
@@ -77,6 +87,106 @@ def train(
             parent=parent,
             dataset_fingerprint=dataset.fingerprint,
             via_detail=via_detail,
+        )
+
+
+def retrain(
+    *,
+    actor: Actor,
+    model_name: str = MODEL_NAME,
+    reason: str = "",
+    params: Mapping[str, Any] | None = None,
+    force: bool = False,
+    evidence: Mapping[str, Any] | None = None,
+    via_detail: str = "",
+) -> Run:
+    """Start a retraining on the latest labelled shots; those of one model work one after the other.
+
+    Parameters
+    ----------
+    actor
+        Who or what asks.
+    model_name
+        Which model.
+    reason
+        Why; the promotion request repeats it.
+    params
+        Training parameters by name; those absent are the champion's.
+    force
+        Train although nothing, or too little, is new.
+    evidence
+        What a monitor saw.
+    via_detail
+        What started it, such as the name of a drift event.
+
+    Raises
+    ------
+    InvalidInput
+        When a parameter is wrong.
+    NotFound
+        When there is no such model.
+    """
+    quality_model(model_name)
+    try:
+        checked = TrainingParams.from_dict(params or {}).to_dict()
+    except EngineError as exc:
+        raise invalid_input(exc, _("No training was started.")) from exc
+    with transaction.atomic():
+        return runs.enqueue(
+            kind=tasks.RETRAIN,
+            actor=actor,
+            parameters={
+                "model": model_name,
+                "reason": reason,
+                "params": {name: checked[name] for name in params or {}},
+                "force": force,
+                "evidence": dict(evidence or {}),
+            },
+            title=_("Retrain %(model)s") % {"model": model_name},
+            overlap_key=overlap_key(model_name),
+            via_detail=via_detail,
+        )
+
+
+def retrain_on_drift(
+    model_name: str, reason: str, *, evidence: Mapping[str, Any] | None = None, event: str = ""
+) -> Run | None:
+    """Start a retraining because a monitor saw drift, unless one is under way or was a while ago.
+
+    Parameters
+    ----------
+    model_name
+        Which model.
+    reason
+        What drifted, in a sentence.
+    evidence
+        What the monitor saw, as plain JSON; it stays on the run.
+    event
+        What to call the drift event.
+
+    Returns
+    -------
+    Run or None
+        None within ``MILLWRIGHT_RETRAIN_COOLDOWN_HOURS`` of the last retraining of the model.
+
+    Raises
+    ------
+    NotFound
+        When there is no such model.
+    """
+    model = quality_model(model_name)
+    with transaction.atomic():
+        RegisteredModel.objects.select_for_update(no_key=True).get(pk=model.pk)  # one at a time
+        since = clock.now() - settings.RETRAIN_COOLDOWN
+        retrainings = Run.objects.filter(overlap_key=overlap_key(model_name))
+        if retrainings.active().exists() or retrainings.filter(created_at__gt=since).exists():
+            return None
+        return retrain(
+            actor=Actor.system("monitoring", via=Run.Via.DRIFT),
+            model_name=model_name,
+            reason=reason,
+            evidence=evidence,
+            via_detail=event,
         )
 
 

@@ -1,5 +1,6 @@
 """The kinds of runs of this app."""
 
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,7 +12,8 @@ from portal.runs.context import RunContext
 from portal.runs.models import Queue
 from portal.runs.services.schedules import Plan, declare
 from predictions.models import ablations
-from predictions.services import feedback, file_runs, outcome_files
+from predictions.services import feedback, file_runs, outcome_files, retention
+from predictions.services.models import MODEL_NAME, overlap_key
 
 TRAIN_QUALITY = "predictions.train_quality"
 TRAIN_ROUTING = "predictions.train_routing"
@@ -19,10 +21,12 @@ DEMONSTRATE_ROUTING = "predictions.demonstrate_routing"
 COLLECT_LABELLED = "predictions.collect_labelled"
 COLLECT_ROUTINGS = "predictions.collect_routings"
 JOIN_OUTCOMES = "predictions.join_outcomes"
-IMPORT_OUTCOMES = "predictions.import_outcomes"
-ABLATION = ablations.KIND
 PREDICT_FILE = file_runs.KIND
 TIDY_BATCHES = "predictions.tidy_batches"
+RETRAIN = "predictions.retrain"
+REMOVE_OLD = "predictions.remove_old"
+IMPORT_OUTCOMES = "predictions.import_outcomes"
+ABLATION = ablations.KIND
 
 
 @kinds.run_task(kind=TRAIN_QUALITY, queue=Queue.TRAIN, title=_("Train a quality model"))
@@ -36,6 +40,22 @@ def train_quality(ctx: RunContext) -> dict[str, Any]:
         dataset_id=ctx.parameters["dataset"],
         params=ctx.parameters["params"],
     )
+
+
+@kinds.run_task(kind=RETRAIN, queue=Queue.TRAIN, title=_("Retrain a model"))
+def retrain(ctx: RunContext) -> dict[str, Any]:
+    """Freeze the latest labelled shots, train on them, judge, and ask for what passed."""
+    from predictions.services import retraining  # noqa: PLC0415 - the web process loads no scipy
+
+    return retraining.retrain(ctx, retraining.Wish.of(ctx.parameters))
+
+
+@kinds.run_task(
+    kind=REMOVE_OLD, queue=Queue.MAINTENANCE, title=_("Remove old snapshots and predictions")
+)
+def remove_old(ctx: RunContext) -> dict[str, Any]:
+    """Remove what retrainings froze, and predictions if they have a term, once they are old."""
+    return asdict(retention.remove_old(ctx))
 
 
 @kinds.run_task(kind=TRAIN_ROUTING, queue=Queue.TRAIN, title=_("Train a routing model"))
@@ -164,5 +184,26 @@ declare(
         interval=timedelta(minutes=10),
         overlap_key=JOIN_OUTCOMES,
         description="Look again for the predictions of outcomes that came before them.",
+    )
+)
+declare(
+    Plan(
+        name="retrain-quality-model",
+        kind=RETRAIN,
+        crontab="0 2 1 * *",
+        parameters={"model": MODEL_NAME},
+        overlap_key=overlap_key(MODEL_NAME),
+        missed_policy="once",
+        description="Retrain the quality model on the latest labelled shots, every month.",
+    )
+)
+declare(
+    Plan(
+        name="remove-old-snapshots",
+        kind=REMOVE_OLD,
+        crontab="50 3 * * *",
+        overlap_key=REMOVE_OLD,
+        missed_policy="once",
+        description="Remove old snapshots, and predictions where a term is set for them.",
     )
 )

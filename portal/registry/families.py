@@ -13,6 +13,7 @@ __all__ = [
     "AnswersPredictions",
     "Family",
     "Parts",
+    "Retrains",
     "RowScores",
     "Scored",
     "Serves",
@@ -56,6 +57,15 @@ class Serves(Protocol):
 
     def held(self, model_name: str) -> int | None:
         """Return the number of the version that answers in this process, without waiting for it."""
+        ...
+
+
+@runtime_checkable
+class Retrains(Protocol):
+    """A family whose models can be trained again on what came since."""
+
+    def retrain_page(self, model_name: str) -> str:
+        """Return the address of the page that asks for a retraining."""
         ...
 
 

@@ -37,6 +37,7 @@ class RunContext:
         self.seed: int = run.seed
         self.attempt: int = run.attempt
         self.started_by: int | None = run.started_by_id
+        self.started_via: str = run.started_via
 
     def check(self) -> None:
         """Stop here if the run must stop.
@@ -83,6 +84,10 @@ class RunContext:
         )
         self._keeper.outbox.set_progress(progress)
         self.check()
+
+    def portion(self, low: float, high: float) -> "RunContext":
+        """Return this context for a part of the work whose own progress counts from low to high."""
+        return _Portion(self, low, high)
 
     def log(self, message: str, level: str = "info", **data: Any) -> None:
         """Add a line to the run's log."""
@@ -160,3 +165,18 @@ class RunContext:
             _("Attempt %(attempt)s of run %(run)s no longer owns it; its results are refused.")
             % {"attempt": self.attempt, "run": self.run_id}
         )
+
+
+class _Portion(RunContext):
+    """The same attempt of the same run, whose progress is a part of the whole."""
+
+    def __init__(self, whole: RunContext, low: float, high: float) -> None:
+        super().__init__(whole._run, whole._keeper)
+        self._whole = whole
+        self._low, self._high = low, high
+
+    def progress(
+        self, fraction: float, phase: str = "", message: str = "", rate: float | None = None
+    ) -> None:
+        share = 0.0 if math.isnan(fraction) else min(max(float(fraction), 0.0), 1.0)
+        self._whole.progress(self._low + share * (self._high - self._low), phase, message, rate)

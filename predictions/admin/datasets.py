@@ -24,6 +24,7 @@ from portal.registry.models import ModelVersion
 from portal.runs.models import Run
 from predictions import dispatch
 from predictions.admin import batches
+from predictions.admin.retraining import retrain_page
 from predictions.admin.training_forms import AblationForm, TrainForm
 from predictions.engine.features import LABEL
 from predictions.models import Dataset
@@ -67,6 +68,7 @@ class DatasetAdmin(EvidenceAdmin[Dataset]):
     page_template = "predictions/dataset.html"
     empty_hint = _("Import a CSV or Parquet file of shots; its quality profile appears here.")
     row_pages = ("train", "ablate", "predict")
+    list_pages = ("retrain",)
     list_display = ("name", "kind", "rows", "origin", "importer", "imported", "digest")
     list_filter = ("kind", "is_synthetic", ("created_at", RangeDateTimeFilter))
     list_filter_submit = True
@@ -150,6 +152,9 @@ class DatasetAdmin(EvidenceAdmin[Dataset]):
             allow_duplicate=wanted["allow_duplicate"],
             actor=actor_of(request),
         )
+
+    def retrain_view(self, request: HttpRequest) -> HttpResponse:
+        return retrain_page(self, request)
 
     def predict_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return batches.predict_page(self, request, self.find(request, object_id))

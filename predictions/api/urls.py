@@ -19,6 +19,7 @@ from predictions.api.outcomes import (
     PredictionOutcome,
 )
 from predictions.api.quality import predict, predict_batch
+from predictions.api.retraining import RetrainingView
 from predictions.api.routing.urls import urlpatterns as routing
 from predictions.api.traffic import ComparisonView, TrafficView
 from predictions.api.training import TrainingList
@@ -47,6 +48,7 @@ urlpatterns = [
     path("training/ablations/", AblationList.as_view(), name="ablations"),
     path("training/ablations/<uuid:pk>/", AblationDetail.as_view(), name="ablation"),
     path("training/", TrainingList.as_view(), name="training"),
+    path("models/<slug:name>/retrain/", RetrainingView.as_view(), name="retraining"),
     path("predictions/", PredictionList.as_view(), name="prediction-list"),
     path("predictions/quality/", predict, name="predict-quality"),
     path("predictions/quality/batch/", predict_batch, name="predict-quality-batch"),

@@ -170,10 +170,26 @@ def generate(
     _check_arguments(n_shots, defect_share, copied_share, missing_share)
     rng = seeds.generator(seed)
     n_copies = int(n_shots * copied_share)
-    n_made = n_shots - n_copies
-    lots = make_lots(n_made, rng)
+    lots = make_lots(n_shots - n_copies, rng)
     process = run_machine(lots, rng)
     causes = find_causes(lots, process)
+    spoilt = (n_copies, missing_share)
+    return written(lots, process, causes, defect_share, spoilt, seed, rng)
+
+
+def written(
+    lots: Lots,
+    process: Mapping[str, Floats],
+    causes: Mapping[str, Floats],
+    defect_share: float,
+    spoilt: tuple[int, float],
+    seed: int,
+    rng: np.random.Generator,
+) -> GeneratedShots:
+    """Draw the defects and write the shots down as a logger does, copies and gaps included."""
+    n_copies, missing_share = spoilt
+    n_made = len(lots.product)
+    n_shots = n_made + n_copies
     flags = _flags(causes, lots, defect_share, rng)
     columns: dict[str, Any] = {**_features(lots, process), **flags}
     made_at = _made_at(columns["Cycle_Time"])

@@ -49,6 +49,17 @@ MOLDS: Mapping[int, tuple[tuple[str, float, float], ...]] = {
 CYLINDER_MM = 140.0
 
 
+@dataclass(frozen=True)
+class Plant:
+    """What can be cast: products by number, and the molds of each with their effects."""
+
+    products: Mapping[int, Product]
+    molds: Mapping[int, tuple[tuple[str, float, float], ...]]
+
+
+DEMO = Plant(PRODUCTS, MOLDS)
+
+
 @dataclass(frozen=True, eq=False)
 class Lots:
     """What is cast when: arrays over shots."""
@@ -58,10 +69,12 @@ class Lots:
     mold: list[str]
     vents: Floats
     wear: Floats
+    plant: Plant = DEMO
 
     def sheet(self, name: str) -> Floats:
         """Return one figure of the setting sheet for every shot."""
-        by_product = {number: float(getattr(item, name)) for number, item in PRODUCTS.items()}
+        products = self.plant.products
+        by_product = {number: float(getattr(item, name)) for number, item in products.items()}
         return np.array([by_product[number] for number in self.product.tolist()])
 
 
@@ -148,7 +161,7 @@ def run_machine(lots: Lots, rng: np.random.Generator) -> dict[str, Floats]:
 
 def _sprayed(lots: Lots, nozzle: int, rng: np.random.Generator) -> Floats:
     """Return a spray time that operators turn up and down in tenths of a second for a while."""
-    base = {number: item.spray_s[nozzle] for number, item in PRODUCTS.items()}
+    base = {number: item.spray_s[nozzle] for number, item in lots.plant.products.items()}
     turned = _wander(len(lots.product), 0.3, 0.998, rng)
     return np.clip(np.array([base[number] for number in lots.product.tolist()]) + turned, 0.3, 6)
 
@@ -181,7 +194,7 @@ def find_causes(lots: Lots, process: Mapping[str, Floats]) -> dict[str, Floats]:
     """Return what makes castings bad, each scaled to about one unit of ordinary scatter."""
     die_c = _die_temp(lots, process)
     found = {name: np.zeros(len(die_c)) for name in ("freeze", "air", "pressure", "open")}
-    for number, item in PRODUCTS.items():
+    for number, item in lots.plant.products.items():
         chosen = lots.product == number
         part = {name: values[chosen] for name, values in process.items()}
         for name, values in _product_causes(item, part, die_c[chosen]).items():

@@ -78,7 +78,7 @@ def collect(
     model = RegisteredModel.objects.filter(name=model_name).first()
     if model is None:
         raise NotFound(_("There is no model “%(name)s”.") % {"name": model_name[:80]})
-    rows = _outcomes(model, since, until)
+    rows = known_outcomes(model, since, until)
     n_outcomes = min(rows.count(), max_rows)
     if not n_outcomes:
         raise InvalidInput(
@@ -89,7 +89,7 @@ def collect(
     parts = _base(base) if base is not None else []
     n_base = min(sum(part.num_rows for part in parts), max_rows - n_outcomes)
     ctx.progress(0.1, _("read"), _("Reading %(count)d outcomes.") % {"count": n_outcomes})
-    parts.extend(_tables(ctx, rows, n_outcomes))
+    parts.extend(shot_tables(ctx, rows, n_outcomes))
     table = pa.concat_tables(parts, promote_options="permissive")
     table = table.slice(table.num_rows - n_base - n_outcomes)
     ctx.progress(0.8, _("import"), _("Importing %(count)d shots.") % {"count": table.num_rows})
@@ -106,7 +106,10 @@ def collect(
     return _said(_imported(ctx, table, name, lineage))
 
 
-def _outcomes(model: RegisteredModel, since: datetime | None, until: datetime | None) -> Any:
+def known_outcomes(
+    model: RegisteredModel, since: datetime | None = None, until: datetime | None = None
+) -> Any:
+    """Return the last word on each prediction of a model that was made in a span of time."""
     rows = Outcome.objects.current().filter(prediction__version__model=model)
     if since is not None:
         rows = rows.filter(prediction__at__gte=since)
@@ -124,7 +127,7 @@ def _base(dataset_id: int) -> list[pa.Table]:
     return [table.select([name for name in table.column_names if name not in DEFECT_FLAGS])]
 
 
-def _tables(ctx: RunContext, rows: Any, count: int) -> Iterator[pa.Table]:
+def shot_tables(ctx: RunContext, rows: Any, count: int) -> Iterator[pa.Table]:
     """Yield the latest so many outcomes in order of time, part by part."""
     total = rows.count()
     ordered = rows.order_by("prediction__at", "prediction_id").values_list(*_FIELDS)

@@ -10,6 +10,13 @@ from predictions.models import Dataset
 
 MODEL_NAME = FAMILY
 FAMILY_NAME = "quality"
+#: The file of a version that names the shots it was trained on.
+LEARNT = "learnt.keys"
+
+
+def overlap_key(model_name: str) -> str:
+    """Return the key under which retrainings of a model never work at the same time."""
+    return f"predictions.retrain:{model_name}"
 
 
 def quality_model(name: str = MODEL_NAME) -> RegisteredModel:

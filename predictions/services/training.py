@@ -14,7 +14,7 @@ from portal.registry import services as registry
 from portal.registry.models import ModelVersion, RegisteredModel
 from portal.runs.context import RunContext
 from portal.runs.models import Artifact
-from predictions.engine import bootstrap, evaluation, serving
+from predictions.engine import bootstrap, evaluation, gate_rows, serving
 from predictions.engine import training as engine
 from predictions.engine.card import model_card
 from predictions.engine.explanation import history
@@ -28,7 +28,7 @@ from predictions.models import Dataset
 from predictions.services import datasets, holdout, progress_notes
 from predictions.services.engine_errors import invalid_input
 from predictions.services.explainers import EXPLAINER_FORM, HISTORY
-from predictions.services.models import quality_model
+from predictions.services.models import LEARNT, quality_model
 from predictions.services.serving import SERVING_FORM
 
 TRAINING_FORM = "training.skops"
@@ -40,6 +40,7 @@ ONNX = "application/onnx"
 SKOPS = "application/vnd.skops"
 JSON = "application/json"
 NPZ = "application/x-npz"
+KEYS = "application/octet-stream"
 
 #: Rows on which the serving form must agree with the training form.
 PARITY_ROWS = 1_000
@@ -60,7 +61,12 @@ class _Outcome:
 
 
 def train(
-    ctx: RunContext, *, model_name: str, dataset_id: int, params: Mapping[str, Any]
+    ctx: RunContext,
+    *,
+    model_name: str,
+    dataset_id: int,
+    params: Mapping[str, Any],
+    is_forward: bool = False,
 ) -> dict[str, Any]:
     """Train, judge and register one version.
 
@@ -74,6 +80,9 @@ def train(
         Labelled shots.
     params
         Training parameters as :class:`TrainingParams` reads them.
+    is_forward
+        Whether the latest part of the shots is kept from the training, to judge the version by what
+        came after all it learnt; otherwise it is judged on the shots held out of the whole.
 
     Returns
     -------
@@ -92,7 +101,7 @@ def train(
     if dataset is None:
         raise NotFound(_("There is no data set %(id)s.") % {"id": dataset_id})
     ctx.progress(0.0, _("read"), _("Reading %(rows)d shots.") % {"rows": dataset.n_rows})
-    outcome = _train(ctx, datasets.load(dataset), _parameters(params))
+    outcome = _train(ctx, datasets.load(dataset), _parameters(params), is_forward=is_forward)
     version = _register(ctx, model, dataset, outcome)
     ctx.progress(1.0, _("done"), _("Registered %(version)s.") % {"version": version})
     return {
@@ -111,30 +120,44 @@ def _parameters(params: Mapping[str, Any]) -> TrainingParams:
         raise invalid_input(exc, _("Nothing was trained.")) from exc
 
 
-def _train(ctx: RunContext, table: ShotTable, params: TrainingParams) -> _Outcome:
-    learnt, held_out = holdout.divide(table)
+def _divide(table: ShotTable, *, is_forward: bool) -> tuple[ShotTable, ShotTable]:
+    """Return the shots to learn from and the shots to be judged on; none is like one of the other.
+
+    What is held out of every training stays held out.
+    """
+    if not is_forward:
+        return holdout.divide(table)
+    before, window = gate_rows.window(table.n_rows)
+    return holdout.divide(table.take(before))[0], table.take(window)
+
+
+def _train(
+    ctx: RunContext, table: ShotTable, params: TrainingParams, *, is_forward: bool
+) -> _Outcome:
+    learnt, held_out = _divide(table, is_forward=is_forward)
     ctx.log(
         _("%(learnt)d shots to learn from, %(held)d held out for the gate.")
         % {"learnt": learnt.n_rows, "held": held_out.n_rows}
     )
     report = _Reporter(ctx)
     try:
-        trained = engine.train(learnt, params, seed=ctx.seed, on_progress=report)
+        trained = engine.train(learnt, params, seed=ctx.seed, held_out=held_out, on_progress=report)
     except EngineError as exc:
         raise invalid_input(exc, _("Nothing was trained.")) from exc
     ctx.progress(TRAINING_SHARE, _("export"), _("Exporting the serving form."))
-    return _export(ctx, trained, table, learnt.matrix(), held_out)
+    return _export(ctx, trained, table, learnt, held_out)
 
 
 def _export(
     ctx: RunContext,
     trained: TrainedModel,
     table: ShotTable,
-    matrix: NDArray[np.float32],
+    learnt: ShotTable,
     held_out: ShotTable,
 ) -> _Outcome:
     from predictions.engine import export  # noqa: PLC0415 - onnx stays out of the web process
 
+    matrix = learnt.matrix()
     exported = export.export(trained, matrix[-PARITY_ROWS:])
     form, explainer = _explainer(exported.data, trained, matrix)
     report = trained.report.to_dict() | {
@@ -148,6 +171,7 @@ def _export(
         REPORT: (canonical_json(report), JSON),
         EXPLAINER_FORM: (form, NPZ),
         HISTORY: (_history(table), NPZ),
+        LEARNT: (gate_rows.learnt_keys(learnt, held_out), KEYS),
     }
     return _Outcome(
         trained=trained,

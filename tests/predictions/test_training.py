@@ -30,7 +30,7 @@ from predictions.management import following
 from predictions.models import Dataset
 from predictions.services import datasets, demo, explainers, holdout
 from predictions.services.explainers import EXPLAINER_FORM, HISTORY
-from predictions.services.models import MODEL_NAME
+from predictions.services.models import LEARNT, MODEL_NAME
 from predictions.services.serving import SERVING_FORM
 from tests.predictions.conftest import SMALL
 from tests.waiting import wait_for
@@ -180,6 +180,7 @@ def test_a_training_leaves_one_version_with_all_its_evidence(
         "report.json",
         EXPLAINER_FORM,
         HISTORY,
+        LEARNT,
     }
     assert version.is_synthetic
     assert version.lineage["dataset"]["fingerprint"] == dataset.fingerprint

@@ -15,7 +15,8 @@ from unfold.widgets import UnfoldAdminSelectWidget
 
 from portal.core import formats
 from portal.core.admin.base import Act, EvidenceAdmin, ReasonForm, actor_of, grants_of
-from portal.registry import selectors, services
+from portal.core.errors import NotFound
+from portal.registry import families, selectors, services
 from portal.registry.models import Alias, AliasAssignment, ModelVersion, RegisteredModel
 
 N_VERSIONS = 50
@@ -63,6 +64,7 @@ class RegisteredModelAdmin(EvidenceAdmin[RegisteredModel]):
             "moment": moment,
             "live_then": selectors.live_at(obj, moment) if moment else None,
             "open_request": obj.promotions.filter(state__in=["open", "approved"]).first(),
+            "retrain_page": retrain_page(obj),
             "can_roll_back": bool(selectors.former_champions(obj))
             and "registry.rollback_model" in grants,
         }
@@ -102,6 +104,15 @@ class RegisteredModelAdmin(EvidenceAdmin[RegisteredModel]):
             back=self.url("change", model.pk),
             obj=model,
         )
+
+
+def retrain_page(model: RegisteredModel) -> str:
+    """Return where to ask for a retraining; empty when the family has none."""
+    try:
+        family = families.get(model.family)
+    except NotFound:
+        return ""
+    return family.retrain_page(model.name) if isinstance(family, families.Retrains) else ""
 
 
 def title_of(model: RegisteredModel) -> str:

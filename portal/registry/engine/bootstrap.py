@@ -3,10 +3,9 @@
 Copies of one row are one observation, and shots made one after the other are alike: the same mold,
 the same wear, the same shift. So whole blocks of neighbouring groups are drawn, never single rows.
 Sources: Efron and Tibshirani 1993, chapters 13 (percentile interval) and 8 (blocks); Künsch 1989
-and Hall, Horowitz and Jing 1995 for blocks that grow with the cube root of the sample.
+for blocks of neighbours; Cameron, Gelbach and Miller 2008 for how few blocks still do.
 """
 
-import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -17,12 +16,17 @@ from portal.registry.engine.metrics import Floats, Metric, Sampled
 
 D = TypeVar("D")
 
+N_BLOCKS = 30
 MAX_CELLS = 4_000_000  # ours: weights of one batch of resamples take at most 32 MB
 
 
 def block_length(n_groups: int) -> int:
-    """Return how many neighbouring groups make a block: the cube root of their number."""
-    return max(1, math.ceil(round(math.cbrt(n_groups), 9)))
+    """Return how many neighbouring groups make a block, so that there are about thirty blocks.
+
+    The longer a block, the more of a lot or a shift it holds together; with fewer than some thirty
+    of them their own scatter is too uncertain to resample.
+    """
+    return max(1, n_groups // N_BLOCKS)
 
 
 def blocks(group_ids: NDArray[np.int_], length: int) -> NDArray[np.intp]:

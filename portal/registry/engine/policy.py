@@ -36,8 +36,8 @@ class Policy:
     min_gain
         The primary metric must be better by at least this, in its own unit.
     block_rows
-        So many distinct rows that follow one another are drawn together; 0 takes the cube root of
-        their number.
+        So many distinct rows that follow one another are drawn together; 0 makes about thirty
+        blocks of the rows.
     n_resamples
         Bootstrap resamples, 200 to 20,000.
     min_groups

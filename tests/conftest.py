@@ -14,7 +14,14 @@ from pytest_django import DjangoDbBlocker
 
 from tests import waiting
 from tests.live import LiveStack, live
+from tests.plugin import THROWAWAY
 from tests.worker import Worker
+
+
+@pytest.fixture(scope="session")
+def django_db_keepdb(django_db_keepdb: bool) -> bool:
+    """Leave the database to the end of the throw-away server that it is on: dropping it waits."""
+    return django_db_keepdb or bool(os.environ.get(THROWAWAY))
 
 
 @pytest.fixture(scope="session")

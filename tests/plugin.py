@@ -18,8 +18,10 @@ from portal.stack.throwaway import environment, throwaway
 
 WORKER = "PYTEST_XDIST_WORKER"
 SHARED_HOME = "MILLWRIGHT_TEST_SHARED_HOME"
+#: Set while the database is on a server of the test run's own.
+THROWAWAY = "MILLWRIGHT_TEST_THROWAWAY"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-KEPT = {SHARED_HOME, "MILLWRIGHT_HOME", "MILLWRIGHT_DATA"}
+KEPT = {SHARED_HOME, THROWAWAY, "MILLWRIGHT_HOME", "MILLWRIGHT_DATA"}
 
 
 def _forget_own_settings() -> None:
@@ -62,6 +64,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
         own = environment(things)
         given = os.environ.get("DATABASE_URL") and os.environ.get("REDIS_URL")
         os.environ |= {"MILLWRIGHT_HOME": own["MILLWRIGHT_HOME"]} if given else own
+        os.environ |= {} if given else {THROWAWAY: "1"}
         os.environ[SHARED_HOME] = own["MILLWRIGHT_HOME"]
     return (yield)
 

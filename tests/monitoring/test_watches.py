@@ -46,20 +46,20 @@ def test_a_part_that_fails_is_ill_at_once_and_its_error_stays_inside() -> None:
     assert found["other"] == WELL
 
 
-def test_a_part_that_hangs_is_ill_and_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_part_that_hangs_is_ill_and_holds_up_no_other(
+    monkeypatch: pytest.MonkeyPatch, wait_for: WaitFor
+) -> None:
     monkeypatch.setattr(watches, "FIRST_LOOK_S", 0.1)
     released = threading.Event()
 
     def hang() -> Mapping[str, Finding]:
-        released.wait(10)
+        released.wait(100)
         return {"part": WELL}
 
     group = watched(hang)
-    started = time.monotonic()
-    found = group.findings()
-    assert time.monotonic() - started < 1
-    assert "No answer" in found["part"].detail
-    assert found["other"] == WELL
+    wait_for(lambda: group.findings()["other"] == WELL)
+    assert "No answer" in group.findings()["part"].detail
+    assert not released.is_set()
     released.set()
     group.stop()
 
@@ -73,11 +73,11 @@ def test_a_part_that_hangs_later_turns_ill(
 
     def probe() -> Mapping[str, Finding]:
         if hangs.is_set():
-            released.wait(10)
+            released.wait(100)
         return {"part": WELL}
 
     group = watched(probe)
-    assert group.findings()["part"] == WELL
+    wait_for(lambda: group.findings()["part"] == WELL)
     hangs.set()
     wait_for(lambda: group.findings()["part"].status == Status.UNHEALTHY, timeout=2)
     hangs.clear()
@@ -99,8 +99,7 @@ def test_watches_rest_when_nobody_asks_and_wake_when_somebody_does(
 
     group = watched(probe)
     group.findings()
-    wait_for(lambda: time.monotonic() - looks[-1] > 0.2, timeout=3)
+    wait_for(lambda: "watch-part" not in {one.name for one in threading.enumerate()}, timeout=30)
     n_before = len(looks)
-    assert group.findings()["part"] == WELL
-    assert len(looks) > n_before
+    wait_for(lambda: group.findings()["part"] == WELL and len(looks) > n_before, timeout=30)
     group.stop()

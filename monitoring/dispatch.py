@@ -1,14 +1,23 @@
 """Start the runs of this app."""
 
+from datetime import timedelta
+
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from monitoring.models import DriftWindow
 from monitoring.selectors.objectives import REPORT
 from monitoring.services.objectives import report
+from monitoring.tasks.drift import CALIBRATE
 from portal.core.actors import Actor
 from portal.core.errors import FieldProblem, InvalidInput
+from portal.lib import clock
 from portal.runs import services as runs
-from portal.runs.models import Run
+from portal.runs.models import Run, State
+
+FAILED = (State.FAILED, State.ERRORED, State.CANCELLED)
+#: What failed is not tried again at once, over and over.
+AGAIN_AFTER = timedelta(minutes=10)
 
 
 def monthly_report(*, actor: Actor, month: str = "") -> Run:
@@ -33,4 +42,31 @@ def monthly_report(*, actor: Actor, month: str = "") -> Run:
             actor=actor,
             parameters=parameters,
             title=_("Monthly report %(month)s") % {"month": month} if month else "",
+        )
+
+
+def calibrate_drift(*, window: DriftWindow, actor: Actor) -> Run | None:
+    """Start learning the thresholds of a window.
+
+    None when such a run is under way, or failed a while ago.
+
+    Parameters
+    ----------
+    window
+        What is watched.
+    actor
+        Who or what asks.
+    """
+    key = f"{CALIBRATE}:{window.pk}"
+    with transaction.atomic():
+        runs_before = Run.objects.filter(overlap_key=key)
+        failed = runs_before.filter(state__in=FAILED, finished_at__gt=clock.now() - AGAIN_AFTER)
+        if runs_before.active().exists() or failed.exists():
+            return None
+        return runs.enqueue(
+            kind=CALIBRATE,
+            actor=actor,
+            parameters={"window": window.pk},
+            title=_("Learn what is quiet for %(window)s") % {"window": window},
+            overlap_key=key,
         )

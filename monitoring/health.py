@@ -22,7 +22,7 @@ def _all() -> list[Watch]:
         Watch(["postgres"], probes.postgres),
         Watch(["migrations"], probes.Migrations()),
         Watch(["redis"], probes.redis),
-        Watch(["workers", "beat", "recorder", "sampler", "queues"], probes.work),
+        Watch(["workers", "beat", "recorder", "sampler", "watcher", "queues"], probes.work),
         Watch(["champions"], probes.champions),
         Watch(["disk", "processes"], lambda: {**probes.disk(), **probes.processes()}),
         *others,

@@ -92,6 +92,7 @@ def work() -> Mapping[str, Finding]:
         "beat": _one_of("beat", alive, "No beat: schedules do not start."),
         "recorder": _one_of("recorder", alive, "No recorder: predictions wait in Redis."),
         "sampler": _one_of("sampler", alive, "No sampler: usage and objectives stand still."),
+        "watcher": _one_of("watcher", alive, "No watcher: drift goes unseen."),
         "queues": _queues(),
     }
 

@@ -66,6 +66,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     """Return the sidebar, grouped by work; entries the person may not see are left out."""
     n_waiting = selectors.n_waiting(request.user)
     n_alerts = selectors.n_open_alerts()
+    n_drifts = selectors.n_open_drifts()
     dashboard = {"title": _("Dashboard"), "icon": "dashboard", "link": reverse("admin:index")}
     groups: list[tuple[str, list[Entry]]] = [
         ("", [dashboard]),
@@ -97,6 +98,9 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             [
                 _entry(_("Alerts"), "notifications", "core.alert", n_alerts, "danger"),
                 _entry(_("Notices"), "campaign", "core.notice"),
+                _entry(_("Drift"), "ssid_chart", "monitoring.driftwindow", n_drifts, "warning"),
+                _entry(_("Drift events"), "timeline", "monitoring.driftevent"),
+                _entry(_("Retraining proposals"), "sync", "monitoring.retrainingproposal"),
                 _entry(_("Objectives"), "flag", "monitoring.objective"),
                 _entry(_("Audit log"), "policy", "core.auditentry"),
             ],

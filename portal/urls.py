@@ -15,6 +15,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("i18n/", include("django.conf.urls.i18n")),
     path("api/v1/", include(api)),
+    path("api/", include("monitoring.api.unversioned")),
     path("", include("predictions.api.v2")),
 ]
 

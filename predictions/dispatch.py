@@ -11,9 +11,8 @@ from django.utils.translation import gettext as _
 
 from portal.core.actors import Actor
 from portal.lib import clock
-from portal.registry.models import RegisteredModel
 from portal.registry import selectors
-from portal.registry.models import Alias
+from portal.registry.models import Alias, RegisteredModel
 from portal.runs import services as runs
 from portal.runs.models import Artifact, Run, RunArtifact, State
 from predictions import tasks
@@ -31,7 +30,6 @@ from predictions.services.models import (
     overlap_key,
     quality_model,
 )
-from predictions.services.models import MODEL_NAME, check_kind, check_labels, quality_model
 from predictions.services.routing.models import MODEL_NAME as ROUTING_MODEL
 from predictions.services.routing.models import is_routing, routing_model
 

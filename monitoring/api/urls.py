@@ -1,8 +1,16 @@
 from django.urls import path
+from rest_framework.routers import SimpleRouter
 
 from monitoring.api import objectives, resources
+from monitoring.api.drift import DriftEvents, PolicyView, Proposals
+
+router = SimpleRouter()
+router.register("drift/events", DriftEvents, basename="drift-event")
+router.register("drift/proposals", Proposals, basename="retraining-proposal")
 
 urlpatterns = [
+    *router.urls,
+    path("drift/policies/<slug:name>/", PolicyView.as_view(), name="drift-policy"),
     path("resources/", resources.Resources.as_view(), name="api-resources"),
     path("objectives/", objectives.Objectives.as_view(), name="api-objectives"),
     path("objectives/<slug:kind>/", objectives.OneObjective.as_view(), name="api-objective"),

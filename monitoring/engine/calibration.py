@@ -24,6 +24,8 @@ STREAM_WINDOWS = 10
 N_STREAMS = 400
 #: Ordered detectors read value by value, some milliseconds a look.
 N_ORDERED_STREAMS = 60
+#: Glued streams are looked at in so many parts, which bounds the memory it takes.
+N_PARTS = 8
 #: Past windows before anything is an alarm.
 MIN_WINDOWS = 20
 
@@ -119,17 +121,14 @@ def glued(
     n_windows = len(steps) // schedule.n_steps
     if n_windows < MIN_WINDOWS:
         raise NotEnough(f"There are {n_windows} past windows of the {MIN_WINDOWS} it takes.")
-    maxima = np.array([_glued_maximum(fitted, steps, schedule, rng) for _ in range(N_STREAMS)])
-    return extremes.fit(maxima, STREAM_WINDOWS * schedule.window)
-
-
-def _glued_maximum(
-    fitted: Additive, steps: Floats, schedule: Schedule, rng: np.random.Generator
-) -> float:
-    starts = rng.integers(0, len(steps) - schedule.n_steps + 1, STREAM_WINDOWS)
-    rows = (starts[:, None] + np.arange(schedule.n_steps)).ravel()
-    windows = moving(steps[rows], schedule.n_steps)
-    return float(fitted.distance(fitted.reference, windows).max())
+    n_starts = len(steps) - schedule.n_steps + 1
+    starts = rng.integers(0, n_starts, (N_STREAMS, STREAM_WINDOWS, 1))
+    places = (starts + np.arange(schedule.n_steps)).reshape(N_STREAMS, -1)
+    maxima = [
+        fitted.distance(fitted.reference, moving(steps[part], schedule.n_steps)).max(axis=1)
+        for part in np.array_split(places, N_PARTS)
+    ]
+    return extremes.fit(np.concatenate(maxima), STREAM_WINDOWS * schedule.window)
 
 
 def replayed(

@@ -12,7 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
-from monitoring.engine.detectors.contract import Additive
+from monitoring.engine.detectors.contract import Additive, drawn_sums
 from monitoring.engine.reference import Column, Floats
 
 
@@ -87,9 +87,7 @@ class ExpectedLoss(Additive):
         return len(self.scores.values)
 
     def draw(self, rng: np.random.Generator, n_values: int, size: tuple[int, ...]) -> Floats:
-        n = len(self.scores.values)
-        drawn: Floats = rng.multinomial(n_values, np.full(n, 1 / n), size) @ self._each
-        return drawn
+        return drawn_sums(rng, self._each, n_values, size)
 
     def distance(self, reference: Floats, window: Floats) -> Floats:
         return np.maximum(f1(reference) - f1(window), 0.0)

@@ -14,6 +14,9 @@ import numpy as np
 from monitoring.engine.detectors.contract import Additive
 from monitoring.engine.reference import Column, Floats
 
+#: Blocks a window is cut into, draws of them, and the share of draws that may lie below; ours.
+N_BLOCKS, N_DRAWS, SURE = 20, 1_000, 0.01
+
 
 @dataclass(frozen=True, eq=False)
 class RealizedLoss(Additive):
@@ -62,6 +65,29 @@ class RealizedLoss(Additive):
     def distance(self, reference: Floats, window: Floats) -> Floats:
         rise = _mean(window) - _mean(reference)
         return np.maximum(rise, 0.0)
+
+
+def surely_risen(errors: Floats, mean: float, rng: np.random.Generator) -> bool:
+    """Whether errors are above a mean even if neighbours fail together.
+
+    Defects come in runs, so blocks of neighbours are drawn, not single shots (moving-block
+    bootstrap, Künsch 1989).
+
+    Parameters
+    ----------
+    errors : float array, shape [n]
+        Squared errors in order of time.
+    mean : float
+        What they are expected to average.
+    rng
+        Draws the blocks.
+    """
+    n = len(errors)
+    size = max(1, n // N_BLOCKS)
+    starts = rng.integers(0, n - size + 1, (N_DRAWS, max(1, n // size)))
+    places = starts[:, :, None] + np.arange(size)
+    means = errors[places].mean(axis=(1, 2))
+    return bool(np.quantile(means, SURE) > mean)
 
 
 def _mean(summary: Floats) -> Floats:

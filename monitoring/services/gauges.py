@@ -11,6 +11,7 @@ from django.db.models import Count, F, Min
 from prometheus_client.metrics_core import Metric
 
 from monitoring import health
+from monitoring.selectors import drift as drifts
 from monitoring.selectors.objectives import board
 from portal.core.findings import BY_GRAVITY, Status
 from portal.core.models import Alert
@@ -21,18 +22,31 @@ from portal.registry.models import AliasAssignment
 from portal.runs import provenance, selectors
 from portal.runs.models import Heartbeat, Queue, Run, Schedule
 
-DRIFT_KL = metrics.gauge(
-    "portal_drift_kl_divergence", "KL divergence of recent scores from the baseline.", ["model"]
-)
-
 #: As long as health waits for a sign of life.
 ALIVE_WITHIN = timedelta(seconds=15)
 
 
 def register() -> None:
     """Have everything of this module looked up at each scrape."""
-    for read in (server, checks, work, schedules, models, alerts, objectives, disk, stores):
+    reads = (server, checks, work, schedules, models, drift, alerts, objectives, disk, stores)
+    for read in reads:
         metrics.at_scrape(read.__name__, read)
+
+
+def drift() -> Iterable[Metric]:
+    """Tell how far the predictions of live models have moved."""
+    yield family(
+        "portal_drift_kl_divergence",
+        "KL divergence of recent scores from the baseline.",
+        ("model",),
+        [((model,), value) for model, value in drifts.divergences().items()],
+    )
+    yield family(
+        "portal_drift_events_open",
+        "Drift events that last.",
+        ("model",),
+        [((model,), n_open) for model, n_open in drifts.open_by_model().items()],
+    )
 
 
 def server() -> Iterable[Metric]:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import QuerySet
 
+from monitoring.models import DriftEvent
 from monitoring.selectors import usage
 from portal.core.models import Alert, ApiKey, User
 from portal.lib import clock
@@ -144,6 +145,11 @@ def n_waiting(person: Person) -> int:
 def n_open_alerts() -> int:
     """Count the alerts nobody has resolved or acknowledged."""
     return Alert.objects.open().filter(acknowledged_at=None).count()
+
+
+def n_open_drifts() -> int:
+    """Count the drift events that last and nobody has acknowledged."""
+    return DriftEvent.objects.open().unseen().count()
 
 
 def _open_elsewhere(mine: Sequence[PromotionRequest]) -> list[PromotionRequest]:

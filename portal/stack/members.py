@@ -167,12 +167,14 @@ def beat(log_level: str) -> Member:
 
 
 def behind_the_web(env: Env) -> list[Member]:
-    """Return what may start once the web answers: workers, beat, the recorder of predictions."""
+    """Return what may start once the web answers: workers, beat, who records and who watches."""
     log_level = env.choice("MILLWRIGHT_LOG_LEVEL", "INFO", {"DEBUG", "INFO", "WARNING", "ERROR"})
     table = [worker(queue, concurrency, log_level) for queue, concurrency in QUEUES.items()]
     table.append(beat(log_level))
     if has_command("record_predictions"):
         table.append(Member("recorder", manage("record_predictions"), ((signal.SIGTERM, 10),)))
+    if has_command("watch_drift"):
+        table.append(Member("watcher", manage("watch_drift"), ((signal.SIGTERM, 10),)))
     return table
 
 

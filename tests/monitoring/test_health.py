@@ -32,6 +32,7 @@ PARTS = {
     "beat",
     "recorder",
     "sampler",
+    "watcher",
     "queues",
     "stream",
     "champions",
@@ -58,6 +59,7 @@ def portal_at_work(transactional_db: None) -> None:
     live("beat", "beat")
     live("recorder@1", "recorder")
     live("sampler@1", "sampler")
+    live("watcher@1", "watcher")
 
 
 def test_livez_touches_nothing(caller: Client) -> None:
@@ -136,7 +138,7 @@ def test_a_whole_portal_is_healthy_and_asking_again_costs_no_query(
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("role", ["beat", "recorder", "sampler"])
+@pytest.mark.parametrize("role", ["beat", "recorder", "sampler", "watcher"])
 def test_a_missing_helper_degrades_the_portal(role: str) -> None:
     assert probes.work()[role].status == Status.DEGRADED
 

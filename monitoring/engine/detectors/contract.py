@@ -142,6 +142,32 @@ def moving(steps: Floats, n_steps: int) -> Floats:
     return sums
 
 
+def drawn_sums(
+    rng: np.random.Generator, each: Floats, n_values: int, size: tuple[int, ...]
+) -> Floats:
+    """Return sums of rows drawn with replacement.
+
+    Parameters
+    ----------
+    rng
+        Draws the rows.
+    each : float array, shape [n, d]
+        The rows.
+    n_values : int
+        Rows in each sum.
+    size : tuple of int
+        How many sums.
+
+    Returns
+    -------
+    float array, shape [*size, d]
+    """
+    total = np.zeros((*size, each.shape[1]))
+    for _ in range(n_values):
+        total += each[rng.integers(0, len(each), size)]
+    return total
+
+
 @dataclass(frozen=True, eq=False)
 class Binned(Additive, ABC):
     """A statistic of how many values fall into each quantile bin.

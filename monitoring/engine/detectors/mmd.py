@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from monitoring.engine.detectors.contract import Additive
+from monitoring.engine.detectors.contract import Additive, drawn_sums
 from monitoring.engine.reference import Floats, Rows
 
 N_FEATURES = 128
@@ -86,10 +86,7 @@ class MeanDiscrepancy(Additive):
         return len(self.rows.values)
 
     def draw(self, rng: np.random.Generator, n_values: int, size: tuple[int, ...]) -> Floats:
-        n = len(self.rows.values)
-        counts = rng.multinomial(n_values, np.full(n, 1 / n), size)
-        drawn: Floats = counts @ self._embedded
-        return drawn
+        return drawn_sums(rng, self._embedded, n_values, size)
 
     def distance(self, reference: Floats, window: Floats) -> Floats:
         gap = window[..., 1:] / np.maximum(window[..., :1], 1)

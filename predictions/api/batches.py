@@ -208,7 +208,7 @@ def _of_upload(upload: Any, words: dict[str, Any]) -> Run:
     # Before the file is kept, so that a refusal leaves nothing behind.
     file_runs.choose_version(words["model_name"], words["version"])
     with transaction.atomic():
-        kept: Artifact = file_batches.keep_input(upload.file, name=upload.name)
+        kept: Artifact = file_batches.keep_input(upload.file)
         return dispatch.predict_file(source=kept, source_name=upload.name, **words)
 
 

@@ -185,11 +185,20 @@ def check_header(stream: BinaryIO, *, max_rows: int | None = None) -> None:
 
 
 def n_rows_said(stream: BinaryIO) -> int | None:
-    """Return how many rows a Parquet file says that it holds, None for text."""
+    """Return how many rows a Parquet file says that it holds, None for text.
+
+    The stream is left at its start.
+
+    Raises
+    ------
+    UnreadableTable
+        When a Parquet file is damaged.
+    """
     stream.seek(0)
     is_parquet = stream.read(4) == b"PAR1"
+    said = readers.n_parquet_rows(stream) if is_parquet else None
     stream.seek(0)
-    return readers.n_parquet_rows(stream) if is_parquet else None
+    return said
 
 
 def _read(part: RawPart) -> FileRows:

@@ -24,6 +24,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from portal.core.errors import Conflict, FieldProblem, InvalidInput, OutOfSpace
+from portal.lib.hashing import chunks
 from portal.registry.models import ModelVersion
 from portal.runs import artifacts
 from portal.runs.context import RunContext
@@ -49,7 +50,7 @@ _SCORING = 0.9
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
-def keep_input(source: Path | BinaryIO, *, name: str) -> Artifact:
+def keep_input(source: Path | BinaryIO) -> Artifact:
     """Look at a file's size and header and keep it for the run that will read it.
 
     Raises
@@ -62,7 +63,7 @@ def keep_input(source: Path | BinaryIO, *, name: str) -> Artifact:
     if isinstance(source, Path):
         try:
             with source.open("rb") as stream:
-                return keep_input(stream, name=name)
+                return keep_input(stream)
         except OSError as exc:
             if exc.errno in _FULL:
                 raise
@@ -175,7 +176,7 @@ def _score(ctx: RunContext, held: Held, path: Path) -> RowReader:
     reached = parts[-1].end if parts else 0
     n_invalid = sum(part.n_invalid for part in parts)
     with path.open("rb") as stream:
-        size = _Size(stream)
+        n_rows = _n_rows(stream)
         reader = RowReader(stream, part_rows=PART_ROWS, skip_rows=reached, max_rows=MOST_ROWS)
         started, first = time.perf_counter(), reached
         for rows in reader:
@@ -184,7 +185,7 @@ def _score(ctx: RunContext, held: Held, path: Path) -> RowReader:
             if reached > MOST_ROWS:
                 raise too_many(MOST_ROWS)
             rate = (reached - first) / (time.perf_counter() - started)
-            share = _SCORING * size.share(reached)
+            share = _SCORING * min(reached / n_rows, 1.0)
             said = file_scores.counted(reached, n_invalid)
             ctx.progress(share, phase="score", message=said, rate=rate)
     if not reached:
@@ -202,20 +203,13 @@ def _keep(ctx: RunContext, held: Held, rows: FileRows, start: int) -> int:
     return scored.n_invalid
 
 
-class _Size:
-    """How much of a file has been read."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-        self._n_rows = file_rows.n_rows_said(stream)
-        self._n_bytes = stream.seek(0, 2)
+def _n_rows(stream: BinaryIO) -> int:
+    """Return about how many rows a file has, for the progress alone; leaves it at its start."""
+    said = file_rows.n_rows_said(stream)
+    if said is None:
+        said = sum(block.count(b"\n") for block in chunks(stream))
         stream.seek(0)
-
-    def share(self, n_rows: int) -> float:
-        """Return the share of the file that lies behind."""
-        if self._n_rows is not None:
-            return n_rows / max(self._n_rows, 1)
-        return self._stream.tell() / max(self._n_bytes, 1)
+    return max(said, 1)
 
 
 def _write_results(ctx: RunContext, parts: list[Part], texts: Collection[str]) -> dict[str, str]:

@@ -64,8 +64,18 @@ class QualityInference:
         self._named: Kept[Held] = Kept(serving.load)
 
     def served(self) -> tuple[str, ...]:
-        """Return the models whose champion this process follows."""
-        return tuple(self._champions)
+        """Return the portal's own model and every other that was asked for and has a champion.
+
+        Whoever asks for a model that was never promoted must not make the server unready by it.
+        """
+        own = serving.quality.model_name
+        followed = tuple(self._champions.items())
+        return tuple(name for name, one in followed if name == own or one.has_champion)
+
+    def stop(self) -> None:
+        """Follow no model any more."""
+        for champion in tuple(self._champions.values()):
+            champion.stop()
 
     def is_ready(self, model_name: str, version: int | None) -> bool:
         """Whether the version, or the champion, would answer now."""

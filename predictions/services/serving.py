@@ -294,6 +294,11 @@ class Champion(Holder[M]):
         super().stop()
         self.challenger.stop()
 
+    @property
+    def has_champion(self) -> bool:
+        """Whether the model has a champion, loaded or damaged, as far as this process knows."""
+        return self._held is not None or bool(self._failed)
+
     def get(self) -> Held[M]:
         """Return the champion.
 

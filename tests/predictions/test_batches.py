@@ -53,7 +53,7 @@ def begin(champion: ModelVersion) -> Begin:
     """Give ``begin(content)``: a queued run over a file."""
 
     def start(content: bytes, name: str = "shots.csv", **words: Any) -> Run:
-        kept = file_batches.keep_input(io.BytesIO(content), name=name)
+        kept = file_batches.keep_input(io.BytesIO(content))
         return dispatch.predict_file(source=kept, source_name=name, actor=ACTOR, **words)
 
     return start
@@ -178,6 +178,7 @@ def test_a_data_set_is_predicted_by_the_version_asked_for(
 
     run = worked(dispatch.predict_file(source=dataset, version=other.number, actor=ACTOR))
 
+    assert run.error_message == ""
     assert run.result["rows"] == dataset.n_rows
     assert (run.result["version"], run.result["dataset"]) == (other.number, dataset.pk)
     assert run.dataset_fingerprint == dataset.fingerprint

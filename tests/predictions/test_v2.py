@@ -15,10 +15,16 @@ from portal.core.actors import Actor
 from portal.core.models import User
 from portal.registry import services as registry
 from portal.registry.models import Alias, ModelVersion, RegisteredModel
+from predictions.engine import export
 from predictions.engine.features import FEATURE_NAMES
+from predictions.engine.generator import generate
+from predictions.engine.parameters import TrainingParams
+from predictions.engine.training import train
 from predictions.models import Prediction
-from predictions.services import recording, serving, stream
+from predictions.services import inference, recording, serving, stream
+from predictions.services.quality_inference import QualityInference
 from predictions.services.recorder import Recorder
+from tests.predictions.conftest import SMALL
 
 MODEL = "/v2/models/diecasting-quality"
 INFER = f"{MODEL}/infer"
@@ -100,6 +106,9 @@ def record_all() -> None:
 
 
 # --- Health and metadata --------------------------------------------------------------------------
+# Asking for readiness starts to follow the alias in a thread, which must see the champion as well:
+# hence the transactions that really are committed.
+@pytest.mark.django_db(transaction=True)
 def test_health_needs_no_key_and_says_live_and_ready(
     client: Client, champion: ModelVersion
 ) -> None:
@@ -128,6 +137,22 @@ def test_without_a_champion_nothing_is_ready_and_inference_says_the_way_out(
     assert "train a version" in answer.json()["error"]
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_model_without_a_champion_does_not_make_the_server_unready(
+    client: Client, champion: ModelVersion, key: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    RegisteredModel.objects.create(name="untrained", family="quality", title="Later")
+    adapter = QualityInference()
+    monkeypatch.setitem(inference._adapters, adapter.family, adapter)
+    try:
+        of_model = client.get("/v2/models/untrained/ready", headers=key)
+        of_server = client.get("/v2/health/ready")
+    finally:
+        adapter.stop()
+
+    assert (of_model.status_code, of_server.status_code) == (503, 200)
+
+
 def test_the_server_is_described(client: Client, key: dict[str, str]) -> None:
     said = client.get("/v2", headers=key).json()
 
@@ -135,6 +160,7 @@ def test_the_server_is_described(client: Client, key: dict[str, str]) -> None:
     assert "binary_tensor_data" in said["extensions"]
 
 
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("of_version", [False, True])
 def test_a_model_is_described_with_its_tensors_and_the_order_of_features(
     client: Client, champion: ModelVersion, key: dict[str, str], of_version: bool
@@ -555,3 +581,32 @@ def test_bytes_that_do_not_fit_are_refused(
 
     assert [answer.status_code for answer in answers] == [400] * len(answers)
     assert all(set(answer.json()) == {"error"} for answer in answers)
+
+
+# --- Latent features ------------------------------------------------------------------------------
+@pytest.mark.parametrize("n_latent", [4, 16])
+def test_a_version_answers_with_as_many_latent_features_as_it_was_trained_with(
+    client: Client, make_version: Callable[..., ModelVersion], key: dict[str, str], n_latent: int
+) -> None:
+    table = generate(300, 5, missing_share=0.0).table()
+    params = SMALL | {"n_latent": n_latent, "n_epochs": 1}
+    trained = train(table, TrainingParams.from_dict(params), seed=5)
+    serving.quality.take(make_version(export.export(trained, table.matrix()).data))
+    try:
+        rows = table.matrix()[:2].astype(float).tolist()
+        shots: Shots = [dict(zip(FEATURE_NAMES, row, strict=True)) for row in rows]
+        one = client.post(
+            "/api/v1/predictions/quality/",
+            json.dumps({"features": shots[0]}),
+            content_type="application/json",
+            headers=key,
+        ).json()
+        tensors = outputs_of(post(client, whole(shots), key))
+        described = client.get(MODEL, headers=key).json()["outputs"]
+    finally:
+        serving.quality.stop()
+
+    assert len(one["latent_features"]) == n_latent
+    assert tensors["latent_features"]["shape"] == [2, n_latent]
+    assert tensors["latent_features"]["data"][:n_latent] == one["latent_features"]
+    assert described[3]["shape"] == [-1, n_latent]

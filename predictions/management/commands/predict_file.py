@@ -35,7 +35,7 @@ class Command(BaseCommand):
         source = Path(options["file"])
         with console.plain_errors():
             actor = console.actor(options["user"])
-            kept = file_batches.keep_input(source, name=source.name)
+            kept = file_batches.keep_input(source)
             run = dispatch.predict_file(
                 source=kept,
                 source_name=source.name,

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from predictions.engine.features import FEATURE_NAMES
-from predictions.engine.file_rows import FileRows, RowReader, check_header
+from predictions.engine.file_rows import FileRows, RowReader, check_header, n_rows_said
 from predictions.engine.generator import generate
 from predictions.engine.readers import EmptyTable, HeaderProblem, TooLarge, UnreadableTable
 from predictions.engine.signature import learned_signature, plausible_signature
@@ -162,9 +162,13 @@ def test_a_file_that_is_no_table_of_shots_is_refused_by_its_head() -> None:
         check_header(whole, max_rows=59)
 
 
-def test_a_good_head_leaves_the_file_at_its_start() -> None:
-    stream = io.BytesIO("\n".join(csv_lines()).encode())
+def test_looking_at_a_file_leaves_it_at_its_start() -> None:
+    text = io.BytesIO("\n".join(csv_lines()).encode())
+    columns = io.BytesIO()
+    pq.write_table(TABLE.data, columns)
 
-    check_header(stream)
-
-    assert stream.tell() == 0
+    for stream, n_rows in ((text, None), (columns, 60)):
+        check_header(stream)
+        assert stream.tell() == 0
+        assert n_rows_said(stream) == n_rows
+        assert stream.tell() == 0

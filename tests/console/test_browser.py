@@ -119,6 +119,12 @@ def state(page: Page) -> Locator:
     return page.locator("[data-run] .mw-badge").first
 
 
+def version_shown(page: Page) -> int:
+    found = re.search(r"version (\d+)", page.locator(".mw-title").inner_text())
+    assert found is not None
+    return int(found[1])
+
+
 def ask_for_promotion(page: Page, reason: str) -> str:
     page.get_by_role("link", name="Ask for promotion").click()
     page.fill("textarea[name=reason]", reason)
@@ -178,13 +184,15 @@ def test_from_a_file_to_a_live_model_and_back(
 
     olga.reload()
     olga.get_by_role("link", name="Open the version").click()
-    expect(olga.locator("svg.mw-plot")).to_be_visible()
+    expect(olga.get_by_role("img", name="Calibration:")).to_be_visible()
+    expect(olga.get_by_role("img", name="Expected cost by threshold")).to_be_visible()
+    first_version = version_shown(olga)
     first = ask_for_promotion(olga, "The first model for this line.")
     expect(olga.get_by_text("You asked for this promotion")).to_be_visible()
     approve_and_apply(anna, first)
 
     key = make_key(open_as("admin"), "press 4")
-    assert ask_api(portal, key)["model_version"] == 1
+    wait_for(lambda: ask_api(portal, key)["model_version"] == first_version, 30)
 
     olga.goto(f"{portal.url}/admin/predictions/dataset/")
     olga.get_by_role("link", name="May shots").click()
@@ -192,17 +200,19 @@ def test_from_a_file_to_a_live_model_and_back(
     expect(state(olga)).to_have_text("Succeeded", timeout=120_000)
     olga.reload()
     olga.get_by_role("link", name="Open the version").click()
+    second_version = version_shown(olga)
     approve_and_apply(anna, ask_for_promotion(olga, "More and deeper trees."))
-    wait_for(lambda: ask_api(portal, key)["model_version"] == 2, 5)
+    wait_for(lambda: ask_api(portal, key)["model_version"] == second_version, 30)
 
     anna.goto(f"{portal.url}/admin/registry/registeredmodel/")
-    anna.locator("#changelist a[href*=change]").first.click()
+    changelist = anna.locator("#changelist")
+    changelist.get_by_role("link", name=re.compile("quality", re.IGNORECASE)).first.click()
     anna.get_by_role("link", name="Roll back").click()
     expect(anna.get_by_text("is quarantined")).to_be_visible()
     anna.fill("textarea[name=reason]", "Too many false alarms on line two.")
     anna.get_by_role("button", name="Roll back").click()
     expect(anna.get_by_text("The model is rolled back.")).to_be_visible()
-    wait_for(lambda: ask_api(portal, key)["model_version"] == 1, 5)
+    wait_for(lambda: ask_api(portal, key)["model_version"] == first_version, 30)
 
 
 def test_a_run_is_cancelled_and_followed_without_a_stream(

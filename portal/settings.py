@@ -228,6 +228,10 @@ TRACED_PERCENT = env.integer("MILLWRIGHT_TRACED_PERCENT", 100, low=0, high=100)
 CAN_TRACE = find_spec("opentelemetry") is not None and all(
     find_spec(f"opentelemetry.{part}") is not None for part in ("sdk", "exporter")
 )
+PUBLIC_URL = env.text("MILLWRIGHT_URL", f"http://{BIND}").rstrip("/")
+ALERT_ALLOW_HOSTS = env.words("MILLWRIGHT_ALERT_ALLOW_HOSTS", [])
+ALERT_TIMEOUT_S = env.integer("MILLWRIGHT_ALERT_TIMEOUT_SECONDS", 10, low=1, high=25)
+ALERT_EVERY_S = env.integer("MILLWRIGHT_ALERT_EVERY_SECONDS", 5, low=1, high=60)
 if OTLP_ENDPOINT and CAN_TRACE:
     OUTER_MIDDLEWARE.insert(1, "monitoring.tracing.TracingMiddleware")
     MIDDLEWARE.insert(1, "monitoring.tracing.TracingMiddleware")

@@ -1,5 +1,7 @@
 """What monitoring keeps."""
 
+from monitoring.models.alert_channels import Channel, DeliveredAlert, Delivery, DeliveryAttempt
+from monitoring.models.alert_rules import AlertRule, Firing, RuleStep, Silence
 from monitoring.models.drift_cursor import Arrival, DriftCursor
 from monitoring.models.drift_events import DriftEvent, RetrainingProposal
 from monitoring.models.drift_policy import DriftPolicy, Slicing
@@ -9,7 +11,12 @@ from monitoring.models.series import SeriesHour, SeriesMark, SeriesMinute
 from monitoring.models.usage import UsageHour, UsageMinute, UsageReading
 
 __all__ = [
+    "AlertRule",
     "Arrival",
+    "Channel",
+    "DeliveredAlert",
+    "Delivery",
+    "DeliveryAttempt",
     "DriftBlock",
     "DriftCursor",
     "DriftEvent",
@@ -17,12 +24,15 @@ __all__ = [
     "DriftPoint",
     "DriftPolicy",
     "DriftWindow",
+    "Firing",
     "Measurement",
     "Objective",
     "RetrainingProposal",
+    "RuleStep",
     "SeriesHour",
     "SeriesMark",
     "SeriesMinute",
+    "Silence",
     "Slicing",
     "UsageHour",
     "UsageMinute",

@@ -1,9 +1,18 @@
-"""Alerts: what an operator must know, one open row per key however often it happens."""
+"""Alerts: what an operator must know, one open row per key however often it happens.
 
+Whatever is wrong is told by :func:`raise_alert` and over by :func:`resolve_alert`; who is told of
+it, when and how, is decided by monitoring's rules, which look at the open rows.
+"""
+
+import json
 import uuid
+from collections.abc import Callable
 from typing import Any
 
+from django.conf import settings
 from django.db import connection, transaction
+from django.utils import translation
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
 from portal.core import audit
@@ -14,22 +23,44 @@ from portal.lib import clock
 
 # The conflict target is the partial unique index of open alerts, which bulk_create cannot name.
 UPSERT = """
-INSERT INTO core_alert (id, key, severity, message, url, n_times, first_at, last_at)
-VALUES (%(id)s, %(key)s, %(severity)s, %(message)s, %(url)s, 1, %(now)s, %(now)s)
+INSERT INTO core_alert
+    (id, key, severity, message, translations, url, n_times, first_at, last_at)
+VALUES (
+    %(id)s, %(key)s, %(severity)s, %(message)s, %(translations)s, %(url)s, 1, %(now)s, %(now)s
+)
 ON CONFLICT (key) WHERE resolved_at IS NULL DO UPDATE SET
-    severity = excluded.severity, message = excluded.message, url = excluded.url,
+    severity = excluded.severity, message = excluded.message,
+    translations = excluded.translations, url = excluded.url,
     n_times = core_alert.n_times + 1, last_at = excluded.last_at
 RETURNING id
 """
 
 
-def raise_alert(key: str, severity: str, message: object, url: str = "") -> Alert:
-    """Open an alert, or count it once more on the open one and renew its severity and message."""
+def raise_alert(
+    key: str, severity: str, message: Callable[[], str] | object, url: str = ""
+) -> Alert:
+    """Open an alert, or count it once more on the open one and renew its severity and message.
+
+    Parameters
+    ----------
+    key
+        What is wrong, ``<area>.<thing>``; an open alert of the same key is counted once more.
+    severity
+        One of ``Alert.Severity``.
+    message
+        What was seen, the rule, the way out. A function, as ``lambda: _("…") % {…}``, or a lazy
+        translation is written in every language of the portal; any other text only as it is.
+    url
+        Where to look, from the portal's root.
+    """
+    translations = _in_languages(message)
+    said = translations.get(translation.get_language() or "") or _plain(message)
     row: dict[str, Any] = {
         "id": uuid.uuid4(),
         "key": key[:200],
         "severity": Alert.Severity(severity).value,
-        "message": str(message).replace("\x00", ""),
+        "message": said,
+        "translations": json.dumps(translations),
         "url": url[:300],
         "now": clock.now(),
     }
@@ -37,6 +68,20 @@ def raise_alert(key: str, severity: str, message: object, url: str = "") -> Aler
         cursor.execute(UPSERT, row)
         (alert_id,) = cursor.fetchone()
     return Alert.objects.get(pk=alert_id)
+
+
+def _in_languages(message: Callable[[], str] | object) -> dict[str, str]:
+    if not callable(message) and not isinstance(message, Promise):
+        return {}
+    texts = {}
+    for language, _name in settings.LANGUAGES:
+        with translation.override(language):
+            texts[language] = _plain(message)
+    return texts
+
+
+def _plain(message: Callable[[], str] | object) -> str:
+    return str(message() if callable(message) else message).replace("\x00", "")
 
 
 def resolve_alert(key: str) -> bool:

@@ -5,6 +5,7 @@ import uuid
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser
 from django.db import models
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from portal.lib import clock
@@ -166,6 +167,7 @@ class Alert(models.Model):
     key = models.CharField(_("key"), max_length=200)
     severity = models.CharField(_("severity"), max_length=10, choices=Severity.choices)
     message = models.TextField(_("message"))
+    translations = models.JSONField(_("message by language"), default=dict, blank=True)
     url = models.CharField(_("link"), max_length=300, blank=True)
     n_times = models.PositiveIntegerField(_("times"), default=1)
     first_at = models.DateTimeField(_("first seen"), default=clock.now)
@@ -197,6 +199,15 @@ class Alert(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+    @property
+    def said(self) -> str:
+        """The message in the language that is spoken now, where it was raised in it."""
+        return self.said_in(get_language() or "")
+
+    def said_in(self, language: str) -> str:
+        """Return the message in a language, as it was written where it was raised in one alone."""
+        return str(self.translations.get(language) or self.message)
 
 
 class Notice(models.Model):

@@ -106,7 +106,7 @@ class AlertAdmin(EvidenceAdmin[Alert]):
 
     @admin.display(description=_("message"))
     def text(self, obj: Alert) -> str:
-        return formats.clipped(obj.message)
+        return formats.clipped(obj.said)
 
     @admin.display(description=_("severity"), ordering="severity")
     def severity_badge(self, obj: Alert) -> SafeString:

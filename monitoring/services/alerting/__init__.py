@@ -1,0 +1,1 @@
+"""Who is told of alerts: rules are followed, messages written and sent."""

@@ -1,0 +1,52 @@
+"""One thread on each machine that follows the rules and sends what they say.
+
+It lives in the main process of a worker, as the sampler does; several machines share the work.
+"""
+
+import threading
+
+import structlog
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, connection
+
+from monitoring.services.alerting import planning, sending
+from monitoring.services.alerting.courier import Courier
+from monitoring.services.sampling import HostLock
+from portal.runs import provenance
+from portal.runs.services import heartbeats
+
+log = structlog.get_logger(__name__)
+
+ROLE = "notifier"
+LOCK_NAME = "notifier.lock"
+
+
+class Thread(threading.Thread):
+    """Takes turns as long as this process has the machine's lock."""
+
+    def __init__(self, name: str = ROLE) -> None:
+        super().__init__(name=name, daemon=True)
+        self.stopping = threading.Event()
+        self._lock = HostLock(settings.HOME / "metrics" / LOCK_NAME)
+        self._courier = Courier()
+
+    def run(self) -> None:
+        while not self.stopping.is_set():
+            try:
+                if self._lock.hold():
+                    self.turn()
+            except (DatabaseError, InterfaceError) as exc:
+                log.warning("notifier_database_trouble", error=str(exc))
+            except Exception:  # the thread must outlive whatever a turn meets
+                log.exception("notifier_trouble")
+            finally:
+                connection.close()  # a fork must not inherit it
+            self.stopping.wait(settings.ALERT_EVERY_S)
+        self._courier.kill()
+        self._lock.release()
+
+    def turn(self) -> None:
+        """Follow the rules once, and send what waits."""
+        planning.turn()
+        sending.turn(self._courier)
+        heartbeats.beat(f"{ROLE}@{provenance.host()}", role=ROLE)

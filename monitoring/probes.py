@@ -16,6 +16,7 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.db.models import Count, Min, Q
 
+from monitoring.selectors import drift
 from portal.core.findings import Finding, Status
 from portal.core.store import redis_client
 from portal.lib import clock, lifesign
@@ -27,6 +28,7 @@ from portal.runs.storage_health import of_space
 
 SILENT_AFTER_S = 15.0
 WAITS_LONG_S = 600.0
+WATCHES_LATE_S = 60.0
 
 HEALTHY, DEGRADED, UNHEALTHY = Status.HEALTHY, Status.DEGRADED, Status.UNHEALTHY
 
@@ -92,7 +94,7 @@ def work() -> Mapping[str, Finding]:
         "beat": _one_of("beat", alive, "No beat: schedules do not start."),
         "recorder": _one_of("recorder", alive, "No recorder: predictions wait in Redis."),
         "sampler": _one_of("sampler", alive, "No sampler: usage and objectives stand still."),
-        "watcher": _one_of("watcher", alive, "No watcher: drift goes unseen."),
+        "watcher": _watcher(alive),
         "queues": _queues(),
     }
 
@@ -117,6 +119,20 @@ def _one_of(role: str, alive: list[Heartbeat], detail: str) -> Finding:
     n_alive = sum(row.role == role for row in alive)
     figures = {"n_alive": n_alive}
     return Finding(HEALTHY, figures=figures) if n_alive else Finding(DEGRADED, detail, figures)
+
+
+def _watcher(alive: list[Heartbeat]) -> Finding:
+    found = _one_of("watcher", alive, "No watcher: drift goes unseen.")
+    behind = drift.backlog(clock.now())
+    figures = {
+        **found.figures,
+        "n_waiting": behind.n_waiting,
+        "lag_seconds": round(behind.lag_s, 1),
+    }
+    if found.status == HEALTHY and behind.lag_s > WATCHES_LATE_S:
+        detail = f"The watch on drift is {behind.lag_s:.0f} s behind the predictions."
+        return Finding(DEGRADED, detail, figures)
+    return Finding(found.status, found.detail, figures)
 
 
 def _queues() -> Finding:

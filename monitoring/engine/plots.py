@@ -46,10 +46,11 @@ class Bars:
 
 @dataclass(frozen=True)
 class Course:
-    """A statistic over time with its threshold; empty lines when there is nothing to draw."""
+    """A statistic over time with its threshold and another statistic; empty lines when unknown."""
 
     line: str
     threshold: str
+    beside: str
     dots: tuple[Bar, ...]
     x_marks: tuple[Mark, ...]
     y_marks: tuple[Mark, ...]
@@ -126,6 +127,7 @@ def course(
     thresholds: Sequence[float | None],
     texts: Sequence[str],
     *,
+    beside: Sequence[float] = (),
     marks: Sequence[tuple[float, str]],
 ) -> Course:
     """Return the picture of a statistic over time.
@@ -136,11 +138,13 @@ def course(
         Seconds since 1970, ascending.
     values, thresholds, texts
         Statistic, threshold where known, and what is said of each point.
+    beside
+        Another statistic at the same times, drawn on the same axis.
     marks
         Seconds and words on the axis of time; the first and the last are its ends.
     """
     known = [value for value in thresholds if value is not None]
-    most = max((*values, *known, 1e-6)) * 1.08
+    most = max((*values, *known, *beside, 1e-6)) * 1.08
     since_s = marks[0][0]
     span = max(marks[-1][0] - since_s, 1.0)
     inner = 2 * WIDTH - LEFT - RIGHT
@@ -149,6 +153,7 @@ def course(
         return round(LEFT + inner * min(max((second - since_s) / span, 0.0), 1.0), 2)
 
     points = [(x(second), _y(value / most)) for second, value in zip(at_s, values, strict=True)]
+    others = [(x(second), _y(value / most)) for second, value in zip(at_s, beside, strict=False)]
     limits = [
         (x(second), _y(limit / most))
         for second, limit in zip(at_s, thresholds, strict=True)
@@ -159,7 +164,8 @@ def course(
         for (place, height), text in zip(points, texts, strict=True)
     )
     x_marks = tuple(Mark(x(second), label) for second, label in marks)
-    return Course(_line(points), _line(limits), dots, x_marks, _heights(most, _plain))
+    lines = _line(points), _line(limits), _line(others)
+    return Course(*lines, dots, x_marks, _heights(most, _plain))
 
 
 def _line(points: Sequence[tuple[float, float]]) -> str:

@@ -10,17 +10,20 @@ from django.utils.translation import gettext as _
 from monitoring.engine.calibration import MIN_WINDOWS
 from monitoring.engine.looks import SCORE
 from monitoring.engine.scale import Scale
-from monitoring.models import DriftEvent, DriftPoint, DriftWindow
+from monitoring.models import Arrival, DriftEvent, DriftPoint, DriftWindow
 from monitoring.models.drift_windows import DriftWindowQuerySet
 from portal.core.errors import InvalidInput, NotFound
 from portal.core.formats import DASH
 from portal.registry.models import Alias, AliasAssignment, ModelVersion, RegisteredModel
 from portal.registry.selectors import champion
+from predictions import selectors as predictions
 
 RETRAIN_DAYS = 7
 RETRAIN_EVENTS = 5
 MOST_DAYS = 366
 MOST_EVENTS = 200
+#: Predictions that wait are counted up to here; beyond it only how long they wait matters.
+MOST_WAITING = 100_000
 
 
 @dataclass(frozen=True)
@@ -280,3 +283,29 @@ def open_by_window(windows: list[int]) -> dict[int, int]:
     """Return how many events are open, by window."""
     rows = DriftEvent.objects.open().filter(window__in=windows).order_by()
     return dict(rows.values_list("window").annotate(n=Count("pk")))
+
+
+@dataclass(frozen=True)
+class Backlog:
+    """What is recorded and not counted yet.
+
+    Attributes
+    ----------
+    n_waiting : int
+        Predictions, at most `MOST_WAITING`.
+    lag_s : float
+        Age of the oldest of them, 0 when none waits.
+    """
+
+    n_waiting: int
+    lag_s: float
+
+
+def backlog(at: datetime) -> Backlog:
+    """Return how far the watch is behind the predictions."""
+    oldest = Arrival.objects.order_by("pk").values_list("pk", flat=True).first()
+    if oldest is None:
+        return Backlog(0, 0.0)
+    found = predictions.answered([oldest])
+    lag_s = max(0.0, at.timestamp() - found[0].at_s) if found else 0.0
+    return Backlog(Arrival.objects.all()[:MOST_WAITING].count(), lag_s)

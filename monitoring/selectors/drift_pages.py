@@ -99,12 +99,13 @@ def points_of(row: DriftWindow, since: datetime) -> list[DriftPoint]:
 
 
 def course(points: list[DriftPoint], since: datetime) -> plots.Course:
-    """Return the picture of the divergence of the scores over time."""
+    """Return the picture of the divergence of the scores and of their PSI over time."""
     return plots.course(
         [point.at.timestamp() for point in points],
         [point.kl for point in points],
         [point.threshold for point in points],
         [f"{formats.moment(point.at)}: KL {point.kl:.4f}, PSI {point.psi:.4f}" for point in points],
+        beside=[point.psi for point in points],
         marks=_marks(since, clock.now()),
     )
 

@@ -47,6 +47,19 @@ def drift() -> Iterable[Metric]:
         ("model",),
         [((model,), n_open) for model, n_open in drifts.open_by_model().items()],
     )
+    behind = drifts.backlog(clock.now())
+    yield family(
+        "portal_drift_lag_seconds",
+        "Age of the oldest recorded prediction that was not counted yet.",
+        (),
+        [((), behind.lag_s)],
+    )
+    yield family(
+        "portal_drift_waiting",
+        "Recorded predictions that were not counted yet, up to 100,000.",
+        (),
+        [((), behind.n_waiting)],
+    )
 
 
 def server() -> Iterable[Metric]:

@@ -11,6 +11,7 @@ import pytest
 from django.db import connection
 from django.db.utils import DataError
 
+from monitoring import probes
 from monitoring.models import (
     Arrival,
     DriftBlock,
@@ -23,9 +24,11 @@ from monitoring.models import (
 from monitoring.services.drift import slices, writing
 from monitoring.services.drift.following import Follower
 from monitoring.services.drift.series import Series
+from portal.core.findings import Status
 from portal.core.models import ApiKey, User
 from portal.lib import clock
 from portal.registry.models import ModelVersion
+from portal.runs.services import heartbeats
 from predictions.models import Prediction
 from tests.monitoring.drift import world
 from tests.monitoring.drift.conftest import drain
@@ -302,3 +305,18 @@ def test_one_process_counts_and_the_other_stands_by(
     connection.close()
     with ThreadPoolExecutor(1) as elsewhere:
         wait_for(lambda: elsewhere.submit(is_first_elsewhere).result(), timeout=60)
+
+
+def test_health_tells_how_far_the_watch_is_behind(live: ModelVersion, follower: Follower) -> None:
+    heartbeats.beat("watcher@here", role="watcher")
+    world.answer(live, world.shots(3, rng()), at=time.time() - 300)
+
+    late = probes.work()["watcher"]
+    drain(follower)
+    done = probes.work()["watcher"]
+
+    assert late.status == Status.DEGRADED
+    assert late.figures["n_waiting"] == 3
+    assert late.figures["lag_seconds"] >= 299
+    assert done.status == Status.HEALTHY
+    assert (done.figures["n_waiting"], done.figures["lag_seconds"]) == (0, 0.0)

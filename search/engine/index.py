@@ -173,6 +173,11 @@ class Index:
             found = [self._parts.records[int(row)] for row in rows if not _is_removed(state, row)]
         return sorted(found, key=lambda one: one.position)
 
+    def frequencies(self, tokens: Iterable[str]) -> dict[str, int]:
+        """Return in how many passages of the build each distinct token of ``bigram-1`` occurs."""
+        count = self._parts.lexical.frequency
+        return {token: count(token) for token in dict.fromkeys(tokens)}
+
     def facets(
         self, field: str, filters: Mapping[str, Any] | None = None, limit: int = 50
     ) -> list[tuple[str, int]]:

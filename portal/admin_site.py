@@ -102,6 +102,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 _entry(_("Drift events"), "timeline", "monitoring.driftevent"),
                 _entry(_("Retraining proposals"), "sync", "monitoring.retrainingproposal"),
                 _entry(_("Objectives"), "flag", "monitoring.objective"),
+                _entry(_("Data quality"), "rule", "monitoring.qualitywindow"),
                 _entry(_("Audit log"), "policy", "core.auditentry"),
             ],
         ),

@@ -1,12 +1,14 @@
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from monitoring.api import objectives, resources
+from monitoring.api import objectives, quality, resources
 from monitoring.api.drift import DriftEvents, PolicyView, Proposals
 
 router = SimpleRouter()
 router.register("drift/events", DriftEvents, basename="drift-event")
 router.register("drift/proposals", Proposals, basename="retraining-proposal")
+router.register("data-quality/expectations", quality.Expectations, basename="api-expectation")
+router.register("data-quality/quarantine", quality.Quarantine, basename="api-quarantine")
 
 urlpatterns = [
     *router.urls,
@@ -14,4 +16,6 @@ urlpatterns = [
     path("resources/", resources.Resources.as_view(), name="api-resources"),
     path("objectives/", objectives.Objectives.as_view(), name="api-objectives"),
     path("objectives/<slug:kind>/", objectives.OneObjective.as_view(), name="api-objective"),
+    path("data-quality/", quality.DataQuality.as_view(), name="api-data-quality"),
+    path("data-quality/nulls/", quality.NullShares.as_view(), name="api-null-shares"),
 ]

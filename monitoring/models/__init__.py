@@ -7,6 +7,13 @@ from monitoring.models.drift_events import DriftEvent, RetrainingProposal
 from monitoring.models.drift_policy import DriftPolicy, Slicing
 from monitoring.models.drift_windows import DriftBlock, DriftPast, DriftPoint, DriftWindow
 from monitoring.models.objectives import Measurement, Objective
+from monitoring.models.quality import (
+    Expectation,
+    QualityWindow,
+    QuarantinedRow,
+    Refusal,
+    Rule,
+)
 from monitoring.models.series import SeriesHour, SeriesMark, SeriesMinute
 from monitoring.models.usage import UsageHour, UsageMinute, UsageReading
 
@@ -24,10 +31,15 @@ __all__ = [
     "DriftPoint",
     "DriftPolicy",
     "DriftWindow",
+    "Expectation",
     "Firing",
     "Measurement",
     "Objective",
+    "QualityWindow",
+    "QuarantinedRow",
+    "Refusal",
     "RetrainingProposal",
+    "Rule",
     "RuleStep",
     "SeriesHour",
     "SeriesMark",

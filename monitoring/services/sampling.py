@@ -13,10 +13,12 @@ from pathlib import Path
 import structlog
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
+from redis.exceptions import RedisError
 
 from monitoring.services import series, usage
 from monitoring.services.metering import HostMeter, RunMeters
 from monitoring.services.objectives import burning
+from monitoring.services.quality import quarantine
 from portal.lib import metrics
 from portal.runs import provenance
 from portal.runs.models import Run
@@ -100,6 +102,10 @@ class Sampler:
             log.warning("series_not_taken", error=str(exc))
         usage.sum_up()
         burning.check()
+        try:
+            quarantine.collect()
+        except RedisError as exc:  # what waits there waits on
+            log.warning("refused_rows_wait", error=str(exc))
 
 
 class Thread(threading.Thread):

@@ -7,6 +7,7 @@ from celery import signals
 from django.utils.translation import gettext_lazy as _
 
 from monitoring.services import sampling, series, usage
+from monitoring.services.quality import checking, quarantine
 from portal.runs.context import RunContext
 from portal.runs.kinds import run_task
 from portal.runs.models import Queue, Schedule
@@ -37,7 +38,12 @@ def tidy(ctx: RunContext) -> dict[str, Any]:
     usage.sum_up()
     series.sum_up()
     ctx.check()
-    return {"usage": asdict(usage.remove_old()), "series": series.remove_old()}
+    return {
+        "usage": asdict(usage.remove_old()),
+        "series": series.remove_old(),
+        "quarantine": quarantine.remove_old(),
+        "n_windows": checking.remove_old(),
+    }
 
 
 declare(

@@ -8,19 +8,25 @@ from predictions.selectors.live import (
     disagreements_after,
     live_quality,
 )
+from predictions.selectors.sources import Held, Sent, datasets_after, sent, sent_features
 from predictions.selectors.stream import Answered, Matured, answered, drift_baseline, matured
 
 __all__ = [
     "METRICS",
     "Answered",
     "Comparison",
+    "Held",
     "LiveQuality",
     "Matured",
+    "Sent",
     "answered",
     "compare",
+    "datasets_after",
     "disagreements",
     "disagreements_after",
     "drift_baseline",
     "live_quality",
     "matured",
+    "sent",
+    "sent_features",
 ]

@@ -17,7 +17,7 @@ from portal.core.errors import FieldProblem, InvalidInput
 from predictions.engine.signature import Signature
 from predictions.engine.validate import Validated, validate
 from predictions.models import Prediction
-from predictions.services import counts, prediction_ids, recording
+from predictions.services import counts, prediction_ids, quarantining, recording
 from predictions.services.engine_errors import field_problems
 from predictions.services.records import Record
 from predictions.services.serving import Champion, Choice, Held
@@ -215,7 +215,11 @@ def respond(
     if named and named.is_second and (earlier := _earlier(ids)):
         return earlier
     choice = choose(caller.name or (ids[0] if ids else os.urandom(8)))
-    choice, answers = _by(choice, shots, place)
+    try:
+        choice, answers = _by(choice, shots, place)
+    except RefusedShots as exc:
+        quarantining.shots(exc, shots, caller.principal, caller.request_id)
+        raise
     if is_recorded:
         latency_ms = round((time.perf_counter() - started) * 1000, 3)
         answers = _recorded(answers, shots, ids, at, choice, caller, latency_ms)
@@ -275,8 +279,7 @@ def _predict(held: Held, shots: Shots, place: str | None) -> list[Answer]:
     model = held.model
     validated = shots.check(model.signature)
     if validated.n_problems:
-        counts.refused(held.model_name, validated.problems)
-        raise _invalid(validated, place)
+        raise _invalid(validated, place, held.model_name)
     probability, latent = model.predict(validated.matrix)
     calls = model.decide(probability).tolist()
     rounded = np.round(probability.astype(np.float64), DECIMALS).tolist()
@@ -326,7 +329,22 @@ def _recorded(
     ]
 
 
-def _invalid(validated: Validated, place: str | None) -> InvalidInput:
+class RefusedShots(InvalidInput):
+    """Shots that break rules of the version that was asked."""
+
+    def __init__(
+        self,
+        message: str,
+        problems: Sequence[FieldProblem],
+        model_name: str,
+        validated: Validated,
+    ) -> None:
+        super().__init__(message, code="invalid_features", problems=problems)
+        self.model_name = model_name
+        self.validated = validated
+
+
+def _invalid(validated: Validated, place: str | None, model_name: str) -> RefusedShots:
     problems = field_problems(validated.problems)
     if place is not None:
         problems = [
@@ -338,7 +356,7 @@ def _invalid(validated: Validated, place: str | None) -> InvalidInput:
         "%(count)d values break a rule; nothing was predicted. The errors name each.",
         validated.n_problems,
     ) % {"count": validated.n_problems}
-    return InvalidInput(message, code="invalid_features", problems=problems)
+    return RefusedShots(message, problems, model_name, validated)
 
 
 def _place(whole: str, row: int | None, field: str) -> str:

@@ -23,6 +23,7 @@ from predictions.engine.problems import EngineError
 from predictions.engine.profile import profile
 from predictions.engine.tables import ShotTable
 from predictions.models import Dataset
+from predictions.services import quarantining
 from predictions.services.engine_errors import invalid_input
 
 PARQUET = "application/vnd.apache.parquet"
@@ -228,6 +229,7 @@ def _content(source: Path | BinaryIO, known_as: str) -> Content:
         try:
             table = tables.read_table(stream)
         except EngineError as exc:
+            quarantining.file(Dataset.Kind.QUALITY, known_as, exc)
             raise invalid_input(exc, _("Nothing was imported.")) from exc
     return Content(
         fingerprint=fingerprint(table),

@@ -24,6 +24,7 @@ from predictions.engine.routing.tables import (
     read_routings,
 )
 from predictions.models import Dataset
+from predictions.services import quarantining
 from predictions.services.datasets import PARQUET, Content, keep, opened
 from predictions.services.engine_errors import invalid_input
 
@@ -183,6 +184,7 @@ def _checked(items: ItemTable, routings: RoutingTable) -> tuple[Problem, ...]:
 
 def _refused(error: EngineError, table: str) -> InvalidInput:
     """Return the error with the table in front of every field, since there are two."""
+    quarantining.file(Dataset.Kind.ROUTING, table, error)
     plain = invalid_input(error, _("Nothing was imported."))
     names = {ITEMS: _("Item master"), ROUTINGS: _("Routing table")}
     problems = [

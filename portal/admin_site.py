@@ -89,6 +89,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 ),
                 _entry(_("Challengers"), "swords", "predictions.trafficsplit"),
                 _entry(_("Predictions"), "online_prediction", "predictions.prediction"),
+                _entry(_("Routings"), "route", "predictions.routingprediction"),
                 _entry(_("Explanations"), "lightbulb", "predictions.explanation"),
                 _entry(_("Outcomes"), "fact_check", "predictions.outcome"),
             ],

@@ -6,7 +6,8 @@ from predictions.admin import (
     explanations,
     outcomes,
     predictions,
+    routing,
     traffic,
 )
 
-__all__ = ["ablations", "datasets", "explanations", "outcomes", "predictions", "traffic"]
+__all__ = ["ablations", "datasets", "explanations", "outcomes", "predictions", "routing", "traffic"]

@@ -25,12 +25,18 @@ from portal.runs.models import Run
 from predictions import dispatch
 from predictions.admin import batches
 from predictions.admin.retraining import retrain_page
+from predictions.admin.routing import datasets as routing
+from predictions.admin.routing.forms import RoutingTrainForm
 from predictions.admin.training_forms import AblationForm, TrainForm
 from predictions.engine.features import LABEL
 from predictions.models import Dataset
 from predictions.services import datasets
+from predictions.services.models import MODEL_NAME
+from predictions.services.routing.models import MODEL_NAME as ROUTING_MODEL
 
 N_RUNS = 8
+#: The files that each kind of data set is imported from.
+FILES = {Dataset.Kind.QUALITY: ("file",), Dataset.Kind.ROUTING: ("items", "routings")}
 COLUMN_GROUPS = (
     ("feature", _("Features")),
     ("label", _("Label")),
@@ -40,11 +46,27 @@ COLUMN_GROUPS = (
 
 
 class ImportForm(forms.Form):
-    """Which file to import, and under which name."""
+    """Which files to import, and under which name."""
 
+    kind = forms.ChoiceField(
+        label=_("Kind"), choices=Dataset.Kind.choices, widget=UnfoldAdminSelectWidget
+    )
     file = forms.FileField(
         label=_("File"),
-        help_text=_("CSV with one or two header rows (UTF-8 or CP949), or Parquet."),
+        required=False,
+        help_text=_("Shots: CSV with one or two header rows (UTF-8 or CP949), or Parquet."),
+        widget=UnfoldAdminFileFieldWidget(attrs={"accept": ".csv,.txt,.parquet"}),
+    )
+    items = forms.FileField(
+        label=_("Item master"),
+        required=False,
+        help_text=_("For items and routings: one row an item, CSV or Parquet."),
+        widget=UnfoldAdminFileFieldWidget(attrs={"accept": ".csv,.txt,.parquet"}),
+    )
+    routings = forms.FileField(
+        label=_("Routing table"),
+        required=False,
+        help_text=_("For items and routings: one row a step, CSV or Parquet."),
         widget=UnfoldAdminFileFieldWidget(attrs={"accept": ".csv,.txt,.parquet"}),
     )
     name = forms.CharField(
@@ -53,14 +75,19 @@ class ImportForm(forms.Form):
         help_text=_("What people will call it, for example the line and the month."),
         widget=UnfoldAdminTextInputWidget,
     )
-    kind = forms.ChoiceField(
-        label=_("Kind"), choices=Dataset.Kind.choices, widget=UnfoldAdminSelectWidget
-    )
     allow_duplicate = forms.BooleanField(
-        label=_("Import even if the same shots were imported before"),
+        label=_("Import even if the same content was imported before"),
         required=False,
         widget=UnfoldBooleanSwitchWidget,
     )
+
+    def clean(self) -> dict[str, Any]:
+        """Ask for the files of the kind."""
+        given: dict[str, Any] = super().clean() or {}
+        for name in FILES.get(given.get("kind", ""), ()):
+            if not given.get(name) and name not in self.errors:
+                self.add_error(name, _("This file is needed for data of this kind."))
+        return given
 
 
 @admin.register(Dataset)
@@ -100,6 +127,9 @@ class DatasetAdmin(EvidenceAdmin[Dataset]):
     def digest(self, obj: Dataset) -> SafeString | str:
         return formats.short(obj.fingerprint)
 
+    def template_of(self, obj: Dataset) -> str:
+        return routing.TEMPLATE if obj.kind == Dataset.Kind.ROUTING else self.page_template
+
     def page_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
         grants = grants_of(request)
         is_labelled = any(column["name"] == LABEL for column in obj.schema)
@@ -113,6 +143,7 @@ class DatasetAdmin(EvidenceAdmin[Dataset]):
             "runs": runs.order_by("-created_at")[:N_RUNS],
             "versions": versions.select_related("model")[:N_RUNS],
             "column_groups": COLUMN_GROUPS,
+            **(routing.page_context(request, obj) if obj.kind == Dataset.Kind.ROUTING else {}),
         }
 
     def add_view(
@@ -143,6 +174,8 @@ class DatasetAdmin(EvidenceAdmin[Dataset]):
         return self.page(request, "predictions/import.html", context, status=status)
 
     def _import(self, request: HttpRequest, wanted: Mapping[str, Any]) -> Dataset:
+        if wanted["kind"] == Dataset.Kind.ROUTING:
+            return routing.imported(request, wanted)
         upload = wanted["file"]
         return datasets.import_dataset(
             source=upload.file,
@@ -163,13 +196,16 @@ class DatasetAdmin(EvidenceAdmin[Dataset]):
         """Ask the parameters, start the training and show its run."""
         dataset = self.find(request, object_id)
         require(request, "predictions.train_model")
-        form = TrainForm(request.POST if request.method == "POST" else None)
+        is_routing = dataset.kind == Dataset.Kind.ROUTING
+        ask = RoutingTrainForm if is_routing else TrainForm
+        form = ask(request.POST if request.method == "POST" else None)
         if form.is_bound and form.is_valid():
             try:
                 run = dispatch.train(
                     dataset=dataset,
                     actor=actor_of(request),
                     params=form.params,
+                    model_name=ROUTING_MODEL if is_routing else MODEL_NAME,
                     seed=form.cleaned_data["seed"],
                 )
             except PortalError as error:

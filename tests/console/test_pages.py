@@ -24,6 +24,8 @@ LISTS = [
     "predictions_prediction",
     "predictions_explanation",
     "predictions_outcome",
+    "predictions_routingprediction",
+    "predictions_routingoutcome",
     "registry_registeredmodel",
     "registry_modelversion",
     "registry_promotionrequest",

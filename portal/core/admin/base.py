@@ -253,6 +253,10 @@ class EvidenceAdmin(PagesMixin, ModelAdmin[M]):
     def has_delete_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
         return False
 
+    def template_of(self, obj: M) -> str:
+        """Return the template of the page of one row; empty for Django's own form."""
+        return self.page_template
+
     def page_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
         """Return what the page of one row shows besides the row."""
         return {}
@@ -268,7 +272,7 @@ class EvidenceAdmin(PagesMixin, ModelAdmin[M]):
             return super().change_view(request, object_id, form_url, extra_context)
         obj = self.find(request, object_id)
         context = {"title": str(obj), **self.page_context(request, obj), **(extra_context or {})}
-        return self.page(request, self.page_template, context, obj=obj)
+        return self.page(request, self.template_of(obj), context, obj=obj)
 
 
 class EvidenceInline(TabularInline[Any, Any]):

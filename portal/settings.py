@@ -58,6 +58,7 @@ INSTALLED_APPS = [
     "portal.runs.apps.RunsConfig",
     "portal.registry.apps.RegistryConfig",
     "predictions.apps.PredictionsConfig",
+    "search.apps.SearchConfig",
     "monitoring.apps.MonitoringConfig",
     "portal.console.apps.ConsoleConfig",
 ]
@@ -219,6 +220,11 @@ PREDICTION_RETENTION = timedelta(days=env.integer("MILLWRIGHT_PREDICTION_RETENTI
 
 # --- Predictions ---------------------------------------------------------------------------------
 STRICT_RECORDING = env.flag("MILLWRIGHT_STRICT_RECORDING", default=False)
+
+# --- Search --------------------------------------------------------------------------------------
+EMBEDDING_API_KEY = env.text("MILLWRIGHT_EMBEDDING_API_KEY")
+INDEX_RETENTION_DAYS = env.integer("MILLWRIGHT_INDEX_RETENTION_DAYS", 14, low=1)
+QUERY_RETENTION_DAYS = env.integer("MILLWRIGHT_QUERY_RETENTION_DAYS", 90, low=1)
 
 # --- Monitoring ----------------------------------------------------------------------------------
 METRICS_TOKEN = env.secret("MILLWRIGHT_METRICS_TOKEN", shortest=16)

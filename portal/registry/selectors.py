@@ -135,7 +135,9 @@ def waiting_for(user: User) -> QuerySet[PromotionRequest]:
     )
 
 
-def removable(before: datetime, only: ModelVersion | None = None) -> list[ModelVersion]:
+def removable(
+    before: datetime, only: ModelVersion | None = None, family: str = ""
+) -> list[ModelVersion]:
     """Return the versions made before a moment that nothing refers to, for retention.
 
     Spared are versions an alias points at, candidate and champion of live requests, and the last
@@ -153,6 +155,8 @@ def removable(before: datetime, only: ModelVersion | None = None) -> list[ModelV
     )
     if only is not None:
         old = old.filter(pk=only.pk)
+    if family:
+        old = old.filter(model__family=family)
     models = {version.model_id: version.model for version in old}
     spared = {
         version.pk

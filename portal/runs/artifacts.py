@@ -301,6 +301,24 @@ def _is_settled(sha256: str) -> bool:
         return False
 
 
+def fetch(sha256: str, target: Path) -> None:
+    """Put a verified copy of an artifact at a path, all of it or nothing.
+
+    Raises
+    ------
+    NotFound, Corrupt
+        As :func:`open_verified`.
+    """
+    artifact = find(sha256)
+    with ExitStack() as copy:
+        copy.enter_context(_translated())
+        stream = copy.enter_context(_content(_storage(), artifact))
+        staged = copy.enter_context(_staged(stream, target.parent))
+        if staged.sha256 != artifact.sha256:
+            raise _damaged(artifact, _("its digest is %(seen)s") % {"seen": staged.sha256})
+        staged.path.replace(target)
+
+
 def read(sha256: str) -> bytes:
     """Return an artifact's content, verified.
 

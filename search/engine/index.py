@@ -57,6 +57,11 @@ class Index:
         return dict(self._fields)
 
     @property
+    def embedder(self) -> Embedder | None:
+        """What makes the vectors of queries; None in a lexical index."""
+        return self._parts.embedder
+
+    @property
     def n_passages(self) -> int:
         """Passages that can be found."""
         state = self._state

@@ -1,6 +1,7 @@
 """The gate on answers that are held against the truth row by row."""
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -181,3 +182,21 @@ def test_the_report_is_json_with_a_stable_digest() -> None:
     report = judge(*pair(8, 300, (1.5, 1.0)), policy=QUICK, seed=4).to_dict()
 
     assert canonical.digest(report) == canonical.digest(canonical.settled(report))
+
+
+def test_equal_is_good_enough_where_the_policy_allows_a_loss() -> None:
+    one, other = pair(3, 300, (1.0, 1.0))
+    routine = replace(QUICK, max_loss=0.1)
+
+    assert judge(one, one, policy=routine, seed=1).outcome == "passed"
+    assert judge(one, other, policy=routine, seed=1).outcome == "passed"
+    assert judge(one, one, policy=QUICK, seed=1).outcome == "inconclusive"
+
+
+def test_a_loss_beyond_the_allowed_one_fails() -> None:
+    worse, better = pair(3, 300, (0.2, 1.5))
+
+    report = judge(worse, better, policy=replace(QUICK, max_loss=0.1), seed=1)
+
+    assert report.outcome == "failed"
+    assert "primary_worse" in [reason.code for reason in report.reasons]

@@ -7,6 +7,9 @@ turned so that positive means better:
 - the primary metric, any guard, or any slice has its whole interval below zero: failed;
 - the primary metric has its whole interval above zero, and the gain is large enough: passed;
 - anything else: inconclusive.
+
+A policy with ``max_loss`` asks only that nothing is worse by more than that: zero above is replaced
+by minus ``max_loss``, and equal is good enough.
 """
 
 import hashlib
@@ -57,6 +60,9 @@ TEMPLATES: Mapping[str, str] = {
         "{n} rows were left out, because one of the two versions had learnt from them."
     ),
     "guard_worse": gettext_noop("{label} must not be worse, and its whole interval is below zero."),
+    "primary_kept": gettext_noop(
+        "{label} is not worse by more than {allowed:.3f}: the whole interval lies above that."
+    ),
     "identical": gettext_noop("Both versions give the same probability on every row."),
     "identical_rows": gettext_noop("Both versions achieve the same on every row."),
     "too_few_groups": gettext_noop(
@@ -283,6 +289,8 @@ def _too_few(groups: Mapping[str, int], policy: Policy) -> tuple[Reason, ...]:
 def _decide(
     lines: tuple[Comparison, ...], slices: tuple[SliceComparison, ...], policy: Policy
 ) -> tuple[str, tuple[Reason, ...]]:
+    if policy.max_loss:
+        return _decide_kept(lines, slices, policy)
     primary = lines[0]
     main = Reason(f"primary_{primary.verdict}", {"label": primary.label})
     worse = _worse(lines, slices)
@@ -296,12 +304,26 @@ def _decide(
     return PASSED, (main,)
 
 
+def _decide_kept(
+    lines: tuple[Comparison, ...], slices: tuple[SliceComparison, ...], policy: Policy
+) -> tuple[str, tuple[Reason, ...]]:
+    """Decide where equal is good enough: nothing may be worse by more than the policy allows."""
+    primary = lines[0]
+    worse = _worse(lines, slices, policy.max_loss)
+    if primary.high < -policy.max_loss or worse:
+        return FAILED, (*worse, Reason(f"primary_{primary.verdict}", {"label": primary.label}))
+    if primary.low > -policy.max_loss:
+        values = {"label": primary.label, "allowed": policy.max_loss}
+        return PASSED, (Reason("primary_kept", values),)
+    return INCONCLUSIVE, (Reason(f"primary_{primary.verdict}", {"label": primary.label}),)
+
+
 def _worse(
-    lines: tuple[Comparison, ...], slices: tuple[SliceComparison, ...]
+    lines: tuple[Comparison, ...], slices: tuple[SliceComparison, ...], allowed: float = 0.0
 ) -> tuple[Reason, ...]:
-    """Return which guards and slices are surely worse."""
+    """Return which guards and slices are surely worse by more than is allowed."""
     guards = (
-        Reason("guard_worse", {"label": line.label}) for line in lines[1:] if line.verdict == WORSE
+        Reason("guard_worse", {"label": line.label}) for line in lines[1:] if line.high < -allowed
     )
     parts = (
         Reason(
@@ -309,6 +331,6 @@ def _worse(
             {"label": lines[0].label, "column": part.column, "value": part.value},
         )
         for part in slices
-        if part.verdict == WORSE
+        if part.high < -allowed
     )
     return (*guards, *parts)

@@ -35,6 +35,10 @@ class Policy:
         and so do the slices.
     min_gain
         The primary metric must be better by at least this, in its own unit.
+    max_loss
+        Above 0 a candidate need not be better: it passes when the whole interval of the primary
+        metric lies above minus this, and a guard or a slice is worse only beyond it. For what is
+        made anew as a routine, where equal is good enough.
     block_rows
         So many distinct rows that follow one another are drawn together; 0 makes about thirty
         blocks of the rows.
@@ -55,6 +59,7 @@ class Policy:
     guards: tuple[str, ...] = ("roc_auc", "f1", "brier")
     level: float = 0.90
     min_gain: float = 0.01
+    max_loss: float = 0.0
     block_rows: int = 0
     n_resamples: int = 1000
     min_groups: int = 100
@@ -74,6 +79,8 @@ class Policy:
             raise PolicyError(f"n_resamples is {self.n_resamples}; use 200 to 20,000.")
         if not 0 <= self.min_gain <= 1:
             raise PolicyError(f"min_gain is {self.min_gain}; it must lie from 0 to 1.")
+        if not 0 <= self.max_loss <= 0.2:
+            raise PolicyError(f"max_loss is {self.max_loss}; it must lie from 0 to 0.2.")
         if not 0 <= self.block_rows <= 100_000:
             raise PolicyError(f"block_rows is {self.block_rows}; use 0 to 100,000.")
         for name in _COUNTS:

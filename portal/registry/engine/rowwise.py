@@ -107,6 +107,24 @@ ROW_METRICS: Mapping[str, Metric[DrawnRows]] = MappingProxyType(
                 "Kolassa and Schütz 2007",
                 higher_is_better=False,
             ),
+            _metric(
+                "ndcg_at_10",
+                gettext_noop("Order of the first ten hits (nDCG@10)"),
+                "share",
+                "Järvelin and Kekäläinen 2002",
+            ),
+            _metric(
+                "recall_at_100",
+                gettext_noop("Share of the right documents among a hundred hits (recall@100)"),
+                "share",
+                "Manning, Raghavan and Schütze 2008, section 8.4",
+            ),
+            _metric(
+                "reciprocal_rank",
+                gettext_noop("Rank of the first right document (MRR)"),
+                "share",
+                "Voorhees 1999",
+            ),
         )
     }
 )

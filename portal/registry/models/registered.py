@@ -14,6 +14,11 @@ class RegisteredModel(models.Model):
     title = models.CharField(_("title"), max_length=200)
     description = models.TextField(_("description"), blank=True)
     gate_policy = models.JSONField(_("gate policy"), default=dict, blank=True)
+    starts_itself = models.BooleanField(
+        _("first version goes live by itself"),
+        default=False,
+        help_text=_("Where there was nothing before, nothing can become worse."),
+    )
     n_rollback_targets = models.PositiveSmallIntegerField(_("rollback targets kept"), default=3)
     created_at = models.DateTimeField(_("created"), default=clock.now, editable=False)
 

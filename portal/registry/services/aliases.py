@@ -67,23 +67,24 @@ def move(
 
 
 def bootstrap_champion(*, version: ModelVersion, reason: str, actor: Actor) -> AliasMove:
-    """Put the first, synthetic version of a model live without a request, for a first start.
+    """Put the first version of a model live without a request, for a first start.
 
     Raises
     ------
     Refused
-        Unless the portal itself asks, the version is synthetic and the model never had a champion.
+        Unless the portal itself asks, the version is synthetic or of a model that starts itself,
+        and the model never had a champion.
     Corrupt
         If the version's files are damaged.
     """
     model = version.model
     with audit.refusals(actor, "alias.bootstrap", version):
-        if actor.is_person or not version.is_synthetic:
+        if actor.is_person or not (version.is_synthetic or model.starts_itself):
             raise Refused(
                 _(
                     "%(version)s cannot be put live without a promotion: only the portal itself "
-                    "may do so, and only with a version trained on synthetic data. Ask for a "
-                    "promotion."
+                    "may do so, and only with a version trained on synthetic data or the first "
+                    "of a model that starts itself. Ask for a promotion."
                 )
                 % {"version": version},
                 code="bootstrap_refused",

@@ -100,6 +100,7 @@ def apply_automatically(
     request_id: UUID | str,
     actor: Actor,
     within: Callable[[], AbstractContextManager[Any]] = transaction.atomic,
+    is_routine: bool = False,
 ) -> PromotionRequest:
     """Put a version live that passed, where the model's policy allows it without approval.
 
@@ -111,6 +112,9 @@ def apply_automatically(
         The portal.
     within
         Opens the transaction, such as ``ctx.fenced`` of a run.
+    is_routine
+        Whether it happens so often that it is in the history and the audit log only, without an
+        alert and a notice.
 
     Raises
     ------
@@ -141,7 +145,8 @@ def apply_automatically(
                 reason=request.reason,
                 promotion=request,
             )
-            _tell(request, row)
+            if not is_routine:
+                _tell(request, row)
             record(actor, "apply_automatically", request, request.reason, move=row.pk)
     return request
 

@@ -1,7 +1,7 @@
 """What the schedules do: let requests expire, and remove versions that are old and unused."""
 
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import timedelta
 
 from django.conf import settings
 from django.db import transaction
@@ -51,8 +51,10 @@ def expire_due() -> int:
     return sum(not settle(pk).is_live for pk in live.values_list("pk", flat=True))
 
 
-def remove_old_versions() -> Removed:
+def remove_old_versions(*, family: str = "", older_than: timedelta | None = None) -> Removed:
     """Remove versions older than the retention setting that nothing refers to.
+
+    A family may name a shorter term for its own versions, as where each is large and soon replaced.
 
     Spared are versions an alias points at, candidate and champion of live requests, and of each
     model the last former champions that a rollback may need. A removed version keeps its row, with
@@ -60,8 +62,9 @@ def remove_old_versions() -> Removed:
     """
     digests: set[str] = set()
     n_versions = 0
-    for version in selectors.removable(_limit()):
-        removed = _remove(version)
+    term = older_than or settings.RETENTION
+    for version in selectors.removable(clock.now() - term, family=family):
+        removed = _remove(version, term)
         n_versions += removed is not None
         digests |= removed or set()
     sizes = dict(Artifact.objects.filter(pk__in=digests).values_list("pk", "size_bytes"))
@@ -77,23 +80,18 @@ def check_damaged() -> int:
     return artifacts.check_damaged() + manifests.check_damaged()
 
 
-def _remove(version: ModelVersion) -> set[str] | None:
+def _remove(version: ModelVersion, term: timedelta) -> set[str] | None:
     """Mark a version as removed and let go of its files; None when it is needed after all."""
     with transaction.atomic():
         lock(version.model)
-        if not selectors.removable(_limit(), only=version):
+        if not selectors.removable(clock.now() - term, only=version):
             return None
         ModelVersion.objects.filter(pk=version.pk).update(
             state=ModelVersion.State.REMOVED,
-            state_reason=_("Older than %(days)d days and not referred to.")
-            % {"days": settings.RETENTION.days},
+            state_reason=_("Older than %(days)d days and not referred to.") % {"days": term.days},
         )
         digests = set(version.artifact_digests.values())
         version.version_artifacts.all().delete()
         RunArtifact.objects.filter(run=version.run_id, artifact__in=digests).delete()
         audit.record(PORTAL, "version.remove", version, detail={"digest": version.digest})
     return digests
-
-
-def _limit() -> datetime:
-    return clock.now() - settings.RETENTION

@@ -35,10 +35,12 @@ def ensure_model(
     title: str,
     description: str = "",
     gate_policy: Mapping[str, Any] | None = None,
+    starts_itself: bool = False,
 ) -> RegisteredModel:
     """Return the model of that name, registered now if it was not.
 
     An existing model keeps its title, description and policy: they may have been edited on purpose.
+    With `starts_itself` its very first version may go live without a promotion.
 
     Raises
     ------
@@ -55,6 +57,7 @@ def ensure_model(
             "title": title,
             "description": description,
             "gate_policy": dict(gate_policy or {}),
+            "starts_itself": starts_itself,
         },
     )
     if model.family != family:

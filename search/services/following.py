@@ -1,0 +1,331 @@
+"""The indexes held in this process: they follow their champions and the changes of documents.
+
+One thread looks twice a second where the champions point and how far the documents have changed,
+for all collections that this process was ever asked about. A new version is opened beside the old
+one, brought up to date and then put in its place in one assignment; a search finishes on what it
+took, and the old index goes with the last search on it.
+"""
+
+import logging
+import os
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import Error as DatabaseError
+from django.db import connection
+from django.utils.translation import gettext as _
+
+from portal.core import alerts
+from portal.core.errors import PortalError, Unavailable
+from portal.lib import metrics
+from portal.lib.hashing import digest_json
+from portal.registry.models import Alias, AliasAssignment, ModelVersion
+from search.models import Collection
+from search.models.collections import PREFIX
+from search.services import collections
+from search.services.configuration import cutting_of
+from search.services.holding import Held
+
+logger = logging.getLogger(__name__)
+
+#: Ours: with the time to apply a change this stays far under the five seconds promised.
+POLL_S = 0.5
+#: How long the first search of a process waits for its index.
+FIRST_LOAD_S = 5.0
+#: What could not be opened is tried again this often.
+RETRY_S = 30.0
+#: Documents whose changes are read at once.
+BATCH = 100
+
+LOADS = metrics.counter(
+    "portal_search_index_loads_total",
+    "Indexes opened, by collection and outcome.",
+    ["collection", "outcome"],
+)
+CHANGES = metrics.counter(
+    "portal_search_changes_applied_total",
+    "Changed documents applied to indexes in memory.",
+    ["collection"],
+)
+
+
+@dataclass(eq=False)
+class Slot:
+    """What this process knows of one collection."""
+
+    name: str
+    held: Held | None = None
+    defaults: dict[str, Any] = field(default_factory=dict)
+    defaults_digest: str = ""
+    failed: str = ""
+    failed_version: int | None = None
+    retry_at: float = 0.0
+    wanted: int | None = None
+    is_settled: threading.Event = field(default_factory=threading.Event)
+    opening: threading.Thread | None = None
+
+
+class Follower:
+    """Keeps the indexes of this process up to date; one is enough."""
+
+    def __init__(self) -> None:
+        self._reset()
+        os.register_at_fork(after_in_child=self._reset)
+
+    def _reset(self) -> None:
+        """Know nothing, as in a forked child, where no thread of the parent lives."""
+        self._lock = threading.Lock()
+        self._slots: dict[str, Slot] = {}
+        self._wake = threading.Event()
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._was_down = False
+
+    def known(self, name: str) -> Slot | None:
+        """Return what is known of a collection, without a look at the database."""
+        return self._slots.get(name)
+
+    def slot(self, name: str) -> Slot:
+        """Return what is known of a collection and follow it from now on.
+
+        Raises
+        ------
+        NotFound
+            If there is no such collection.
+        """
+        slot = self._slots.get(name)
+        if slot is None:
+            collections.get(name)
+            with self._lock:
+                slot = self._slots.setdefault(name, Slot(name))
+            self._wake.set()
+        self._start()
+        return slot
+
+    def stop(self) -> None:
+        """Forget every index and follow nothing."""
+        self._stop.set()
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join(10.0)
+        for slot in self._slots.values():
+            if slot.opening is not None:
+                slot.opening.join(10.0)
+        self._reset()
+
+    def _start(self) -> None:
+        if self._thread is not None and self._thread.is_alive():
+            return
+        with self._lock:
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(
+                    target=self._run, name="search-follower", daemon=True
+                )
+                self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            while not self._stop.is_set():
+                self._look()
+                self._wake.wait(POLL_S)
+                self._wake.clear()
+        finally:
+            connection.close()
+
+    def _look(self) -> None:
+        try:
+            connection.close_if_unusable_or_obsolete()
+            self._compare()
+            self._was_down = False
+        except DatabaseError as exc:
+            if not self._was_down:
+                logger.warning("indexes are not followed, the database is away: %s", exc)
+            self._was_down = True
+            connection.close()
+        except Exception:
+            logger.exception("a look at the indexes failed, looking again")
+
+    def _compare(self) -> None:
+        """Compare what is held with what should be, and set out to change what differs."""
+        slots = dict(self._slots)
+        rows = {row.name: row for row in Collection.objects.filter(name__in=slots)}
+        champions = dict(
+            AliasAssignment.objects.filter(
+                model__name__in=[PREFIX + name for name in slots], alias=Alias.CHAMPION
+            ).values_list("model__name", "version_id")
+        )
+        for name, slot in slots.items():
+            row = rows.get(name)
+            if row is None:
+                self._drop(slot)
+                continue
+            if slot.defaults != row.search_defaults or not slot.defaults_digest:
+                slot.defaults = dict(row.search_defaults)
+                slot.defaults_digest = digest_json(slot.defaults)[:8]
+            slot.wanted = champions.get(row.model_name)
+            self._settle(slot, row)
+
+    def _drop(self, slot: Slot) -> None:
+        """Forget a collection that was deleted; whoever asks again is told that there is none."""
+        with self._lock:
+            self._slots.pop(slot.name, None)
+        slot.held = None
+        slot.is_settled.set()
+
+    def _settle(self, slot: Slot, row: Collection) -> None:
+        held = slot.held
+        if slot.wanted is None:
+            slot.held, slot.failed = None, ""
+            slot.is_settled.set()
+        elif held is None or held.version_id != slot.wanted:
+            self._open_beside(slot, slot.wanted)
+        if held is not None and held.sequence < row.sequence:
+            catch_up(held, row.sequence)
+
+    def _open_beside(self, slot: Slot, version_id: int) -> None:
+        """Open a version in a thread of its own: a large one must not hold up the others."""
+        if slot.opening is not None and slot.opening.is_alive():
+            return
+        if slot.failed_version == version_id and time.monotonic() < slot.retry_at:
+            return
+        slot.opening = threading.Thread(
+            target=self._open,
+            args=(slot, version_id),
+            name=f"search-open-{slot.name}",
+            daemon=True,
+        )
+        slot.opening.start()
+
+    def _open(self, slot: Slot, version_id: int) -> None:
+        try:
+            held = load(ModelVersion.objects.select_related("model").get(pk=version_id), slot.name)
+            slot.held, slot.failed, slot.failed_version = held, "", None
+            LOADS.labels(slot.name, "done").inc()
+            alerts.resolve_alert(_alert_key(slot.name))
+            logger.info("index held: %s v%d", slot.name, held.version)
+        except DatabaseError as exc:
+            logger.warning("index of %s not opened, the database is away: %s", slot.name, exc)
+        except PortalError as exc:
+            logger.error("index of %s not opened: %s", slot.name, exc)  # noqa: TRY400 - no bug
+            self._failed(slot, version_id, exc)
+        except Exception as exc:
+            logger.exception("index of %s not opened", slot.name)
+            self._failed(slot, version_id, exc)
+        finally:
+            slot.is_settled.set()
+            connection.close()
+
+    def _failed(self, slot: Slot, version_id: int, exc: Exception) -> None:
+        """Go on with the old index, tell the operators, try again later."""
+        slot.failed = str(exc)
+        slot.failed_version, slot.retry_at = version_id, time.monotonic() + RETRY_S
+        LOADS.labels(slot.name, "failed").inc()
+        message = _(
+            "The live index of the collection “%(name)s” cannot be opened: %(reason)s Restore its "
+            "files, roll back, or build it again."
+        ) % {"name": slot.name, "reason": exc}
+        try:
+            alerts.raise_alert(_alert_key(slot.name), "critical", message)
+        except DatabaseError:
+            logger.warning("no alert about the index of %s, the database is away", slot.name)
+
+
+def load(version: ModelVersion, collection: str) -> Held:
+    """Open a version and bring it up to date.
+
+    Raises
+    ------
+    Corrupt, OutOfSpace
+        As :func:`search.services.opening.opened`.
+    """
+    from search.services import opening  # noqa: PLC0415 - the engine is large
+
+    held = Held(
+        collection=collection,
+        version_id=version.pk,
+        version=version.number,
+        digest=version.digest,
+        index=opening.opened(version),
+        cutting=cutting_of(version.settings["cutting"]),
+        sequence=int(version.settings["through"]),
+    )
+    row = Collection.objects.get(name=collection)
+    catch_up(held, row.sequence)
+    return held
+
+
+def catch_up(held: Held, until: int) -> int:
+    """Apply the changes of documents up to a sequence; return how many documents that were."""
+    from search.services import changes  # noqa: PLC0415 - the engine is large
+
+    n_changed = 0
+    while held.sequence < until:
+        n_applied = changes.apply_next(held, until, BATCH)
+        n_changed += n_applied
+    if n_changed:
+        CHANGES.labels(held.collection).inc(n_changed)
+    return n_changed
+
+
+follower = Follower()
+
+
+def held(name: str) -> Held:
+    """Return the index of a collection in this process, waiting for its first load.
+
+    Raises
+    ------
+    NotFound
+        If there is no such collection.
+    Unavailable
+        While nothing is indexed, or the index is not open yet, or cannot be opened.
+    """
+    slot = follower.known(name)
+    if slot is not None and slot.held is not None:
+        return slot.held
+    slot = follower.slot(name)
+    slot.is_settled.wait(FIRST_LOAD_S)
+    if (found := slot.held) is not None:
+        return found
+    raise _unavailable(slot)
+
+
+def held_number(model_name: str) -> int | None:
+    """Return the version held for a registered model, without waiting, and follow it."""
+    name = model_name.removeprefix(PREFIX)
+    slot = follower.known(name)
+    if slot is None:
+        if not Collection.objects.filter(name=name).exists():
+            return None
+        slot = follower.slot(name)
+    found = slot.held
+    return found.version if found is not None else None
+
+
+def _unavailable(slot: Slot) -> Unavailable:
+    if slot.failed:
+        return Unavailable(
+            _("The index of “%(name)s” cannot be opened; the alert says how to mend it.")
+            % {"name": slot.name},
+            code="index_damaged",
+        )
+    if slot.wanted is None and slot.is_settled.is_set():
+        return Unavailable(
+            _(
+                "The collection “%(name)s” has no index yet: add documents; the first index is "
+                "built within a minute of that."
+            )
+            % {"name": slot.name},
+            code="no_index",
+        )
+    return Unavailable(
+        _("The index of “%(name)s” is being opened: try again in a few seconds.")
+        % {"name": slot.name},
+        code="index_loading",
+    )
+
+
+def _alert_key(name: str) -> str:
+    return f"search.index.{name}"

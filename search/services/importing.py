@@ -1,0 +1,273 @@
+"""Files read into a collection as a run: one bad file is reported and never stops the rest."""
+
+import json
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryFile
+from typing import Any, BinaryIO
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from portal.core.actors import Actor
+from portal.core.errors import InvalidInput
+from portal.core.models import User
+from portal.lib.hashing import canonical_json
+from portal.runs import artifacts
+from portal.runs.context import RunContext
+from portal.runs.models import Artifact
+from search.engine.problems import ReadingError
+from search.engine.readers.limits import Limits
+from search.engine.readers.reading import read
+from search.models import Collection
+from search.services import collections, documents, frontmatter, problems, requesting
+from search.services.documents import Incoming
+
+IMPORT_DOCUMENTS = "search.import_documents"
+ARCHIVE = "application/vnd.millwright.documents+zip"
+REPORT, INPUT = "report.json", "input"
+#: Files that are kept in one transaction.
+BATCH = 50
+MOST_LISTED = 200
+_BINARY = "application/octet-stream"
+_MARKDOWN = (".md", ".markdown")
+
+
+@dataclass
+class Tally:
+    """What became of the files of an import."""
+
+    n_files: int = 0
+    n_created: int = 0
+    n_updated: int = 0
+    n_unchanged: int = 0
+    n_skipped: int = 0
+    skipped: list[dict[str, Any]] = field(default_factory=list)
+    notes: list[dict[str, Any]] = field(default_factory=list)
+
+    def skip(self, name: str, finding: Mapping[str, Any]) -> None:
+        """Note that a file was left out and why."""
+        self.n_skipped += 1
+        self.skipped.append({"name": name, **finding})
+
+    def figures(self) -> dict[str, int]:
+        """Return the counts."""
+        return {
+            "n_files": self.n_files,
+            "n_created": self.n_created,
+            "n_updated": self.n_updated,
+            "n_unchanged": self.n_unchanged,
+            "n_skipped": self.n_skipped,
+        }
+
+
+def keep_upload(content: artifacts.Content, name: str) -> Artifact:
+    """Keep a file that was sent until it is imported.
+
+    Raises
+    ------
+    OutOfSpace
+        When the storage is full.
+    """
+    del name
+    return artifacts.save(content, _BINARY)
+
+
+def pack(folder: Path) -> tuple[Artifact, int]:
+    """Keep the files of a folder as one archive and return it with their number.
+
+    Hidden files and folders are left out; a file that cannot be opened is kept as an empty one, so
+    that the report names it.
+
+    Raises
+    ------
+    InvalidInput
+        When it is no folder, or holds no file.
+    """
+    files = list(_files(folder))
+    if not files:
+        raise InvalidInput(
+            _("“%(folder)s” is no folder with files: name one that holds documents.")
+            % {"folder": str(folder)[:200]},
+            code="no_files",
+        )
+    with TemporaryFile() as file:
+        with zipfile.ZipFile(file, "w", allowZip64=True) as archive:
+            for path in files:
+                name = path.relative_to(folder).as_posix()
+                try:
+                    archive.write(path, name)
+                except OSError:
+                    archive.writestr(name, b"")
+        file.seek(0)
+        return artifacts.save(file, ARCHIVE), len(files)
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.rglob("*")) if folder.is_dir() else ():
+        parts = path.relative_to(folder).parts
+        if path.is_file() and not any(part.startswith(".") for part in parts):
+            yield path
+
+
+def load(ctx: RunContext) -> dict[str, Any]:
+    """Read the files of a run into its collection.
+
+    Parameters
+    ----------
+    ctx
+        Its parameters: ``collection``, ``artifact``, ``name``; ``is_archive`` for what :func:`pack`
+        made; ``external_id``, ``taxonomy``, ``content_type``, ``metadata`` for a single file;
+        ``duplicates``.
+
+    Returns
+    -------
+    dict
+        The counts, and the first files that were skipped.
+
+    Raises
+    ------
+    NotFound
+        When the collection is gone.
+    InvalidInput
+        When the only file cannot be read.
+    """
+    collection = collections.get(ctx.parameters["collection"])
+    tally = Tally()
+    with artifacts.open_verified(ctx.parameters["artifact"]) as path:
+        if ctx.parameters["is_archive"]:
+            _load_archive(ctx, collection, path, tally)
+        else:
+            with path.open("rb") as file:
+                _load_file(ctx, collection, file, tally)
+    report = {**tally.figures(), "skipped": tally.skipped, "notes": tally.notes}
+    ctx.save_artifact(REPORT, canonical_json(report), "application/json")
+    with transaction.atomic():
+        requesting.if_needed(collection=collection, actor=_actor(ctx), parent=None)
+    ctx.progress(1.0, _("done"), _("%(count)d files read.") % {"count": tally.n_files})
+    return {**tally.figures(), "skipped": tally.skipped[:MOST_LISTED]}
+
+
+def _load_file(ctx: RunContext, collection: Collection, file: BinaryIO, tally: Tally) -> None:
+    given = ctx.parameters
+    name = given["name"]
+    source = artifacts.find(given["artifact"])
+    try:
+        incoming = _incoming(file, name, source=source)
+    except ReadingError as exc:
+        raise problems.invalid_input(exc, field="file") from exc
+    incoming = Incoming(
+        external_id=given.get("external_id") or incoming.external_id,
+        title=given.get("title") or incoming.title,
+        taxonomy=given.get("taxonomy") or incoming.taxonomy,
+        content_type=given.get("content_type") or incoming.content_type,
+        date=incoming.date,
+        metadata={**incoming.metadata, **given.get("metadata", {})},
+        document=incoming.document,
+        source_name=name,
+        source=source,
+    )
+    tally.n_files = 1
+    _keep(ctx, collection, [incoming], tally)
+
+
+def _load_archive(ctx: RunContext, collection: Collection, path: Path, tally: Tally) -> None:
+    with zipfile.ZipFile(path) as archive:
+        entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+        batch: list[Incoming] = []
+        for place, entry in enumerate(entries):
+            message = _("%(name)s (%(place)d of %(all)d)") % {
+                "name": entry.filename,
+                "place": place + 1,
+                "all": len(entries),
+            }
+            ctx.progress(place / len(entries), _("read"), message)
+            tally.n_files += 1
+            try:
+                with archive.open(entry) as file:
+                    batch.append(_incoming(file, entry.filename, in_folder=True))
+            except ReadingError as exc:
+                tally.skip(entry.filename, problems.finding(exc))
+            if len(batch) >= BATCH:
+                _keep(ctx, collection, batch, tally)
+                batch = []
+        _keep(ctx, collection, batch, tally)
+
+
+def _incoming(
+    file: Any, name: str, *, source: Artifact | None = None, in_folder: bool = False
+) -> Incoming:
+    """Return the document of a file; raise ``ReadingError`` when it cannot be read."""
+    data = file.read(Limits().max_bytes + 1)
+    text = read(data, name=PurePosixPath(name).name)
+    head = _head(data, name)
+    folder = PurePosixPath(name).parent.as_posix()
+    return Incoming(
+        external_id=head.id or name,
+        title=head.title,
+        taxonomy=head.taxonomy or (folder if in_folder and folder != "." else ""),
+        content_type=head.content_type,
+        date=head.date,
+        metadata=dict(head.metadata),
+        document=text,
+        source_name=name,
+        source=source,
+        notes=text.notes,
+    )
+
+
+def _head(data: bytes, name: str) -> frontmatter.Head:
+    if PurePosixPath(name).suffix.lower() not in _MARKDOWN:
+        return frontmatter.Head()
+    return frontmatter.read(data[:20_000].decode("utf-8", "replace"))
+
+
+def _keep(ctx: RunContext, collection: Collection, batch: list[Incoming], tally: Tally) -> None:
+    """Keep a batch under the run's fence; when one breaks a rule, each by itself."""
+    if not batch:
+        return
+    try:
+        _upsert(ctx, collection, batch, tally)
+    except InvalidInput as exc:
+        if len(batch) == 1:
+            name = batch[0].source_name or batch[0].external_id
+            message = exc.problems[0].message if exc.problems else str(exc)
+            tally.skip(name, {"code": exc.specific_code, "params": {}, "message": message})
+            return
+        for one in batch:
+            _keep(ctx, collection, [one], tally)
+
+
+def _upsert(ctx: RunContext, collection: Collection, batch: list[Incoming], tally: Tally) -> None:
+    with ctx.fenced():
+        done = documents.upsert(
+            collection=collection,
+            documents=batch,
+            actor=_actor(ctx),
+            duplicates=ctx.parameters["duplicates"],
+        )
+    tally.n_created += done.n_created
+    tally.n_updated += done.n_updated
+    tally.n_unchanged += done.n_unchanged
+    by_id = {one.external_id: one for one in batch}
+    for external_id, other in done.duplicates if ctx.parameters["duplicates"] == "skip" else ():
+        message = _("Its text is that of “%(other)s”, which is kept already.") % {"other": other}
+        name = by_id[external_id].source_name if external_id in by_id else external_id
+        tally.skip(name, {"code": "duplicate", "params": {"other": other}, "message": message})
+    for one in batch:
+        tally.notes += [{"name": one.source_name, "note": note} for note in one.notes]
+
+
+def _actor(ctx: RunContext) -> Actor:
+    user = User.objects.filter(pk=ctx.started_by).first() if ctx.started_by else None
+    return Actor.of_user(user, via=ctx.started_via) if user else Actor.system("import")
+
+
+def read_report(data: bytes) -> dict[str, Any]:
+    """Return a report as it was kept, its sentences in the reader's language."""
+    report: dict[str, Any] = json.loads(data)
+    for one in report["skipped"]:
+        one["message"] = problems.stored_sentence(one) or one["message"]
+    return report

@@ -1,0 +1,152 @@
+"""The log of queries: noted without waiting, written in batches, lost only with the process.
+
+A search must not wait for its own record, so a process keeps at most :data:`MOST_WAITING` of them
+in memory and writes them every second. What a killed process had not written yet is lost, as is
+what comes in while the database is away for longer; both are counted.
+"""
+
+import logging
+import os
+import threading
+from collections import deque
+from uuid import UUID
+
+from django.db import Error as DatabaseError
+from django.db import connection
+from django.utils.translation import gettext as _
+
+from portal.core.errors import FieldProblem, InvalidInput
+from portal.lib import clock, metrics
+from search.models import Click, Collection, SearchRecord
+
+logger = logging.getLogger(__name__)
+
+EVERY_S = 1.0
+MOST_WAITING = 20_000
+BATCH = 1_000
+_VERSION, _VARIANT = 0x7, 0x2
+
+LOST = metrics.counter(
+    "portal_search_records_lost_total", "Queries that were answered and are not in the log."
+)
+
+
+def new_id() -> UUID:
+    """Return an identifier that begins with the time (RFC 9562, section 5.7)."""
+    stamp = int(clock.now().timestamp() * 1000) & (1 << 48) - 1
+    noise = int.from_bytes(os.urandom(10), "big")
+    high = _VERSION << 12 | noise >> 68 & 0xFFF
+    low = _VARIANT << 62 | noise & (1 << 62) - 1
+    return UUID(int=stamp << 80 | high << 64 | low)
+
+
+class Log:
+    """The records of this process that are not written yet."""
+
+    def __init__(self) -> None:
+        self._reset()
+        os.register_at_fork(after_in_child=self._reset)
+
+    def _reset(self) -> None:
+        self._waiting: deque[SearchRecord] = deque()
+        self._lock = threading.Lock()
+        self._writing = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._wake = threading.Event()
+
+    def note(self, record: SearchRecord) -> None:
+        """Take a record; the oldest one is dropped when too many wait."""
+        if len(self._waiting) >= MOST_WAITING:
+            try:
+                self._waiting.popleft()
+                LOST.labels().inc()
+            except IndexError:
+                pass
+        self._waiting.append(record)
+        if self._thread is None or not self._thread.is_alive():
+            self._start()
+
+    def flush(self) -> int:
+        """Write what waits and return how many records that were; what fails waits on."""
+        n_written = 0
+        with self._writing:
+            while batch := self._taken():
+                try:
+                    SearchRecord.objects.bulk_create(batch, ignore_conflicts=True)
+                except DatabaseError:
+                    self._waiting.extendleft(reversed(batch))
+                    raise
+                n_written += len(batch)
+        return n_written
+
+    def _taken(self) -> list[SearchRecord]:
+        batch: list[SearchRecord] = []
+        while len(batch) < BATCH:
+            try:
+                batch.append(self._waiting.popleft())
+            except IndexError:
+                break
+        return batch
+
+    def _start(self) -> None:
+        with self._lock:
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._run, name="search-log", daemon=True)
+                self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            while True:
+                self._wake.wait(EVERY_S)
+                try:
+                    connection.close_if_unusable_or_obsolete()
+                    self.flush()
+                except DatabaseError as exc:
+                    logger.warning("the log of queries waits for the database: %s", exc)
+                    connection.close()
+                except Exception:
+                    logger.exception("records of queries were not written")
+        finally:
+            connection.close()
+
+
+log = Log()
+note = log.note
+flush = log.flush
+
+
+def click(
+    *,
+    search_id: UUID,
+    collection: Collection,
+    external_id: str,
+    rank: int,
+    passage_id: str = "",
+    principal: str = "",
+) -> Click:
+    """Keep that somebody opened a hit; the same hit of the same search counts once.
+
+    Raises
+    ------
+    InvalidInput
+        For a rank below 1, or without a document.
+    """
+    if not 1 <= rank <= 1000:
+        message = _("The rank is %(seen)d: it must lie from 1 to 1000.") % {"seen": rank}
+        raise InvalidInput(
+            message, code="bad_rank", problems=[FieldProblem("rank", "bad_rank", message)]
+        )
+    if not 1 <= len(external_id) <= 500 or "\x00" in external_id:
+        message = _("external_id has %(seen)d characters: send 1 to 500.") % {
+            "seen": len(external_id)
+        }
+        raise InvalidInput(
+            message, code="bad_id", problems=[FieldProblem("external_id", "bad_id", message)]
+        )
+    kept, _created = Click.objects.get_or_create(
+        search_id=search_id,
+        external_id=external_id,
+        passage_id=passage_id[:64],
+        defaults={"collection": collection, "rank": rank, "principal": principal[:80]},
+    )
+    return kept

@@ -1,0 +1,316 @@
+"""The corpora that cells share: passages, vectors made from them, questions that nobody indexed.
+
+One folder holds the texts of a scale, one the vectors of a scale and a length. Both are built once,
+written beside their place and renamed, and known by the digest of what they were made from, so that
+campaigns and workers share them and a half-written one is never read.
+"""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from portal.lib.hashing import digest_json, sha256_stream
+from search.engine.embedders.lsa import LsaEmbedder
+from search.engine.tokenids import TokenNumbers
+from search.engine.tokenizers import tokenizer
+from search.lab.engine.problems import CorpusProblem
+from search.lab.engine.texts import Corpus as Texts
+
+FORMAT = 1
+N_QUESTIONS = 1_000
+MIN_PASSAGES = 1_000
+#: Texts that teach the embedder.
+SAMPLE = 20_000
+BATCH = 5_000
+TOKENIZER = "bigram-1"
+#: Filters are ranges of this attribute, which is drawn evenly and apart from the text.
+BUCKETS = 1_000
+_TEXTS, _QUESTIONS, _BUCKETS = "texts.parquet", "questions.json", "buckets.npy"
+_VECTORS, _QUERIES, _MANIFEST = "vectors.npy", "queries.npy", "manifest.json"
+
+Check = Callable[[], None]
+Vectors = NDArray[np.float32]
+
+
+def _nothing() -> None:
+    return None
+
+
+@dataclass(frozen=True)
+class TextFolder:
+    """Passages of a scale and the questions asked of them.
+
+    Attributes
+    ----------
+    path : Path
+    digest : str
+        SHA-256 over the files.
+    """
+
+    path: Path
+    digest: str
+    n_passages: int
+
+    def texts(self) -> Iterator[list[str]]:
+        """Yield the passages in batches."""
+        for batch in pq.ParquetFile(self.path / _TEXTS).iter_batches(BATCH, columns=["text"]):
+            yield batch.column(0).to_pylist()
+
+    @cached_property
+    def questions(self) -> list[str]:
+        """Questions drawn apart from any passage."""
+        return list(json.loads((self.path / _QUESTIONS).read_text("utf-8")))
+
+    @cached_property
+    def buckets(self) -> NDArray[np.int16]:
+        """The filter attribute of each passage, from 0 and below `BUCKETS`."""
+        return np.asarray(np.load(self.path / _BUCKETS))
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Texts and their vectors of one length, read by mmap.
+
+    Attributes
+    ----------
+    digest : str
+        SHA-256 over the texts' digest, the vectors and the question vectors.
+    """
+
+    path: Path
+    texts: TextFolder
+    dimension: int
+    digest: str
+
+    @cached_property
+    def vectors(self) -> Vectors:
+        """Unit vectors, float32 [n_passages, dimension]."""
+        return np.asarray(np.load(self.path / _VECTORS, mmap_mode="r"))
+
+    @cached_property
+    def queries(self) -> Vectors:
+        """Unit vectors of the questions, float32 [n_questions, dimension]."""
+        return np.asarray(np.load(self.path / _QUERIES))
+
+    @property
+    def buckets(self) -> NDArray[np.int16]:
+        """The filter attribute of each passage."""
+        return self.texts.buckets
+
+
+def bucket_limit(share: float) -> int:
+    """Return the bucket below which a filter of some share lets passages through."""
+    return max(1, round(share * BUCKETS))
+
+
+def generated(folder: Path, scale: int, *, seed: int = 0, check: Check = _nothing) -> TextFolder:
+    """Return the generated texts of a scale, made now unless they are there.
+
+    Parameters
+    ----------
+    folder : Path
+        Where all corpora lie.
+    check : callable
+        Called between batches; whatever it raises ends the work and leaves nothing behind.
+    """
+    source = Texts.make(seed)
+
+    def texts() -> Iterator[str]:
+        return (passage.text for passage in source.passages(scale))
+
+    name = f"texts-{scale}-{seed}-v{FORMAT}"
+    return _texts(folder / name, texts, lambda: source.questions(N_QUESTIONS), seed, check)
+
+
+def of_collection(
+    folder: Path,
+    name: str,
+    texts: Callable[[], Iterable[str]],
+    *,
+    seed: int = 0,
+    check: Check = _nothing,
+) -> TextFolder:
+    """Return the texts of somebody's own collection, a part of them held out as questions.
+
+    One passage in a hundred, at least 100 and at most `N_QUESTIONS`, is not indexed: its first
+    sentence is asked instead, so that no question is part of the corpus.
+
+    Parameters
+    ----------
+    name : str
+        Changes with the content of the collection.
+    texts : callable
+        Gives the passages, the same each time.
+
+    Raises
+    ------
+    CorpusProblem
+        If there are fewer than `MIN_PASSAGES`.
+    """
+    count = sum(1 for _ in texts())
+    if count < MIN_PASSAGES:
+        raise CorpusProblem("too_few_passages", value=count, limit=MIN_PASSAGES)
+    n_held = min(N_QUESTIONS, max(100, count // 100))
+    held = set(np.random.default_rng(seed).choice(count, n_held, replace=False).tolist())
+
+    def kept() -> Iterator[str]:
+        return (text for place, text in enumerate(texts()) if place not in held)
+
+    def questions() -> list[str]:
+        return [_first_sentence(text) for place, text in enumerate(texts()) if place in held]
+
+    return _texts(folder / f"texts-{name}-{seed}-v{FORMAT}", kept, questions, seed, check)
+
+
+def with_vectors(
+    folder: Path, texts: TextFolder, dimension: int, *, seed: int = 0, check: Check = _nothing
+) -> Corpus:
+    """Return the corpus of a vector length, embedded now unless it is there.
+
+    The vectors are latent semantic analysis of the texts (`search.engine.embedders.lsa`):
+    neighbours in meaning exist, as they do not in noise.
+    """
+    path = folder / f"vectors-{texts.digest[:16]}-{dimension}-{seed}-v{FORMAT}"
+    if not (path / _MANIFEST).exists():
+        with _fresh(path) as fresh:
+            _embed(fresh, texts, dimension, seed, check)
+            _seal(fresh, (_VECTORS, _QUERIES), {"texts": texts.digest, "dimension": dimension})
+    manifest = _manifest(path)
+    return Corpus(path, texts, dimension, manifest["digest"])
+
+
+def verify(path: Path) -> None:
+    """Compare the files of a corpus folder with its manifest.
+
+    Raises
+    ------
+    CorpusProblem
+        If a file is missing or differs.
+    """
+    for name, digest in _manifest(path)["files"].items():
+        if not (path / name).exists() or _sha256(path / name) != digest:
+            raise CorpusProblem("corpus_damaged", value=path.name)
+
+
+def _texts(
+    path: Path,
+    texts: Callable[[], Iterable[str]],
+    questions: Callable[[], Sequence[str]],
+    seed: int,
+    check: Check,
+) -> TextFolder:
+    if not (path / _MANIFEST).exists():
+        with _fresh(path) as fresh:
+            count = _write_texts(fresh, texts(), check)
+            generator = np.random.default_rng((seed, 3))
+            np.save(fresh / _BUCKETS, generator.integers(0, BUCKETS, count).astype(np.int16))
+            (fresh / _QUESTIONS).write_text(json.dumps(list(questions()), ensure_ascii=False))
+            _seal(fresh, (_TEXTS, _QUESTIONS, _BUCKETS), {"n_passages": count})
+    manifest = _manifest(path)
+    return TextFolder(path, manifest["digest"], manifest["n_passages"])
+
+
+def _write_texts(path: Path, texts: Iterable[str], check: Check) -> int:
+    count = 0
+    schema = pa.schema([("text", pa.string())])
+    with pq.ParquetWriter(path / _TEXTS, schema) as writer:
+        for batch in _batches(texts):
+            check()
+            writer.write_batch(pa.record_batch([pa.array(batch, pa.string())], schema=schema))
+            count += len(batch)
+    return count
+
+
+def _batches(texts: Iterable[str]) -> Iterator[list[str]]:
+    source = iter(texts)
+    while batch := list(islice(source, BATCH)):
+        yield batch
+
+
+def _embed(path: Path, texts: TextFolder, dimension: int, seed: int, check: Check) -> None:
+    cut, numbers = tokenizer(TOKENIZER), TokenNumbers()
+
+    def tokens(batch: Sequence[str]) -> list[Any]:
+        return [numbers.of(cut.tokens(text)) for text in batch]
+
+    every = max(1, texts.n_passages // SAMPLE)
+    sample = []
+    for place, batch in enumerate(texts.texts()):
+        check()
+        first = -(place * BATCH) % every
+        sample += tokens(batch[first::every])
+    generator = np.random.default_rng((seed, 4))
+    embedder = LsaEmbedder.fit(sample[:SAMPLE], cut, generator, dimensions=dimension)
+    del sample
+    shape = (texts.n_passages, dimension)
+    vectors = np.lib.format.open_memmap(path / _VECTORS, "w+", np.float32, shape)
+    start = 0
+    for batch in texts.texts():
+        check()
+        vectors[start : start + len(batch)] = embedder.encode_tokens(tokens(batch))
+        start += len(batch)
+    vectors.flush()
+    np.save(path / _QUERIES, embedder.encode(texts.questions))
+
+
+class _fresh:  # noqa: N801 - a context manager, used like a function
+    """Give a folder beside its place; rename it at the end, remove it on an error."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> Path:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._folder = Path(tempfile.mkdtemp(prefix=".making-", dir=self._path.parent))
+        return self._folder
+
+    def __exit__(self, kind: object, *_rest: object) -> None:
+        if kind is None:
+            try:
+                self._folder.rename(self._path)
+            except OSError:  # another process was faster: its folder is as good
+                if not (self._path / _MANIFEST).exists():
+                    raise
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _seal(path: Path, names: Sequence[str], facts: dict[str, Any]) -> None:
+    """Write the manifest, last of all."""
+    content = {"format": FORMAT, **facts, "files": {name: _sha256(path / name) for name in names}}
+    content["digest"] = digest_json(content)
+    with (path / _MANIFEST).open("w") as stream:
+        json.dump(content, stream)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def _manifest(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads((path / _MANIFEST).read_text())
+    except (OSError, ValueError) as exc:
+        raise CorpusProblem("corpus_damaged", value=path.name) from exc
+    return dict(content)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return sha256_stream(stream)
+
+
+def _first_sentence(text: str) -> str:
+    head = text.strip()[:200]
+    for mark in (". ", "다. ", "? ", "\n"):
+        head = head.partition(mark)[0]
+    return head

@@ -1,0 +1,69 @@
+"""What the lab refuses, in the way of `search.engine.problems`: one table, one error."""
+
+from collections.abc import Mapping
+
+from search.engine.problems import gettext_noop
+
+TEMPLATES: Mapping[str, str] = {
+    "unknown_choice": gettext_noop("{field} is {value}: choose from {allowed}."),
+    "wrong_number": gettext_noop("{field} is {value}: it must lie between {low} and {high}."),
+    "nothing_chosen": gettext_noop("No {field} is chosen: choose at least one of {allowed}."),
+    "unknown_parameter": gettext_noop(
+        "{engine} has no parameter {value}: choose from {allowed}, or leave it out."
+    ),
+    "corpus_damaged": gettext_noop(
+        "The corpus {value} differs from what its manifest says: delete its folder and it is "
+        "built again."
+    ),
+    "too_few_passages": gettext_noop(
+        "The collection has {value} passages: at least {limit} are needed for figures that mean "
+        "something."
+    ),
+    "engine_failed": gettext_noop("{engine} failed while {phase}: {reason}"),
+    "engine_missing": gettext_noop("{engine} cannot run here: {reason}"),
+    "memory_cap": gettext_noop(
+        "{engine} asked for more than the {limit} MB that a cell may take: raise the cap or choose "
+        "a smaller scale."
+    ),
+    "too_few_samples": gettext_noop(
+        "{field} needs at least {limit} measured cells and has {value}: measure more."
+    ),
+}
+
+
+class LabProblem(ValueError):
+    """Root of the errors that the lab raises on purpose.
+
+    Parameters
+    ----------
+    code : str
+        Key of `TEMPLATES`; stable, made for programs.
+    **params : object
+        Values of the placeholders.
+    """
+
+    def __init__(self, code: str, **params: object) -> None:
+        self.code = code
+        self.params = params
+        super().__init__(self.template.format(**params))
+
+    @property
+    def template(self) -> str:
+        """The sentence with its placeholders, as it stands in the translation catalogue."""
+        return TEMPLATES[self.code]
+
+
+class MatrixProblem(LabProblem):
+    """A matrix asks for what the lab does not have."""
+
+
+class CorpusProblem(LabProblem):
+    """A corpus cannot be made or read."""
+
+
+class EngineProblem(LabProblem):
+    """An engine cannot build, open or search."""
+
+
+class AnalysisProblem(LabProblem):
+    """The measured cells do not allow an analysis."""

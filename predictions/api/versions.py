@@ -26,6 +26,11 @@ def _price(name: str, description: str) -> OpenApiParameter:
     return OpenApiParameter(name, OpenApiTypes.DOUBLE, required=True, description=description)
 
 
+class SpanSerializer(serializers.Serializer[Any]):
+    low = serializers.FloatField()
+    high = serializers.FloatField()
+
+
 class CostOptionSerializer(serializers.Serializer[Any]):
     name = serializers.ChoiceField(
         ["present", "cheapest", "implied", "stop_all", "stop_none"],
@@ -36,14 +41,18 @@ class CostOptionSerializer(serializers.Serializer[Any]):
     n_false_alarms = serializers.FloatField(help_text="Good shots stopped.")
     cost = serializers.FloatField(help_text="In the unit of the prices.")
     saving = serializers.FloatField(help_text="What it costs less than the present threshold.")
+    cost_interval = SpanSerializer(help_text="95 %, by bootstrap.")
+    saving_interval = SpanSerializer(help_text="95 %, by bootstrap.")
 
 
 class CostVariationSerializer(serializers.Serializer[Any]):
     factor = serializers.FloatField()
     missed_defect = serializers.FloatField()
     cheapest_threshold = serializers.FloatField()
+    threshold_interval = SpanSerializer(help_text="95 %, by bootstrap.")
     cost = serializers.FloatField()
     saving = serializers.FloatField()
+    saving_interval = SpanSerializer(help_text="95 %, by bootstrap.")
 
 
 class CostPointSerializer(serializers.Serializer[Any]):
@@ -51,6 +60,8 @@ class CostPointSerializer(serializers.Serializer[Any]):
     n_missed = serializers.FloatField()
     n_false_alarms = serializers.FloatField()
     cost = serializers.FloatField()
+    low = serializers.FloatField(help_text="Of the 95 % interval of the cost, by bootstrap.")
+    high = serializers.FloatField()
 
 
 class CostsSerializer(serializers.Serializer[Any]):
@@ -67,7 +78,9 @@ class CostsSerializer(serializers.Serializer[Any]):
         many=True, help_text="The cheapest threshold at other prices of a missed defect."
     )
     curve = CostPointSerializer(many=True)
+    cheapest_interval = SpanSerializer(help_text="Of the cheapest threshold; 95 %, by bootstrap.")
     n_shots = serializers.IntegerField(help_text="Shots out of fold that were counted.")
+    n_distinct = serializers.IntegerField(help_text="Different ones; as many are drawn again.")
 
 
 class WeightSerializer(serializers.Serializer[Any]):
@@ -111,8 +124,13 @@ class CostsView(APIView):
             "implied_threshold": found.curve.implied_threshold,
             "options": found.options,
             "variations": found.variations,
-            "curve": found.curve.points,
+            "curve": [
+                {**asdict(point), **asdict(span)}
+                for point, span in zip(found.curve.points, found.band, strict=True)
+            ],
+            "cheapest_interval": found.cheapest_interval,
             "n_shots": found.n_shots,
+            "n_distinct": found.n_distinct,
         }
         return Response(CostsSerializer(body).data)
 

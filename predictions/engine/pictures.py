@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from predictions.engine.cost_draws import Span
 from predictions.engine.costs import CostCurve
 
 WIDTH, HEIGHT = 320.0, 220.0
@@ -35,6 +36,7 @@ class CostPicture:
     """Everything that is drawn of a cost curve, in picture coordinates."""
 
     line: str
+    band: str
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
     marks: tuple[Mark, ...]
@@ -61,7 +63,11 @@ class Bar:
         return round(self.high - self.low, 2)
 
 
-def cost_picture(curve: CostCurve, marked: Mapping[str, tuple[float, float]]) -> CostPicture:
+def cost_picture(
+    curve: CostCurve,
+    marked: Mapping[str, tuple[float, float]],
+    spans: Sequence[Span] = (),
+) -> CostPicture:
     """Lay a cost curve out as steps: between two thresholds the same shots are called.
 
     Parameters
@@ -69,8 +75,10 @@ def cost_picture(curve: CostCurve, marked: Mapping[str, tuple[float, float]]) ->
     curve : CostCurve
     marked : mapping of str to (threshold, cost)
         Thresholds to mark by name; those above 1 are drawn at 1.
+    spans : sequence of Span
+        Interval of every point's cost, or none.
     """
-    highest = max(point.cost for point in curve.points)
+    highest = max([point.cost for point in curve.points] + [span.high for span in spans])
     top = _rounded_up(highest or 1.0)
 
     def x(threshold: float) -> float:
@@ -79,19 +87,28 @@ def cost_picture(curve: CostCurve, marked: Mapping[str, tuple[float, float]]) ->
     def y(cost: float) -> float:
         return round(HEIGHT - BOTTOM - cost / top * (HEIGHT - TOP - BOTTOM), 2)
 
-    corners: list[tuple[float, float]] = []
-    for before, point in zip((None, *curve.points), curve.points, strict=False):
-        if before is not None:
-            corners.append((x(before.threshold), y(point.cost)))
-        corners.append((x(point.threshold), y(point.cost)))
+    def steps(costs: Sequence[float]) -> list[tuple[float, float]]:
+        corners: list[tuple[float, float]] = []
+        for before, point, cost in zip((None, *curve.points), curve.points, costs, strict=False):
+            if before is not None:
+                corners.append((x(before.threshold), y(cost)))
+            corners.append((x(point.threshold), y(cost)))
+        return corners
+
+    lower, upper = steps([span.low for span in spans]), steps([span.high for span in spans])
     return CostPicture(
-        line=" ".join(f"{a:g},{b:g}" for a, b in corners),
+        line=_joined(steps([point.cost for point in curve.points])),
+        band=_joined([*upper, *reversed(lower)]),
         x_ticks=tuple(Tick(x(share), share) for share in (0.0, 0.25, 0.5, 0.75, 1.0)),
         y_ticks=tuple(
             Tick(y(top * part / N_TICKS), top * part / N_TICKS) for part in range(N_TICKS + 1)
         ),
         marks=tuple(Mark(name, x(at), y(cost)) for name, (at, cost) in marked.items()),
     )
+
+
+def _joined(corners: Sequence[tuple[float, float]]) -> str:
+    return " ".join(f"{a:g},{b:g}" for a, b in corners)
 
 
 def _rounded_up(value: float) -> float:

@@ -1,14 +1,16 @@
 """What a version's threshold costs, at the prices of whoever asks; and what else it could be."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from django.utils.translation import gettext as _
 
 from portal.core.errors import Conflict, FieldProblem, InvalidInput
 from portal.registry.models import ModelVersion
 from predictions.engine import costs as engine
-from predictions.engine.costs import CostCurve, CostPoint, OperatingPoint
+from predictions.engine.cost_draws import CostDraws, Span, draw_costs
+from predictions.engine.costs import BadCosts, CostCurve, CostPoint, OperatingPoint
 
 #: How prices of a missed defect are varied to see what the choice hangs on; ours.
 FACTORS = (0.25, 0.5, 2.0, 4.0)
@@ -47,6 +49,8 @@ class Option:
         As in `CostPoint`.
     saving : float
         What it costs less than the present threshold; negative when it costs more.
+    cost_interval, saving_interval : Span
+        95 %, of the same threshold on shots drawn again (see `cost_draws`).
     """
 
     name: str
@@ -55,6 +59,13 @@ class Option:
     n_false_alarms: float
     cost: float
     saving: float
+    cost_interval: Span
+    saving_interval: Span
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether it is cheaper, or dearer, than the present threshold beyond chance."""
+        return self.saving_interval.low > 0 or self.saving_interval.high < 0
 
 
 @dataclass(frozen=True)
@@ -66,15 +77,20 @@ class Variation:
     factor, missed_defect : float
         The price, and what it is of the one given.
     cheapest_threshold, cost : float
+    threshold_interval : Span
+        95 %, of the cheapest threshold on shots drawn again.
     saving : float
         Against the present threshold at that price.
+    saving_interval : Span
     """
 
     factor: float
     missed_defect: float
     cheapest_threshold: float
+    threshold_interval: Span
     cost: float
     saving: float
+    saving_interval: Span
 
 
 @dataclass(frozen=True)
@@ -88,15 +104,24 @@ class Costs:
     options : list of Option
         The present threshold first.
     variations : list of Variation
+    band : list of Span
+        Interval of the cost of every point of the curve.
+    cheapest_interval : Span
+        Of the cheapest threshold.
     n_shots : int
         Shots out of fold that the shares were counted on.
+    n_distinct : int
+        How many of them differ; as many are drawn.
     """
 
     prices: Prices
     curve: CostCurve
     options: list[Option]
     variations: list[Variation]
+    band: list[Span]
+    cheapest_interval: Span
     n_shots: int
+    n_distinct: int
 
 
 def price(version: ModelVersion, prices: Prices) -> Costs:
@@ -109,28 +134,63 @@ def price(version: ModelVersion, prices: Prices) -> Costs:
     InvalidInput
         When prices or volume make no sense, each named.
     """
-    evaluation = version.evaluation
-    content = evaluation.get("operating_points")
+    content = version.evaluation.get("operating_points")
     if not content:
-        raise Conflict(
-            _(
-                "The report of %(version)s holds no thresholds to price: it is of another family, "
-                "or was made before reports kept them. Train a new version."
-            )
-            % {"version": version},
-            code="not_available_for_version",
-        )
+        raise _nothing_to_price(version)
     _check(prices)
-    points = [OperatingPoint(**point) for point in content]
-    curve = _curve(points, prices)
-    present = _at(curve.points, float(evaluation["threshold"]))
+    try:
+        return _priced(version.evaluation, prices)
+    except BadCosts as exc:
+        raise _nothing_to_price(version) from exc
+
+
+def _nothing_to_price(version: ModelVersion) -> Conflict:
+    return Conflict(
+        _(
+            "The report of %(version)s holds no thresholds to price: it is of another family, "
+            "or was made before reports kept them. Train a new version."
+        )
+        % {"version": version},
+        code="not_available_for_version",
+    )
+
+
+def _priced(evaluation: Mapping[str, Any], prices: Prices) -> Costs:
+    points = [OperatingPoint(**point) for point in evaluation["operating_points"]]
+    threshold = float(evaluation["threshold"])
+    n_shots = int(evaluation["protocol"]["n_tested"])
+    shots = _Shots(points, _n_distinct(evaluation, n_shots))
+    curve, draws = shots.priced(prices)
     return Costs(
         prices=prices,
         curve=curve,
-        options=_options(curve, present, float(evaluation["threshold"])),
-        variations=[_variation(points, prices, factor, present) for factor in FACTORS],
-        n_shots=int(evaluation["protocol"]["n_tested"]),
+        options=_options(curve, draws, threshold),
+        variations=[_variation(shots, prices, factor, threshold) for factor in FACTORS],
+        band=draws.band(),
+        cheapest_interval=draws.cheapest(),
+        n_shots=n_shots,
+        n_distinct=shots.n_distinct,
     )
+
+
+@dataclass(frozen=True)
+class _Shots:
+    """What a report keeps of the shots that its thresholds were counted on."""
+
+    points: Sequence[OperatingPoint]
+    n_distinct: int
+
+    def priced(self, prices: Prices) -> tuple[CostCurve, CostDraws]:
+        """Return the cost of every threshold, and what it is on shots drawn again."""
+        given = asdict(prices)
+        curve = engine.cost_curve(self.points, **given)
+        return curve, draw_costs(self.points, self.n_distinct, **given)
+
+
+def _n_distinct(evaluation: Mapping[str, Any], n_shots: int) -> int:
+    """Return how many of the shots tested differ: their part of the groups of equal values."""
+    share = int(evaluation["n_groups"]) / int(evaluation["n_rows"])
+    return max(round(share * n_shots), 1)
 
 
 def _check(prices: Prices) -> None:
@@ -151,54 +211,50 @@ def _check(prices: Prices) -> None:
         raise InvalidInput(" ".join(one.message for one in problems), problems=problems)
 
 
-def _curve(points: Sequence[OperatingPoint], prices: Prices) -> CostCurve:
-    return engine.cost_curve(
-        points,
-        missed_defect=prices.missed_defect,
-        false_alarm=prices.false_alarm,
-        volume=prices.volume,
-    )
+def _place(points: Sequence[CostPoint], threshold: float) -> int:
+    """Return where the point is that calls what a threshold calls: the first not below it."""
+    at_or_above = (place for place, point in enumerate(points) if point.threshold >= threshold)
+    return next(at_or_above, len(points) - 1)
 
 
-def _at(points: Sequence[CostPoint], threshold: float) -> CostPoint:
-    """Return the point that calls what a threshold calls: the first not below it."""
-    return next((point for point in points if point.threshold >= threshold), points[-1])
-
-
-def _options(curve: CostCurve, present: CostPoint, threshold: float) -> list[Option]:
-    implied = replace(_at(curve.points, curve.implied_threshold), threshold=curve.implied_threshold)
-    named = {
-        "present": replace(present, threshold=threshold),
-        "cheapest": curve.cheapest,
-        "implied": implied,
-        "stop_all": curve.call_all,
-        "stop_none": curve.call_none,
+def _options(curve: CostCurve, draws: CostDraws, threshold: float) -> list[Option]:
+    points = curve.points
+    present = _place(points, threshold)
+    places = {
+        "present": (present, threshold),
+        "cheapest": (points.index(curve.cheapest), curve.cheapest.threshold),
+        "implied": (_place(points, curve.implied_threshold), curve.implied_threshold),
+        "stop_all": (0, curve.call_all.threshold),
+        "stop_none": (len(points) - 1, curve.call_none.threshold),
     }
+    band, savings = draws.band(), draws.savings(present)
     return [
         Option(
             name=name,
-            threshold=min(point.threshold, 1.0),
-            n_missed=point.n_missed,
-            n_false_alarms=point.n_false_alarms,
-            cost=point.cost,
-            saving=present.cost - point.cost,
+            threshold=min(shown, 1.0),
+            n_missed=points[place].n_missed,
+            n_false_alarms=points[place].n_false_alarms,
+            cost=points[place].cost,
+            saving=points[present].cost - points[place].cost,
+            cost_interval=band[place],
+            saving_interval=savings[place],
         )
-        for name, point in named.items()
+        for name, (place, shown) in places.items()
     ]
 
 
-def _variation(
-    points: Sequence[OperatingPoint], prices: Prices, factor: float, present: CostPoint
-) -> Variation:
+def _variation(shots: _Shots, prices: Prices, factor: float, threshold: float) -> Variation:
     varied = replace(prices, missed_defect=prices.missed_defect * factor)
     if not varied.missed_defect + varied.false_alarm:
         varied = prices
-    curve = _curve(points, varied)
-    now = _at(curve.points, present.threshold).cost
+    curve, draws = shots.priced(varied)
+    present = _place(curve.points, threshold)
     return Variation(
         factor=factor,
         missed_defect=varied.missed_defect,
         cheapest_threshold=min(curve.cheapest.threshold, 1.0),
+        threshold_interval=draws.cheapest(),
         cost=curve.cheapest.cost,
-        saving=now - curve.cheapest.cost,
+        saving=curve.points[present].cost - curve.cheapest.cost,
+        saving_interval=draws.savings(present)[curve.points.index(curve.cheapest)],
     )

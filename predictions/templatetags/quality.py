@@ -70,8 +70,9 @@ def cost_section(context: RequestContext, version: ModelVersion) -> dict[str, An
     }
     return shown | {
         "found": found,
+        "cheapest": next(one for one in found.options if one.name == "cheapest"),
         "options": [(OPTION_NAMES[option.name], option) for option in found.options],
-        "picture": pictures.cost_picture(found.curve, marked),
+        "picture": pictures.cost_picture(found.curve, marked, found.band),
     }
 
 

@@ -71,6 +71,21 @@ def test_the_present_threshold_is_counted_as_the_report_counts_it(version: Model
     assert present.n_missed == pytest.approx(expected["missed"] * n)
 
 
+def test_every_figure_has_its_interval(version: ModelVersion) -> None:
+    found = costs.price(version, Prices(missed_defect=40, false_alarm=5, volume=2_000))
+
+    present = found.options[0]
+    assert (present.saving_interval.low, present.saving_interval.high) == (0, 0)
+    assert not present.is_sure
+    for option in found.options:
+        assert option.cost_interval.low <= option.cost <= option.cost_interval.high
+        assert option.saving_interval.low <= option.saving <= option.saving_interval.high
+    cheapest = found.cheapest_interval
+    assert cheapest.low <= found.options[1].threshold <= cheapest.high
+    assert len(found.band) == len(found.curve.points)
+    assert 0 < found.n_distinct <= found.n_shots
+
+
 def test_a_dearer_defect_lowers_the_cheapest_threshold(version: ModelVersion) -> None:
     found = costs.price(version, Prices(2, 1, 100))
 
@@ -100,6 +115,8 @@ def test_the_address_answers_curve_options_and_variations(ask: Callable[..., Any
     assert [one["name"] for one in body["options"]][:2] == ["present", "cheapest"]
     assert len(body["variations"]) == 4
     assert len(body["curve"]) > 10
+    assert all(point["low"] <= point["high"] for point in body["curve"])
+    assert body["cheapest_interval"]["low"] <= body["options"][1]["threshold"]
 
 
 @pytest.mark.parametrize(

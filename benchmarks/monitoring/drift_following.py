@@ -28,27 +28,6 @@ EVERY_S = 0.25
 N_PAST = 22
 
 
-def learn() -> int:
-    """Learn the thresholds of every window, as a worker does; return how many."""
-    from monitoring import dispatch  # noqa: PLC0415 - after setup
-    from monitoring.selectors import drift as selectors  # noqa: PLC0415 - as above
-    from monitoring.services.drift import learning  # noqa: PLC0415 - as above
-    from portal.core.actors import Actor  # noqa: PLC0415 - as above
-    from portal.runs import leases  # noqa: PLC0415 - as above
-    from portal.runs.context import RunContext  # noqa: PLC0415 - as above
-    from portal.runs.keeper import Keeper  # noqa: PLC0415 - as above
-    from portal.runs.models import State  # noqa: PLC0415 - as above
-
-    rows = list(selectors.to_calibrate())
-    for row in rows:
-        run = dispatch.calibrate_drift(window=row, actor=Actor.system("benchmark"))
-        claimed = run and leases.claim(run.pk, worker="benchmark:1")
-        if claimed:
-            learning.calibrate(RunContext(claimed, Keeper(claimed)), window_id=row.pk)
-            leases.settle(claimed, leases.Outcome(State.SUCCEEDED))
-    return len(rows)
-
-
 def prepare(version: Any, n_features: int, rng: np.random.Generator) -> int:
     """Let twenty windows of every slice pass, and learn; return how many windows that were."""
     from monitoring.services.drift.following import Follower  # noqa: PLC0415 - after setup
@@ -58,7 +37,7 @@ def prepare(version: Any, n_features: int, rng: np.random.Generator) -> int:
         stand.record(version, stand.shots(1_000, n_features, rng))
         while follower.turn().n_counted:
             continue
-    return learn()
+    return stand.learn()
 
 
 def cpu_s(pid: int) -> float:

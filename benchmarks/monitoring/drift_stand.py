@@ -1,6 +1,7 @@
 """A throw-away product with one live model, a line that asks it, and the process that watches."""
 
 import json
+import math
 import os
 import random
 import signal
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,11 +66,7 @@ def shots(n: int, n_features: int, rng: np.random.Generator) -> Matrix:
 
 def live_version(n_features: int, seed: int) -> Any:
     """Register a version with a baseline of its own kind of shots, and make it champion."""
-    from portal.lib.hashing import canonical_json  # noqa: PLC0415 - after setup
-    from portal.registry import services as registry  # noqa: PLC0415 - as above
-    from portal.registry.models import AliasMove, RegisteredModel  # noqa: PLC0415 - as above
-    from portal.runs import artifacts  # noqa: PLC0415 - as above
-    from predictions.engine.baseline import drift_baseline  # noqa: PLC0415 - as above
+    from predictions.engine.baseline import drift_baseline  # noqa: PLC0415 - after setup
 
     rows = shots(N_BASELINE, n_features, np.random.default_rng(seed))
     called = rows[:, 0] >= THRESHOLD
@@ -76,7 +74,19 @@ def live_version(n_features: int, seed: int) -> Any:
     baseline = drift_baseline(
         rows[:, 1:].astype(np.float32), columns, rows[:, 0], called, seed=seed
     )
-    model = RegisteredModel.objects.create(name="benchmark", family="quality", title="Benchmark")
+    return registered("benchmark", baseline, columns, threshold=THRESHOLD, brier=0.1)
+
+
+def registered(
+    name: str, baseline: Any, columns: Sequence[str], *, threshold: float, brier: float
+) -> Any:
+    """Register a version with a baseline, and make it champion of a model of its own."""
+    from portal.lib.hashing import canonical_json  # noqa: PLC0415 - after setup
+    from portal.registry import services as registry  # noqa: PLC0415 - as above
+    from portal.registry.models import AliasMove, RegisteredModel  # noqa: PLC0415 - as above
+    from portal.runs import artifacts  # noqa: PLC0415 - as above
+
+    model = RegisteredModel.objects.create(name=name, family="quality", title="Benchmark")
     files = {
         "serving.onnx": artifacts.save(b"no model", "application/onnx"),
         "baseline.json": artifacts.save(canonical_json(baseline.to_dict()), "application/json"),
@@ -89,8 +99,8 @@ def live_version(n_features: int, seed: int) -> Any:
         dataset_fingerprint="0" * 64,
         lineage={},
         signature={"features": [{"name": one} for one in columns]},
-        evaluation={"metrics": {"brier": {"value": 0.1}}},
-        settings={"threshold": THRESHOLD},
+        evaluation={"metrics": {"brier": {"value": brier}}},
+        settings={"threshold": threshold},
         card="",
         is_synthetic=True,
     )
@@ -108,30 +118,69 @@ def live_version(n_features: int, seed: int) -> Any:
 
 def record(version: Any, rows: Matrix) -> None:
     """Write predictions as the recorder does, made just now."""
+    now = time.time()
+    moments = [round(now - 1e-6 * (len(rows) - place), 6) for place in range(len(rows))]
+    record_at(version, names(rows.shape[1] - 1), rows, moments, THRESHOLD)
+
+
+def record_at(
+    version: Any,
+    columns: Sequence[str],
+    rows: Matrix,
+    moments: Sequence[float],
+    threshold: float,
+) -> list[UUID]:
+    """Write predictions made at some moments; return their identifiers."""
     from predictions.services import records  # noqa: PLC0415 - after setup
     from predictions.services.prediction_ids import new_ids  # noqa: PLC0415 - as above
 
-    columns = names(rows.shape[1] - 1)
-    now = time.time()
-    moments = [round(now - 1e-6 * (len(rows) - place), 6) for place in range(len(rows))]
+    ids = [new_ids(1, moment)[0] for moment in moments]
     records.insert(
         [
             records.Record(
-                new_ids(1, moment)[0],
+                identifier,
                 version.pk,
                 moment,
-                json.dumps(dict(zip(columns, row[1:], strict=True))),
+                features_text(columns, row[1:]),
                 round(row[0], 6),
-                "defect" if row[0] >= THRESHOLD else "ok",
+                "defect" if row[0] >= threshold else "ok",
                 "high",
                 "[]",
                 0.3,
                 "key:1",
                 "",
             )
-            for moment, row in zip(moments, rows.round(6).tolist(), strict=True)
+            for identifier, moment, row in zip(ids, moments, rows.round(6).tolist(), strict=True)
         ]
     )
+    return [UUID(bytes=one) for one in ids]
+
+
+def features_text(columns: Sequence[str], values: Sequence[float]) -> str:
+    """Return features as JSON, those that are missing left out."""
+    given = zip(columns, values, strict=True)
+    return json.dumps({name: value for name, value in given if not math.isnan(value)})
+
+
+def learn() -> int:
+    """Learn the thresholds of every window for which it is due, as a worker does."""
+    from monitoring import dispatch  # noqa: PLC0415 - after setup
+    from monitoring.selectors import drift as selectors  # noqa: PLC0415 - as above
+    from monitoring.services.drift import learning  # noqa: PLC0415 - as above
+    from portal.core.actors import Actor  # noqa: PLC0415 - as above
+    from portal.runs import leases  # noqa: PLC0415 - as above
+    from portal.runs.context import RunContext  # noqa: PLC0415 - as above
+    from portal.runs.keeper import Keeper  # noqa: PLC0415 - as above
+    from portal.runs.models import State  # noqa: PLC0415 - as above
+
+    rows = list(selectors.to_calibrate())
+    for row in rows:
+        run = dispatch.calibrate_drift(window=row, actor=Actor.system("benchmark"))
+        claimed = run and leases.claim(run.pk, worker="benchmark:1")
+        if claimed:
+            learning.calibrate(RunContext(claimed, Keeper(claimed)), window_id=row.pk)
+            leases.settle(claimed, leases.Outcome(State.SUCCEEDED))
+    return len(rows)
 
 
 class Line(threading.Thread):

@@ -30,6 +30,8 @@ from monitoring.engine.schedule import Schedule
 
 #: Columns whose bins hold the same shares, to a hundredth, have the same law.
 SHARE_DECIMALS = 2
+#: Beyond it nobody asks by how much; a threshold may be 0 where quiet streams never varied.
+MOST_RATIO = 1_000.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,7 +187,7 @@ class Limits:
         Features count as one signal, by the one that is farthest beyond.
         """
         ratios = {
-            name: _ratio(value, self.signals[name]) for name, value in look.statistics.items()
+            name: ratio_of(value, self.signals[name]) for name, value in look.statistics.items()
         }
         if len(look.columns):
             ratios[COLUMNS] = float(self.column_ratios(look).max())
@@ -193,12 +195,22 @@ class Limits:
 
     def column_ratios(self, look: Look) -> Floats:
         """Return how many thresholds each feature's statistic is, float [n_features]."""
-        ratios: Floats = look.columns / np.maximum(self.columns, np.finfo(float).tiny)
+        least = np.maximum(self.columns, look.columns / MOST_RATIO)
+        ratios: Floats = np.divide(look.columns, least, out=np.zeros_like(least), where=least > 0)
         return ratios
 
 
-def _ratio(value: float, threshold: float) -> float:
-    return value / max(threshold, np.finfo(float).tiny)
+def ratio_of(value: float, threshold: float) -> float:
+    """Return how many thresholds a statistic is, at most `MOST_RATIO`.
+
+    Parameters
+    ----------
+    value : float
+    threshold : float
+        Not negative; 0 where quiet streams never varied.
+    """
+    least = max(threshold, value / MOST_RATIO)
+    return value / least if least > 0 else 0.0
 
 
 def limits_of(learnt: Learnt, features: Sequence[str], budget: Budget, *, is_slice: bool) -> Limits:

@@ -26,7 +26,8 @@ class Column:
     """One column in quantile bins, with some of its values.
 
     Ten bins between quantiles, so that each holds about a tenth; values that repeat merge bins
-    (Siddiqi, Credit Risk Scorecards, 2006, ch. 10).
+    (Siddiqi, Credit Risk Scorecards, 2006, ch. 10). Where all quantiles are one value, that value
+    has a bin of its own.
 
     Attributes
     ----------
@@ -115,7 +116,16 @@ def _edges(seen: Floats) -> Floats:
         return np.empty(0)
     inner = np.quantile(seen, np.arange(1, N_BINS) / N_BINS, method="inverted_cdf")
     edges: Floats = np.unique(inner[inner < seen.max()])
-    return edges
+    return edges if len(edges) else around(float(seen.max()))
+
+
+def around(value: float) -> Floats:
+    """Return edges that keep one value apart from all below and all above it.
+
+    A column that hardly ever varies has no quantiles between its values.
+    """
+    below = np.nextafter(np.float32(value), np.float32(-np.inf))
+    return np.array([below, value], dtype=np.float64)
 
 
 def pooled(columns: Sequence[Column]) -> Column:

@@ -1,12 +1,11 @@
 """What was found: events, and proposals to train anew."""
 
-import math
-
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from monitoring.engine.limits import ratio_of
 from monitoring.models.drift_windows import DriftWindow
 from portal.lib import clock
 from portal.registry.models import ModelVersion, RegisteredModel
@@ -107,7 +106,7 @@ class DriftEvent(models.Model):
     @property
     def ratio(self) -> float:
         """The largest statistic in thresholds."""
-        return self.statistic / self.threshold if self.threshold else math.inf
+        return ratio_of(self.statistic, self.threshold)
 
 
 class RetrainingProposal(models.Model):

@@ -80,6 +80,9 @@ def _labels(column: Column) -> list[str]:
     edges = [formats.figure(edge) for edge in column.edges.tolist() if np.isfinite(edge)]
     if not edges:
         return [*[""] * N_BINS, formats.DASH]
+    if len(edges) == 2 and edges[0] == edges[1]:
+        kinds = [f"< {edges[0]}", edges[0], f"> {edges[0]}"]
+        return [*kinds, *[""] * (N_BINS - len(kinds)), formats.DASH]
     inner = [f"{low} … {high}" for low, high in pairwise(edges)]
     bins = [f"≤ {edges[0]}", *inner, f"> {edges[-1]}"]
     return [*bins, *[""] * (N_BINS - len(bins)), formats.DASH]

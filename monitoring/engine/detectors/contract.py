@@ -18,6 +18,8 @@ from monitoring.engine.schedule import Schedule
 R_contra = TypeVar("R_contra", contravariant=True)
 #: Numbers held at once while streams are drawn; 256 MiB.
 MOST_NUMBERS = 1 << 25
+#: What is added to a count (Krichevsky and Trofimov 1981).
+HALF = 0.5
 
 
 class Fitted(Protocol):
@@ -192,8 +194,11 @@ class Binned(Additive, ABC):
         return self.column.n_rows
 
     def draw(self, rng: np.random.Generator, n_values: int, size: tuple[int, ...]) -> Floats:
-        shares = self.column.counts / self.column.n_rows
-        return rng.multinomial(n_values, shares, size).astype(np.float64)
+        counts = self.column.counts.astype(np.float64)
+        if np.count_nonzero(counts) == 1:
+            # Nothing else was met so far, which does not make one strange value drift.
+            counts += HALF
+        return rng.multinomial(n_values, counts / counts.sum(), size).astype(np.float64)
 
 
 @dataclass(frozen=True)
@@ -234,8 +239,8 @@ def smoothed(reference: Floats, window: Floats) -> tuple[Floats, Floats]:
         Of reference and window; 1 in bins that do not count, where no ratio differs from 1.
     """
     counts = (reference + window) > 0
-    half = 0.5 * counts
-    n_half = np.maximum(half.sum(axis=-1, keepdims=True), 0.5)
+    half = HALF * counts
+    n_half = np.maximum(half.sum(axis=-1, keepdims=True), HALF)
     p = (reference + half) / (reference.sum(axis=-1, keepdims=True) + n_half)
     q = (window + half) / (window.sum(axis=-1, keepdims=True) + n_half)
     return np.where(counts, p, 1.0), np.where(counts, q, 1.0)

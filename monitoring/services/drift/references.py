@@ -7,7 +7,7 @@ import numpy as np
 import structlog
 
 from monitoring.engine.looks import CALLS, SCORES, Reference
-from monitoring.engine.reference import N_CELLS, Column, Floats, Rows, column_of, padded
+from monitoring.engine.reference import N_CELLS, Column, Floats, Rows, around, column_of, padded
 from monitoring.engine.sliding import Rows32
 from portal.core.errors import Corrupt
 from portal.registry.models import ModelVersion
@@ -81,10 +81,22 @@ def _floats(values: list[float | None]) -> Floats:
 
 
 def _column(bins: Bins, values: Floats) -> Column:
+    seen = values[~np.isnan(values)]
+    if not len(bins.edges) and len(seen):
+        return _hardly_varying(bins, seen)
     counts = np.zeros(N_CELLS, dtype=np.int64)
     counts[: len(bins.counts)] = bins.counts
     counts[-1] = bins.n_missing
-    return Column(padded(bins.edges), counts, values[~np.isnan(values)])
+    return Column(padded(bins.edges), counts, seen)
+
+
+def _hardly_varying(bins: Bins, seen: Floats) -> Column:
+    """Return a column whose quantiles are all one value; its sample tells how many differ."""
+    edges = padded(around(float(np.median(seen))))
+    sampled = Column(edges, np.zeros(N_CELLS, dtype=np.int64), seen).count(seen)
+    counts = np.rint(sampled * (sum(bins.counts) / len(seen))).astype(np.int64)
+    counts[-1] = bins.n_missing
+    return Column(edges, counts, seen)
 
 
 def live(version: ModelVersion, window: Rows32) -> Reference:

@@ -12,6 +12,7 @@ from django.db import connection
 from django.db.utils import DataError
 
 from monitoring import probes
+from monitoring.engine.limits import MOST_RATIO
 from monitoring.models import (
     Arrival,
     DriftBlock,
@@ -21,7 +22,7 @@ from monitoring.models import (
     DriftPolicy,
     DriftWindow,
 )
-from monitoring.services.drift import slices, writing
+from monitoring.services.drift import references, slices, writing
 from monitoring.services.drift.following import Follower
 from monitoring.services.drift.series import Series
 from portal.core.findings import Status
@@ -29,6 +30,7 @@ from portal.core.models import ApiKey, User
 from portal.lib import clock
 from portal.registry.models import ModelVersion
 from portal.runs.services import heartbeats
+from predictions.engine.baseline import Bins
 from predictions.models import Prediction
 from tests.monitoring.drift import world
 from tests.monitoring.drift.conftest import drain
@@ -246,6 +248,36 @@ def test_another_window_is_learnt_anew(watching: DriftWindow) -> None:
     assert (row.window, row.n_kept, row.n_past, row.is_calibrated) == (200, 10, 0, False)
     assert row.n_seen == 20 * world.WINDOW + 10
     assert row.reference is not None
+
+
+def test_a_feature_that_never_varied_does_not_stop_the_watch(
+    watching: DriftWindow, follower: Follower
+) -> None:
+    assert watching.calibration is not None
+    laws = watching.calibration["columns"]["Temp"]
+    laws["drawn"] |= {"location": 0.0, "scale": 0.0}
+    laws["past"] |= {"location": 0.0, "scale": 0.0}
+    watching.save(update_fields=["calibration"])
+    world.answer(watching.version, world.shots(150, rng(), hot=9.0))
+
+    assert drain(Follower()) == 150
+
+    event = DriftEvent.objects.get(signal="columns")
+    assert event.ratio <= MOST_RATIO
+    assert event.columns["Temp"] <= MOST_RATIO
+
+
+def test_a_trained_feature_of_one_value_is_watched() -> None:
+    bins = Bins((), (2_000,), 5, 18.0, 0.0)
+    column = references._column(bins, np.full(1_000, 18.0))
+
+    assert column.count(np.array([17.0, 18.0, 18.0, 20.0, np.nan]))[[0, 1, 2, -1]].tolist() == [
+        1,
+        2,
+        1,
+        1,
+    ]
+    assert column.counts[[0, 1, 2, -1]].tolist() == [0, 2_000, 0, 5]
 
 
 def test_the_course_keeps_the_worst_look_of_five_minutes(

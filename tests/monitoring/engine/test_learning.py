@@ -15,6 +15,8 @@ from monitoring.engine.detectors.chi_square import chi_square
 from monitoring.engine.detectors.contract import moving
 from monitoring.engine.detectors.kl import KullbackLeibler, kl
 from monitoring.engine.detectors.psi import psi
+from monitoring.engine.limits import MOST_RATIO, Limits, ratio_of
+from monitoring.engine.looks import Look
 from monitoring.engine.realized import RealizedLoss
 from monitoring.engine.reference import Column, NotEnough, column_of, pooled
 from monitoring.engine.scale import Scale, scale_of
@@ -198,3 +200,25 @@ def test_realized_loss_is_measured_from_what_the_version_was_judged_with() -> No
     assert RealizedLoss(scores).statistic(window) == pytest.approx(0.0)
     assert RealizedLoss(scores, judged=0.3).statistic(window) == 0.0
     assert RealizedLoss(scores).statistic(np.array([[0.9, 0.0]])) == pytest.approx(0.81 - 0.25)
+
+
+def test_a_column_that_never_varied_sees_other_values() -> None:
+    fitted = KullbackLeibler(column_of(np.full(5_000, 18.0)))
+    law = calibration.drawn(fitted, Schedule(), np.random.default_rng(8))
+    threshold = law.threshold(MOST_PER_VALUE)
+
+    def statistic(n_other: int, value: float) -> float:
+        return fitted.statistic(np.array([value] * n_other + [18.0] * (1_000 - n_other)))
+
+    assert statistic(0, 20.0) < statistic(1, 20.0) < threshold
+    for value in (17.9, 20.0, math.nan):
+        assert statistic(50, value) > threshold
+
+
+def test_a_threshold_of_nothing_makes_no_infinite_ratio() -> None:
+    look = Look({"score": 0.4}, np.array([0.0, 0.3, 0.2]), 0.4, 0.4, {})
+    limits = Limits({"score": 0.0}, np.array([0.0, 0.0, 0.1]))
+
+    assert limits.column_ratios(look).tolist() == pytest.approx([0.0, MOST_RATIO, 2.0])
+    assert limits.ratios(look) == pytest.approx({"score": MOST_RATIO, "columns": MOST_RATIO})
+    assert ratio_of(-0.1, 0.0) == 0.0

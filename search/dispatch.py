@@ -79,7 +79,12 @@ def import_file(
 
 
 def import_folder(
-    *, collection: Collection, folder: Path, actor: Actor, duplicates: str = "skip"
+    *,
+    collection: Collection,
+    folder: Path,
+    actor: Actor,
+    duplicates: str = "skip",
+    pattern: str = "*",
 ) -> Run:
     """Start the import of all files of a folder of this machine, subfolders included.
 
@@ -88,7 +93,7 @@ def import_folder(
     InvalidInput
         When there is no file in it.
     """
-    artifact, n_files = importing.pack(folder)
+    artifact, n_files = importing.pack(folder, pattern)
     given = {"is_archive": True, "n_files": n_files}
     return _import(collection, artifact, folder.resolve().name, actor, duplicates, given)
 

@@ -178,6 +178,51 @@ def behind_the_web(env: Env) -> list[Member]:
     return table
 
 
-def demo() -> Member:
-    """Return the one-time job that fills an empty installation with demonstration data."""
-    return Member("demo", manage("seed_demo", "--routing"), restart=Restart.NEVER)
+@dataclass(frozen=True)
+class Seed:
+    """A one-time job that fills an empty installation.
+
+    Attributes
+    ----------
+    name, command, options
+        Of the member and of what it runs.
+    done
+        The file of the state folder that says that it is done.
+    says, says_done, says_failed
+        What the console is told.
+    """
+
+    name: str
+    command: str
+    options: tuple[str, ...]
+    done: str
+    says: str
+    says_done: str
+    says_failed: str
+
+
+SEEDS = (
+    Seed(
+        name="demo",
+        command="seed_demo",
+        options=("--routing",),
+        done="demo-seeded",
+        says="Making demonstration data and training the first model in the background.",
+        says_done="The demonstration data and its first champion are in place.",
+        says_failed="Seeding the demonstration failed.",
+    ),
+    Seed(
+        name="knowledge",
+        command="seed_knowledge",
+        options=(),
+        done="knowledge-seeded",
+        says="Importing the knowledge base about die casting in the background.",
+        says_done="The knowledge base is imported; its search index is being built.",
+        says_failed="Importing the knowledge base failed.",
+    ),
+)
+
+
+def seeding(seed: Seed) -> Member:
+    """Return the member that does a one-time job."""
+    return Member(seed.name, manage(seed.command, *seed.options), restart=Restart.NEVER)

@@ -264,24 +264,22 @@ class Product:
             note.unlink()
 
     def _start_demo(self) -> None:
-        done = self.home / "demo-seeded"
-        if not self.with_demo or done.exists() or not members.has_command("seed_demo"):
-            return
+        for seed in members.SEEDS if self.with_demo else ():
+            if members.has_command(seed.command) and not (self.home / seed.done).exists():
+                self._start_seed(seed)
 
+    def _start_seed(self, seed: members.Seed) -> None:
         def note_end(code: int) -> None:
             if code == 0:
-                done.touch()
-                self.console.say("The demonstration data and its first champion are in place.")
+                (self.home / seed.done).touch()
+                self.console.say(seed.says_done)
             else:
-                self.console.say(
-                    f"Seeding the demonstration failed. {self.supervisor.logs.tail('demo')}"
-                )
+                tail = self.supervisor.logs.tail(seed.name)
+                self.console.say(f"{seed.says_failed} {tail}")
 
-        self.supervisor.on_end["demo"] = note_end
-        self.console.say(
-            "Making demonstration data and training the first model in the background."
-        )
-        self.supervisor.start(members.demo())
+        self.supervisor.on_end[seed.name] = note_end
+        self.console.say(seed.says)
+        self.supervisor.start(members.seeding(seed))
 
     def _stop(self) -> None:
         rest = [name for name in self.supervisor.table if name not in SERVERS]

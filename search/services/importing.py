@@ -75,7 +75,7 @@ def keep_upload(content: artifacts.Content, name: str) -> Artifact:
     return artifacts.save(content, _BINARY)
 
 
-def pack(folder: Path) -> tuple[Artifact, int]:
+def pack(folder: Path, pattern: str = "*") -> tuple[Artifact, int]:
     """Keep the files of a folder as one archive and return it with their number.
 
     Hidden files and folders are left out; a file that cannot be opened is kept as an empty one, so
@@ -86,7 +86,7 @@ def pack(folder: Path) -> tuple[Artifact, int]:
     InvalidInput
         When it is no folder, or holds no file.
     """
-    files = list(_files(folder))
+    files = list(_files(folder, pattern))
     if not files:
         raise InvalidInput(
             _("“%(folder)s” is no folder with files: name one that holds documents.")
@@ -105,8 +105,8 @@ def pack(folder: Path) -> tuple[Artifact, int]:
         return artifacts.save(file, ARCHIVE), len(files)
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    for path in sorted(folder.rglob("*")) if folder.is_dir() else ():
+def _files(folder: Path, pattern: str) -> Iterator[Path]:
+    for path in sorted(folder.rglob(pattern)) if folder.is_dir() else ():
         parts = path.relative_to(folder).parts
         if path.is_file() and not any(part.startswith(".") for part in parts):
             yield path

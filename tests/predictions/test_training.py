@@ -19,6 +19,7 @@ from portal.registry import services as registry
 from portal.registry.models import EvaluationSet, ModelVersion
 from portal.runs import artifacts
 from portal.runs import services as runs
+from portal.runs.management import following
 from portal.runs.models import Run, RunEvent, State
 from predictions import dispatch
 from predictions.engine import serving, tables
@@ -26,7 +27,6 @@ from predictions.engine.features import FEATURE_NAMES
 from predictions.engine.generator import generate
 from predictions.engine.quality_model import from_bytes
 from predictions.engine.tables import ShotTable
-from predictions.management import following
 from predictions.models import Dataset
 from predictions.services import datasets, demo, explainers, holdout
 from predictions.services.explainers import EXPLAINER_FORM, HISTORY

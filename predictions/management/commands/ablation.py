@@ -4,13 +4,14 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.utils.translation import gettext as _
 from rich.table import Table
 
+from portal.runs.management import following
 from portal.runs.models import Run
 from predictions import dispatch
 from predictions.engine.features import FEATURE_SETS
 from predictions.engine.learners.families import FAMILIES
 from predictions.engine.metrics import METRICS
 from predictions.engine.parameters import CHOICE_SPECS
-from predictions.management import arguments, console, following
+from predictions.management import arguments, console
 from predictions.services import comparisons
 
 LATENT = next(spec.values for spec in CHOICE_SPECS if spec.name == "n_latent")

@@ -7,9 +7,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as _
 
 from portal.runs import artifacts
+from portal.runs.management import following
 from portal.runs.models import Run, RunArtifact
 from predictions import dispatch
-from predictions.management import console, following
+from predictions.management import console
 from predictions.services import file_batches, file_runs
 from predictions.services.models import MODEL_NAME
 

@@ -4,8 +4,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as _
 
+from portal.runs.management import following
 from predictions import dispatch
-from predictions.management import console, following
+from predictions.management import console
 
 
 class Command(BaseCommand):

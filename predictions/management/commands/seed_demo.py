@@ -2,9 +2,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
+from portal.runs.management import following
 from portal.runs.models import Run
 from predictions import dispatch
-from predictions.management import console, following
+from predictions.management import console
 from predictions.models import Dataset
 from predictions.services import demo
 

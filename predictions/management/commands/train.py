@@ -5,9 +5,10 @@ from django.utils.translation import gettext as _
 from rich.console import Console
 
 from portal.registry.models import ModelVersion
+from portal.runs.management import following
 from portal.runs.models import Run
 from predictions import dispatch
-from predictions.management import arguments, console, following
+from predictions.management import arguments, console
 from predictions.management.routing import routing_evaluation_tables
 from predictions.models import Dataset
 from predictions.services.routing.models import FAMILY_NAME, is_routing

@@ -1,0 +1,180 @@
+"""Files into a collection: what is read, what is skipped and why, what a second time does."""
+
+import io
+import json
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from portal.core.errors import InvalidInput
+from portal.runs import artifacts
+from portal.runs.models import Run, RunArtifact, State
+from search import dispatch
+from search.models import Collection, Document
+from search.services import collections, frontmatter, importing, knowledge, searching
+from search.services.requesting import BUILD_INDEX
+from tests.search.conftest import ACTOR, done
+
+HEAD = """---
+id: gate-speed
+title: Gate speed
+taxonomy: process/filling
+type: parameter
+date: 2026-03-04
+tags: gate, Velocity_2
+---
+
+# Gate speed
+
+The gate speed decides how the metal fills the die.
+"""
+
+
+def bomb() -> bytes:
+    """Return a DOCX whose one part would unpack to a hundred megabytes."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("word/document.xml", b"0" * (100 << 20))
+    return packed.getvalue()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Give a folder of five good files and six that cannot be read."""
+    (tmp_path / "manuals" / "die").mkdir(parents=True)
+    (tmp_path / "gate.md").write_text(HEAD)
+    (tmp_path / "manuals" / "vent.txt").write_text("진공 밸브를 매일 청소한다.")
+    (tmp_path / "manuals" / "die" / "cool.html").write_text("<h1>Cooling</h1><p>Check flow.</p>")
+    (tmp_path / "limits.csv").write_text("part,limit\nsleeve,0.2 mm\n")
+    (tmp_path / "korean.txt").write_bytes("슬리브 마모를 잰다.".encode("cp949"))
+    (tmp_path / "copy.txt").write_text("진공 밸브를 매일 청소한다.")
+    (tmp_path / "empty.md").write_text("")
+    (tmp_path / "scan.pdf").write_bytes(b"not a pdf at all")
+    (tmp_path / "photo.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(200))
+    (tmp_path / "binary.txt").write_bytes(bytes(range(256)) * 4)
+    (tmp_path / "bomb.docx").write_bytes(bomb())
+    (tmp_path / ".hidden").write_text("not for import")
+    return tmp_path
+
+
+@pytest.fixture
+def empty(transactional_db: None) -> Collection:
+    return collections.create(name="plant", actor=ACTOR)
+
+
+def imported(collection: Collection, folder: Path) -> Run:
+    return done(dispatch.import_folder(collection=collection, folder=folder, actor=ACTOR))
+
+
+def test_one_bad_file_never_stops_the_rest(empty: Collection, folder: Path) -> None:
+    run = imported(empty, folder)
+
+    assert run.state == State.SUCCEEDED, run.error_message
+    assert run.result["n_created"] == 5
+    skipped = {one["name"]: one["code"] for one in run.result["skipped"]}
+    assert skipped == {
+        "binary.txt": "binary",
+        "bomb.docx": "bomb",
+        "empty.md": "empty_file",
+        "manuals/vent.txt": "duplicate",
+        "photo.png": "unknown_kind",
+        "scan.pdf": "not_what_it_says",
+    }
+    report = RunArtifact.objects.get(run=run, name=importing.REPORT)
+    assert json.loads(artifacts.read(report.artifact_id))["n_skipped"] == 6
+
+
+def test_a_file_says_of_itself_what_it_is(empty: Collection, folder: Path) -> None:
+    imported(empty, folder)
+
+    gate = Document.objects.get(external_id="gate-speed")
+    assert (gate.title, gate.taxonomy, gate.content_type) == (
+        "Gate speed",
+        "process/filling",
+        "parameter",
+    )
+    assert gate.metadata == {"tags": ["gate", "Velocity_2"]}
+    assert str(gate.date) == "2026-03-04"
+    cool = Document.objects.get(external_id="manuals/die/cool.html")
+    assert (cool.taxonomy, cool.content_type) == ("manuals/die", "html")
+
+
+def test_a_second_import_changes_only_what_changed(empty: Collection, folder: Path) -> None:
+    imported(empty, folder)
+    empty.refresh_from_db()
+    before = empty.sequence
+    (folder / "limits.csv").write_text("part,limit\nsleeve,0.3 mm\n")
+
+    run = imported(empty, folder)
+
+    empty.refresh_from_db()
+    assert (run.result["n_created"], run.result["n_updated"], run.result["n_unchanged"]) == (
+        0,
+        1,
+        4,
+    )
+    assert empty.sequence == before + 1
+
+
+def test_an_import_has_the_first_index_built(empty: Collection, folder: Path) -> None:
+    imported(empty, folder)
+
+    done(Run.objects.get(kind=BUILD_INDEX))
+
+    hits = searching.search("plant", "진공밸브청소").result.hits
+    assert hits[0].passage.document_id == "copy.txt"
+
+
+def test_a_single_file_that_cannot_be_read_fails_its_run(empty: Collection) -> None:
+    artifact = importing.keep_upload(b"not a pdf at all", "scan.pdf")
+    run = dispatch.import_file(collection=empty, artifact=artifact, name="scan.pdf", actor=ACTOR)
+
+    run = done(run)
+
+    assert (run.state, run.error_code) == (State.FAILED, "not_what_it_says")
+    assert "scan.pdf" in run.error_message
+
+
+def test_a_single_file_keeps_what_was_said_of_it(empty: Collection) -> None:
+    artifact = importing.keep_upload(HEAD.encode(), "gate.md")
+    run = dispatch.import_file(
+        collection=empty,
+        artifact=artifact,
+        name="gate.md",
+        actor=ACTOR,
+        external_id="g-1",
+        taxonomy="other",
+        metadata={"line": 3},
+    )
+
+    assert done(run).result["n_created"] == 1
+    kept = Document.objects.get(external_id="g-1")
+    assert (kept.taxonomy, kept.metadata["line"], kept.source) == ("other", 3, artifact)
+
+
+def test_a_folder_without_files_is_refused(empty: Collection, tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="is no folder with files"):
+        dispatch.import_folder(collection=empty, folder=tmp_path / "nowhere", actor=ACTOR)
+
+
+def test_text_that_begins_with_a_rule_has_no_head() -> None:
+    assert frontmatter.read("---\nno end") == frontmatter.Head()
+    assert frontmatter.read("plain: text") == frontmatter.Head()
+    assert frontmatter.read("---\ndate: soon\n---\n").date is None
+
+
+def test_the_shipped_knowledge_base_answers_its_judged_queries(transactional_db: None) -> None:
+    collection = knowledge.ensure()
+    n_judged = knowledge.ensure_judgements(collection)
+    run = done(
+        dispatch.import_folder(
+            collection=collection, folder=knowledge.FOLDER, actor=ACTOR, pattern="*.md"
+        )
+    )
+    build = done(Run.objects.get(kind=BUILD_INDEX))
+
+    assert (run.result["n_skipped"], run.result["n_created"] >= 40) == (0, True)
+    assert build.result["outcome"] == "started", build.error_message
+    assert build.result["relevance"]["judged"]["n"] == n_judged >= 40
+    assert build.result["relevance"]["judged"]["ndcg_at_10"] > 0.6

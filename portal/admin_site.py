@@ -99,6 +99,10 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             [
                 _entry(_("Alerts"), "notifications", "core.alert", n_alerts, "danger"),
                 _entry(_("Notices"), "campaign", "core.notice"),
+                _entry(_("Alert rules"), "rule", "monitoring.alertrule"),
+                _entry(_("Channels"), "send", "monitoring.channel"),
+                _entry(_("Deliveries"), "outbox", "monitoring.delivery"),
+                _entry(_("Silences"), "notifications_off", "monitoring.silence"),
                 _entry(_("Drift"), "ssid_chart", "monitoring.driftwindow", n_drifts, "warning"),
                 _entry(_("Drift events"), "timeline", "monitoring.driftevent"),
                 _entry(_("Retraining proposals"), "sync", "monitoring.retrainingproposal"),

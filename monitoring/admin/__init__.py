@@ -1,5 +1,23 @@
 """Pages of monitoring, and what it shows on those of others."""
 
-from monitoring.admin import drift, drift_decisions, objectives, quality, usage
+from monitoring.admin import (
+    alert_rules,
+    channels,
+    drift,
+    drift_decisions,
+    objectives,
+    quality,
+    silences,
+    usage,
+)
 
-__all__ = ["drift", "drift_decisions", "objectives", "quality", "usage"]
+__all__ = [
+    "alert_rules",
+    "channels",
+    "drift",
+    "drift_decisions",
+    "objectives",
+    "quality",
+    "silences",
+    "usage",
+]

@@ -30,6 +30,10 @@ LISTS = [
     "registry_modelversion",
     "registry_promotionrequest",
     "core_alert",
+    "monitoring_alertrule",
+    "monitoring_channel",
+    "monitoring_delivery",
+    "monitoring_silence",
     "core_auditentry",
     "core_apikey",
     "core_user",
@@ -49,7 +53,18 @@ def test_every_list_answers(name: str, signed_in: Callable[..., Client]) -> None
     assert "unfold/css/styles.css" in answer.text
 
 
-@pytest.mark.parametrize("name", ["core_user", "auth_group", "predictions_dataset", "core_apikey"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "core_user",
+        "auth_group",
+        "predictions_dataset",
+        "core_apikey",
+        "monitoring_alertrule",
+        "monitoring_channel",
+        "monitoring_silence",
+    ],
+)
 def test_every_form_for_a_new_row_answers(name: str, signed_in: Callable[..., Client]) -> None:
     client = signed_in("administrator", is_superuser=True)
     assert client.get(reverse(f"admin:{name}_add")).status_code == 200

@@ -12,7 +12,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import RangeDateTimeFilter
 
-from portal.core import alerts, audit_verification, formats
+from portal.core import alert_kinds, alerts, audit_verification, formats
+from portal.core.admin import sections
 from portal.core.admin.base import EvidenceAdmin, actor_of, grants_of
 from portal.core.models import Alert, AuditEntry
 from portal.lib import clock
@@ -130,6 +131,9 @@ class AlertAdmin(EvidenceAdmin[Alert]):
             "title": obj.key,
             "may_acknowledge": may_change and obj.acknowledged_at is None,
             "may_resolve": may_change,
+            "may_silence": may_change and "monitoring.add_silence" in grants_of(request),
+            "kind": alert_kinds.of(obj.key),
+            "sections": sections.shown(sections.ALERT, request, obj),
         }
 
     def acknowledge_view(self, request: HttpRequest, object_id: str) -> HttpResponse:

@@ -10,6 +10,7 @@ from django.utils.safestring import SafeString
 Section = Callable[[HttpRequest, Any], SafeString | str]
 
 RUN = "run"
+ALERT = "alert"
 _sections: dict[str, list[Section]] = {}
 
 

@@ -48,14 +48,20 @@ class PortalAdminSite(UnfoldAdminSite):  # type: ignore[misc]  # unfold ships no
 
 
 def _entry(
-    title: str, icon: str, name: str, badge: int = 0, variant: str = "", view: str = ""
+    title: str,
+    icon: str,
+    name: str,
+    badge: int = 0,
+    variant: str = "",
+    view: str = "",
+    page: str = "",
 ) -> Entry:
     app, model = name.split(".")
     permission = view or f"{app}.view_{model}"
     return {
         "title": title,
         "icon": icon,
-        "link": reverse(f"admin:{app}_{model}_changelist"),
+        "link": reverse(f"admin:{page or f'{app}_{model}_changelist'}"),
         "permission": lambda request: request.user.has_perm(permission),
         "badge": str(badge) if badge else None,
         "badge_variant": variant,
@@ -92,6 +98,16 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 _entry(_("Routings"), "route", "predictions.routingprediction"),
                 _entry(_("Explanations"), "lightbulb", "predictions.explanation"),
                 _entry(_("Outcomes"), "fact_check", "predictions.outcome"),
+            ],
+        ),
+        (
+            _("Search"),
+            [
+                _entry(_("Search"), "search", "search.document", page="search_collection_search"),
+                _entry(_("Collections"), "library_books", "search.collection"),
+                _entry(_("Documents"), "article", "search.document"),
+                _entry(_("Judged queries"), "grading", "search.judgedquery"),
+                _entry(_("Query log"), "manage_search", "search.searchrecord"),
             ],
         ),
         (

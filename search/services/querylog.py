@@ -53,6 +53,7 @@ class Log:
         self._writing = threading.Lock()
         self._thread: threading.Thread | None = None
         self._wake = threading.Event()
+        self._is_stopping = False
 
     def note(self, record: SearchRecord) -> None:
         """Take a record; the oldest one is dropped when too many wait."""
@@ -79,6 +80,18 @@ class Log:
                 n_written += len(batch)
         return n_written
 
+    def stop(self) -> None:
+        """End the thread; what waits by then is written first. The next record starts another."""
+        thread = self._thread
+        if thread is None:
+            return
+        self._is_stopping = True
+        self._wake.set()
+        thread.join()
+        self._wake.clear()
+        self._is_stopping = False
+        self._thread = None
+
     def _taken(self) -> list[SearchRecord]:
         batch: list[SearchRecord] = []
         while len(batch) < BATCH:
@@ -96,7 +109,7 @@ class Log:
 
     def _run(self) -> None:
         try:
-            while True:
+            while not self._is_stopping:
                 self._wake.wait(EVERY_S)
                 try:
                     connection.close_if_unusable_or_obsolete()

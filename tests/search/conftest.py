@@ -10,7 +10,7 @@ from portal.runs.models import Run
 from portal.runs.tasks.execution import perform
 from search import dispatch
 from search.models import Collection
-from search.services import collections, documents, following
+from search.services import collections, documents, following, querylog
 from search.services.documents import Incoming
 
 ACTOR = Actor.system("test")
@@ -36,6 +36,7 @@ def followed() -> Iterator[None]:
     """Leave no index and no thread behind."""
     yield
     following.follower.stop()
+    querylog.log.stop()
 
 
 def incoming(texts: dict[str, str], taxonomy: str = "결함") -> list[Incoming]:

@@ -1,0 +1,355 @@
+"""The pages of search: asking, collections, documents, judging, the log."""
+
+import json
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from portal.core.models import User
+from portal.runs.models import Run
+from search.admin import tree
+from search.admin.forms import SearchForm
+from search.models import Click, Collection, Document, JudgedQuery, SearchRecord
+from search.services import collections, documents, judgements, querylog
+from tests.console.conftest import person, signed_in
+from tests.search.conftest import ACTOR, Build, incoming
+
+__all__ = ["person", "signed_in"]
+
+SignedIn = Callable[..., Client]
+SEARCH = "/admin/search/collection/search/"
+
+
+def page_of(row: Any, name: str = "change") -> str:
+    return reverse(f"admin:search_{row._meta.model_name}_{name}", args=[row.pk])
+
+
+def granted(name: str, *codenames: str) -> Client:
+    """Sign somebody in who holds permissions by name.
+
+    The tests that build an index commit, and what they leave is truncated, the roles with it.
+    """
+    user = User.objects.create_user(name, is_staff=True)
+    rows = Permission.objects.filter(content_type__app_label="search")
+    user.user_permissions.set(rows.filter(codename__in=codenames) if codenames else rows)
+    client = Client(headers={"accept-language": "en"})
+    client.force_login(user)
+    return client
+
+
+VIEWS = ("view_collection", "view_document", "view_judgedquery")
+
+
+def noted(collection: Collection, query: str, **fields: Any) -> SearchRecord:
+    return SearchRecord.objects.create(
+        id=querylog.new_id(),
+        collection=collection,
+        query=query,
+        mode="hybrid",
+        top_k=10,
+        version=1,
+        n_hits=1,
+        took_ms=1.5,
+        document_ids=["flash"],
+        **fields,
+    )
+
+
+def test_without_a_collection_the_search_page_says_the_first_step(
+    db: None, signed_in: SignedIn
+) -> None:
+    Collection.objects.all().delete()
+    assert "Nothing to search yet" in signed_in("viewer").get(SEARCH).text
+    assert "Make a collection</a>" in signed_in("operator").get(SEARCH).text
+
+
+def test_without_an_index_the_search_page_says_so(
+    collection: Collection, signed_in: SignedIn
+) -> None:
+    answer = signed_in("viewer").get(SEARCH, {"collection": "defects", "q": "flash"})
+    assert answer.status_code == 503
+    assert "There is no index yet" in answer.text
+
+
+def test_somebody_without_a_role_may_not_search(
+    collection: Collection, person: Callable[..., Any]
+) -> None:
+    client = Client()
+    client.force_login(person("nobody"))
+    assert client.get(SEARCH).status_code == 403
+    assert client.get(reverse("admin:search_judgedquery_grade")).status_code == 403
+    assert client.get(page_of(collection)).status_code == 403
+
+
+@pytest.mark.parametrize("wrong", ["since=tomorrow", "k=0", "k=1000000", "mode=magic", "k=x"])
+def test_a_wrong_field_is_named_and_nothing_is_asked(
+    wrong: str, collection: Collection, signed_in: SignedIn
+) -> None:
+    answer = signed_in("viewer").get(f"{SEARCH}?collection=defects&q=flash&{wrong}")
+    assert answer.status_code == 422
+    assert 'role="alert"' in answer.text
+
+
+def test_filters_become_what_the_engine_takes(collection: Collection) -> None:
+    given = {"q": "x", "path": "결함/flash", "kind": "pdf", "since": "2026-01-31"}
+    form = SearchForm(given, [collection])
+    assert form.is_valid()
+    assert form.filters == {
+        "taxonomy": "결함/flash",
+        "content_type": "pdf",
+        "date": {"gte": "2026-01-31"},
+    }
+
+
+def test_the_tree_counts_what_lies_below() -> None:
+    roots = tree.grow([("a/b", 2), ("a", 1), ("a/c/d", 4), ("e", 3)], "a/c")
+    assert [(node.path, node.n) for node in roots] == [("a", 7), ("e", 3)]
+    assert [(node.path, node.n, node.is_open) for node in roots[0].children] == [
+        ("a/b", 2, False),
+        ("a/c", 4, True),
+    ]
+    assert roots[0].children[1].is_chosen
+    assert tree.trail("a/c") == [("a", "a"), ("a/c", "c")]
+
+
+def test_hits_come_with_marks_reasons_and_a_record(build: Build) -> None:
+    build()
+    client = granted("olga")
+    answer = client.get(SEARCH, {"collection": "defects", "q": "Flash <b>leaks</b>", "k": "3"})
+    assert answer.status_code == 200
+    text = answer.text
+    assert "<mark>" in text
+    assert "<b>leaks" not in text
+    assert "Why found" in text
+    assert "BM25" in text
+    flash = Document.objects.get(external_id="flash")
+    assert f'href="{page_of(flash)}?passage=' in text
+    assert "Show more" in text
+
+    querylog.flush()
+    record = SearchRecord.objects.get()
+    assert (record.query, record.mode, record.top_k) == ("Flash <b>leaks</b>", "hybrid", 3)
+    assert record.document_ids[0] == "flash"
+
+    click = {"search": record.pk, "collection": "defects", "document": "flash", "rank": 1}
+    for _again in range(2):
+        assert client.post(reverse("admin:search_collection_click"), click).status_code == 204
+    assert Click.objects.get().external_id == "flash"
+    assert client.get(reverse("admin:search_collection_click")).status_code == 405
+
+    narrowed = {"collection": "defects", "q": "metal", "path": "결함/soldering"}
+    shown = client.get(SEARCH, narrowed).text
+    assert 'data-document="soldering"' in shown
+    assert 'data-document="flash"' not in shown
+    nowhere = {"collection": "defects", "q": "flash", "path": "elsewhere"}
+    assert "Search without filters" in client.get(SEARCH, nowhere).text
+
+
+@pytest.mark.parametrize(
+    "change", [{"search": "x"}, {"collection": "none"}, {"rank": "0"}, {"document": ""}]
+)
+def test_a_wrong_click_is_refused(
+    change: dict[str, str], collection: Collection, signed_in: SignedIn
+) -> None:
+    click = {"search": str(uuid.uuid4()), "collection": "defects", "document": "f", "rank": "1"}
+    answer = signed_in("viewer").post(reverse("admin:search_collection_click"), click | change)
+    assert answer.status_code in {404, 422}
+    assert not Click.objects.exists()
+
+
+def test_the_collection_page_shows_versions_and_what_may_be_done(
+    build: Build, collection: Collection
+) -> None:
+    worker, reader = granted("olga"), granted("vera", *VIEWS)
+    assert "No version yet" in reader.get(page_of(collection)).text
+    build()
+    text = worker.get(page_of(collection)).text
+    assert "version 1" in text
+    assert "Build now" in text
+    assert "Nothing measured yet" in text
+    assert "Build now" not in reader.get(page_of(collection)).text
+
+
+def test_a_build_is_asked_for_from_the_page(collection: Collection, signed_in: SignedIn) -> None:
+    client = signed_in("operator")
+    assert "Build a new index version?" in client.get(page_of(collection, "build")).text
+    answer = client.post(page_of(collection, "build"), {"reason": "new manuals"})
+    run = Run.objects.get(kind="search.build_index")
+    assert answer.headers["Location"] == reverse("admin:runs_run_change", args=[run.pk])
+    assert run.parameters["reason"] == "new manuals"
+    assert signed_in("viewer").post(page_of(collection, "build")).status_code == 403
+
+
+@pytest.mark.parametrize("name", ["evaluate", "tune"])
+def test_checks_and_tuning_are_asked_for_from_the_page(
+    name: str, collection: Collection, signed_in: SignedIn
+) -> None:
+    client = signed_in("operator")
+    assert client.get(page_of(collection, name)).status_code == 200
+    client.post(page_of(collection, name))
+    assert Run.objects.filter(kind=f"search.{name}").count() == 1
+
+
+def test_files_are_taken_one_run_each(collection: Collection, signed_in: SignedIn) -> None:
+    client = signed_in("operator")
+    files = [SimpleUploadedFile(f"{name}.md", b"# A title\n\nText.") for name in ("one", "two")]
+    answer = client.post(page_of(collection, "upload"), {"sent": files, "taxonomy": "a/b"})
+    assert answer.headers["Location"].endswith("#imports")
+    runs = Run.objects.filter(kind="search.import_documents")
+    assert {run.parameters["name"] for run in runs} == {"one.md", "two.md"}
+    assert {run.parameters["taxonomy"] for run in runs} == {"a/b"}
+    assert client.post(page_of(collection, "upload"), {"taxonomy": "a"}).status_code == 422
+    assert signed_in("viewer").get(page_of(collection, "upload")).status_code == 403
+
+
+def test_the_import_report_names_what_was_skipped(
+    collection: Collection, signed_in: SignedIn
+) -> None:
+    skipped = {"name": "<i>.pdf", "code": "other", "params": {}, "message": "It is no PDF."}
+    Run.objects.create(
+        kind="search.import_documents",
+        queue="interactive",
+        parameters={"collection": "defects"},
+        result={"n_created": 4, "n_updated": 0, "n_unchanged": 1, "skipped": [skipped]},
+    )
+    text = signed_in("viewer").get(page_of(collection)).text
+    assert "4 new, 0 changed, 1 unchanged" in text
+    assert "&lt;i&gt;.pdf" in text
+    assert "It is no PDF." in text
+
+
+def test_a_collection_is_made_and_changed(db: None, signed_in: SignedIn) -> None:
+    client = signed_in("operator")
+    add = reverse("admin:search_collection_add")
+    assert client.post(add, {"name": "No Good", "title": "x"}).status_code == 422
+    client.post(add, {"name": "manuals", "title": "Manuals"})
+    made = Collection.objects.get(name="manuals")
+    assert client.post(add, {"name": "manuals", "title": "Again"}).status_code == 409
+
+    change = {"title": "All manuals", "description": "", "rebuild_percent": 25}
+    client.post(page_of(made, "settings"), change)
+    made.refresh_from_db()
+    assert (made.title, made.rebuild_share) == ("All manuals", 0.25)
+    assert signed_in("viewer").get(add).status_code == 403
+
+
+def test_a_document_is_shown_escaped_and_deleted(
+    collection: Collection, signed_in: SignedIn
+) -> None:
+    documents.upsert(
+        collection=collection,
+        documents=incoming({"evil": "<script>alert(1)</script>"}),
+        actor=ACTOR,
+    )
+    row = Document.objects.get(external_id="evil")
+    client = signed_in("operator")
+    answer = client.get(page_of(row), {"passage": "gone"})
+    assert "<script>alert(1)" not in answer.text
+    assert "no longer part of this document" in answer.text
+    assert client.get(reverse("admin:search_document_changelist"), {"q": "evil"}).status_code == 200
+
+    assert signed_in("viewer").post(page_of(row, "remove")).status_code == 403
+    client.post(page_of(row, "remove"))
+    row.refresh_from_db()
+    assert row.is_deleted
+    assert client.get(page_of(row)).status_code == 404
+
+
+def test_grades_are_kept_changed_and_withdrawn(build: Build) -> None:
+    build()
+    client = granted("olga")
+    grade = reverse("admin:search_judgedquery_grade")
+    text = client.get(grade, {"collection": "defects", "q": "metal leaks"}).text
+    assert 'value="flash"' in text
+    assert 'name="grade-0"' in text
+
+    sent = {"collection": "defects", "q": "metal  leaks", "document": ["flash", "soldering"]}
+    client.post(grade, {**sent, "grade-0": "3", "grade-1": "0", "note": "asked by the night shift"})
+    judged = JudgedQuery.objects.get()
+    assert (judged.query, judged.gains) == ("metal leaks", {"flash": 3})
+    shown = client.get(page_of(judged), follow=True).text
+    assert 'value="3" checked' in shown
+    assert "asked by the night shift" in shown
+
+    client.post(grade, {**sent, "grade-0": "0", "grade-1": "0"})
+    assert not JudgedQuery.objects.exists()
+    refused = client.post(grade, {**sent, "grade-0": "0"}, follow=True).text
+    assert "0 documents are named" in refused
+    assert granted("vera", *VIEWS).post(grade, {**sent, "grade-0": "3"}).status_code == 403
+
+
+def test_the_grading_page_offers_what_is_asked_often(
+    collection: Collection, signed_in: SignedIn
+) -> None:
+    for query in ("flash", "flash", "burrs", "judged"):
+        noted(collection, query)
+    judgements.save(collection=collection, query="judged", gains={"flash": 2}, actor=ACTOR)
+    page = reverse("admin:search_judgedquery_grade")
+    answer = signed_in("viewer").get(page, {"collection": "defects"})
+    assert answer.context["often"] == [{"query": "flash", "n": 2}, {"query": "burrs", "n": 1}]
+
+
+def test_a_list_of_judgements_is_kept_whole_or_not_at_all(
+    collection: Collection, signed_in: SignedIn
+) -> None:
+    client = signed_in("operator")
+    address = reverse("admin:search_judgedquery_upload")
+
+    def send(rows: object) -> int:
+        file = SimpleUploadedFile("judged.json", json.dumps(rows).encode())
+        return client.post(address, {"collection": collection.pk, "file": file}).status_code
+
+    assert send({"no": "list"}) == 422
+    assert send([{"query": "a", "gains": {"flash": 3}}, {"query": "b", "gains": {"x": 9}}]) == 422
+    assert not JudgedQuery.objects.exists()
+    assert send([{"query": "a", "gains": {"flash": 3}}]) == 302
+    assert JudgedQuery.objects.count() == 1
+    assert client.get(reverse("admin:search_judgedquery_changelist")).status_code == 200
+
+
+def test_the_log_shows_what_was_asked_and_opened(
+    collection: Collection, signed_in: SignedIn
+) -> None:
+    record = noted(collection, "<b>flash</b>", degraded=["vector: no answer"])
+    querylog.click(search_id=record.pk, collection=collection, external_id="flash", rank=1)
+    client = signed_in("viewer")
+    listed = client.get(reverse("admin:search_searchrecord_changelist"), {"found": "some"}).text
+    assert "&lt;b&gt;flash" in listed
+    assert "degraded" in listed
+    text = client.get(page_of(record)).text
+    assert "vector: no answer" in text
+    assert "hit 1" in text
+
+
+def test_lists_ask_as_many_queries_for_many_rows_as_for_few(
+    collection: Collection, signed_in: SignedIn
+) -> None:
+    client = signed_in("viewer")
+
+    def n_queries(address: str) -> int:
+        client.get(address)
+        with CaptureQueriesContext(
+            connection,
+        ) as asked:
+            assert client.get(address).status_code == 200
+        return len(asked)
+
+    addresses = [
+        reverse(f"admin:search_{name}_changelist")
+        for name in ("collection", "document", "searchrecord", "judgedquery")
+    ]
+    before = [n_queries(address) for address in addresses]
+    for place in range(4):
+        made = collections.create(name=f"more-{place}", title=f"More {place}", actor=ACTOR)
+        documents.upsert(collection=made, documents=incoming({"a": "A text."}), actor=ACTOR)
+        judgements.save(collection=made, query="q", gains={"a": 3}, actor=ACTOR)
+        noted(made, "q")
+    assert [n_queries(address) for address in addresses] == before

@@ -1,6 +1,8 @@
 """The WSGI application that granian serves."""
 
+import gc
 import os
+import sys
 
 from django.core.wsgi import get_wsgi_application
 
@@ -12,5 +14,13 @@ from portal import urls  # noqa: E402, F401 - models can be imported only now; v
 from portal.core.api import lane  # noqa: E402 - as above
 from predictions.services import serving  # noqa: E402 - as above
 
+#: How long a thread that computes keeps the others waiting, in seconds; Python's own 5 ms, several
+#: times in a row, are what the slowest answers wait for. Ours; measured in docs/performance.md.
+SWITCH_S = 0.0005
+
 serving.quality.start()
 application = lane.before(ordinary)
+sys.setswitchinterval(SWITCH_S)
+# All that is loaded stays: looking for rubbish in it would hold up every request.
+gc.collect()
+gc.freeze()

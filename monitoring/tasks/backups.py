@@ -1,12 +1,12 @@
 """Backups every night, and every month the proof that they can be brought back."""
 
-from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from monitoring.selectors.backups import CHECK, DRILL, MAKE, OVERDUE_AFTER
 from monitoring.services import backups
 from monitoring.services.backups import manifests
 from monitoring.services.backups.making import Watch, turn
@@ -18,13 +18,8 @@ from portal.runs.kinds import run_task
 from portal.runs.models import Queue, Schedule
 from portal.runs.services.schedules import Plan, declare
 
-MAKE = "monitoring.backup"
-DRILL = "monitoring.restore_drill"
-CHECK = "monitoring.check_backups"
 FAILED = "backup.failed"
 OVERDUE = "backup.overdue"
-#: A nightly backup that is this old has been missed, whatever the reason.
-OVERDUE_AFTER = timedelta(hours=36)
 
 
 def _watch(ctx: RunContext) -> Watch:
@@ -75,7 +70,11 @@ def check(ctx: RunContext) -> dict[str, Any]:
         )
     else:
         alerts.resolve_alert(OVERDUE)
-    return {"n_backups": len(found), "is_overdue": is_overdue}
+    return {
+        "n_backups": len(found),
+        "is_overdue": is_overdue,
+        "latest_at": latest.isoformat() if latest else None,
+    }
 
 
 declare(

@@ -8,7 +8,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.db.models import QuerySet
 
 from monitoring.models import DriftEvent
-from monitoring.selectors import usage
+from monitoring.selectors import backups, usage
 from portal.core.models import Alert, ApiKey, User
 from portal.lib import clock
 from portal.registry import selectors as registry
@@ -97,6 +97,7 @@ class Overview:
     silent: Sequence[Silence]
     datasets: Sequence[Dataset]
     machines: Sequence[usage.Course]
+    backups: backups.Standing
     progress: Progress
 
     @property
@@ -120,6 +121,7 @@ def overview(person: Person) -> Overview:
         silent=silent(),
         datasets=list(Dataset.objects.select_related("created_by")[:N_ROWS]),
         machines=usage.machines(),
+        backups=backups.standing(),
         progress=progress(),
     )
 

@@ -15,6 +15,7 @@ from django.db import connection
 from django.test import override_settings
 from moto.server import ThreadedMotoServer
 
+from monitoring.selectors import backups as selectors
 from monitoring.services import backups
 from monitoring.services.backups import manifests, places, postgres_tools, restoring
 from monitoring.services.backups.fingerprints import differences, fingerprints
@@ -290,34 +291,37 @@ def test_the_nightly_run_backs_up_and_the_monthly_one_rehearses(
     tmp_path: Path, portal_of_something: Artifact
 ) -> None:
     with override_settings(BACKUP_TO=str(tmp_path / "nightly")):
-        made = done(tasks.MAKE)
-        drilled = done(tasks.DRILL)
-        checked = done(tasks.CHECK)
+        made = done(selectors.MAKE)
+        drilled = done(selectors.DRILL)
+        checked = done(selectors.CHECK)
 
     assert (made.state, made.error_message) == (State.SUCCEEDED, "")
     assert made.result["n_artifacts"] == 1
     assert drilled.result["backup"] == made.result["name"]
-    assert checked.result == {"n_backups": 1, "is_overdue": False}
+    assert (checked.result["n_backups"], checked.result["is_overdue"]) == (1, False)
+    standing = selectors.standing()
+    assert standing.backup.good_at == made.finished_at
+    assert standing.drill.figures["n_rows"] == made.result["n_rows"]
 
 
 def test_a_backup_that_cannot_be_written_alerts_until_one_can(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with override_settings(BACKUP_TO=str(tmp_path / "file" / "vault")):
-        failed = done(tasks.MAKE)
+        failed = done(selectors.MAKE)
     assert failed.state != State.SUCCEEDED
     assert Alert.objects.open().filter(key=tasks.FAILED).exists()
 
     with override_settings(BACKUP_TO=str(tmp_path / "vault")):
-        done(tasks.MAKE)
+        done(selectors.MAKE)
     assert not Alert.objects.open().filter(key=tasks.FAILED).exists()
 
 
 def test_a_missed_backup_alerts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with override_settings(BACKUP_TO=str(tmp_path / "vault")):
-        done(tasks.MAKE)
+        done(selectors.MAKE)
         later = clock.now() + timedelta(days=2)
         monkeypatch.setattr(clock, "now", lambda: later)
-        assert done(tasks.CHECK).result["is_overdue"]
+        assert done(selectors.CHECK).result["is_overdue"]
     assert Alert.objects.open().filter(key=tasks.OVERDUE).exists()
 
 

@@ -7,6 +7,7 @@ api = [
     path("", include("portal.runs.api.urls")),
     path("", include("portal.registry.api.urls")),
     path("", include("predictions.api.urls")),
+    path("", include("search.api.urls")),
     path("", include("monitoring.api.urls")),
 ]
 

@@ -29,6 +29,10 @@ class PortalError(Exception):
     status: ClassVar[int] = 500
     title: ClassVar[str] = "The portal could not do this"
     retryable: ClassVar[bool] = False
+    #: Whether the log keeps it with its traceback, if it is a fault of the portal by its status.
+    is_logged: ClassVar[bool] = True
+    #: When a caller is advised to try again; of errors that are retryable.
+    retry_after_s: int = 2
 
     def __init__(
         self, message: object, *, code: str | None = None, problems: Sequence[FieldProblem] = ()

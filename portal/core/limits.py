@@ -57,8 +57,16 @@ class Limiter:
         self._lock = threading.Lock()
         self._blind_until = 0.0
 
-    def seconds_to_wait(self, caller: str) -> int:
-        """Count a request; return 0 when it is within the limit, else when to come back."""
+    def seconds_to_wait(self, caller: str, count: int = 1) -> int:
+        """Count a request; return 0 when it is within the limit, else when to come back.
+
+        Parameters
+        ----------
+        caller
+            Who asks.
+        count
+            What the request counts for; it is granted whole or not at all.
+        """
         if self.per_minute == 0:
             return 0
         moment = clock.now().timestamp()
@@ -66,11 +74,13 @@ class Limiter:
         with self._lock:
             lot = self._lots.get(caller)
             if lot is not None and lot.window == window:
-                if lot.left > 0:
-                    lot.left -= 1
+                if lot.left >= count:
+                    lot.left -= count
                     return 0
                 if lot.is_refused:
                     return _rest(moment)
+        if count > 1:
+            return self._draw_exactly(caller, window, moment, count)
         return self._draw(caller, window, moment)
 
     def wait_if_spent(self, caller: str) -> int:
@@ -89,10 +99,9 @@ class Limiter:
         if time.monotonic() < self._blind_until:
             return 0
         try:
-            total = self._count(caller, window)
+            total = self._count(caller, window, self._lot_size)
         except redis.RedisError:
-            self._blind_until = time.monotonic() + PAUSE_WITHOUT_REDIS_S
-            logger.warning("Redis does not answer: requests are not limited (%s)", self.name)
+            self._lose_sight()
             return 0
         granted = min(self._lot_size, self._lot_size - (total - self.per_minute))
         with self._lock:
@@ -101,10 +110,27 @@ class Limiter:
             self._lots[caller] = _Lot(window, max(granted - 1, 0), is_refused=granted <= 0)
         return _rest(moment) if granted <= 0 else 0
 
-    def _count(self, caller: str, window: int) -> int:
+    def _draw_exactly(self, caller: str, window: int, moment: float, count: int) -> int:
+        """Count many at once beside the lots; what is refused is not counted."""
+        if time.monotonic() < self._blind_until:
+            return 0
+        try:
+            if self._count(caller, window, count) <= self.per_minute:
+                return 0
+            self._count(caller, window, -count)
+        except redis.RedisError:
+            self._lose_sight()
+            return 0
+        return _rest(moment)
+
+    def _lose_sight(self) -> None:
+        self._blind_until = time.monotonic() + PAUSE_WITHOUT_REDIS_S
+        logger.warning("Redis does not answer: requests are not limited (%s)", self.name)
+
+    def _count(self, caller: str, window: int, count: int) -> int:
         key = self._key(caller, window)
         with redis_client().pipeline(transaction=False) as pipe:
-            pipe.incrby(key, self._lot_size)
+            pipe.incrby(key, count)
             pipe.expire(key, 2 * WINDOW_S)
             return int(pipe.execute()[0])
 

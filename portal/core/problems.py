@@ -28,7 +28,7 @@ class Problem:
     @classmethod
     def of(cls, error: PortalError) -> "Problem":
         """Return the problem that one of the product's own errors states."""
-        headers = {"Retry-After": "2"} if error.retryable else {}
+        headers = {"Retry-After": str(error.retry_after_s)} if error.retryable else {}
         return cls(
             status=error.status,
             code=error.specific_code,

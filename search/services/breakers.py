@@ -6,15 +6,17 @@ calls wait for one another; so the call is made outside, and the breaker is told
 
 import math
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TypeVar
 
 import pybreaker
 
 from portal.lib import metrics
+from search.engine.embedders import endpoint
 from search.engine.embedders.contract import Embedder, Vectors
-from search.engine.embedders.endpoint import EndpointEmbedder
+from search.engine.embedders.factory import pretrained
+from search.engine.manifest import Manifest
 from search.engine.problems import EmbedderProblem
 
 OPEN = metrics.gauge(
@@ -154,9 +156,21 @@ class GuardedEmbedder:
             raise EmbedderProblem("endpoint_failed", reason=str(exc)) from exc
 
 
-def guarded(embedder: Embedder) -> Embedder:
-    """Return an embedder with a breaker around it if it lies on another machine, else itself."""
-    if not isinstance(embedder, EndpointEmbedder):
-        return embedder
+def guarded(embedder: Embedder) -> GuardedEmbedder:
+    """Return an embedder on another machine with a breaker around it."""
     breaker = Breaker("embedder", lambda exc: isinstance(exc, EmbedderProblem) and exc.retryable)
     return GuardedEmbedder(embedder, breaker)
+
+
+def remote(manifest: Manifest, credentials: Mapping[str, str]) -> Embedder | None:
+    """Return the embedder of an index with a breaker around it; None when it needs none.
+
+    Raises
+    ------
+    EmbedderProblem
+        When what the manifest says of it is not enough to ask it.
+    """
+    spec, held = manifest.embedder_spec, manifest.embedder
+    if spec is None or held is None or spec.kind != endpoint.KIND:
+        return None
+    return guarded(pretrained(spec, credentials, int(held["dimensions"])))

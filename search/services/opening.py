@@ -13,8 +13,9 @@ from portal.registry.models import ModelVersion
 from portal.runs import artifacts
 from search.engine.index import Index, open_index
 from search.engine.manifest import NAME as MANIFEST
+from search.engine.manifest import Manifest
 from search.engine.problems import EmbedderProblem, IndexDamaged
-from search.services import folders
+from search.services import breakers, folders
 from search.services.problems import sentence
 
 
@@ -84,4 +85,6 @@ def forget(version: ModelVersion) -> None:
 
 
 def _open(folder: Path) -> Index:
-    return open_index(folder, verify_files=True, credentials=credentials())
+    known = credentials()
+    embedder = breakers.remote(Manifest.read(folder), known)
+    return open_index(folder, verify_files=True, credentials=known, embedder=embedder)

@@ -67,9 +67,9 @@ def test_a_busy_caller_seldom_asks_redis(monkeypatch: pytest.MonkeyPatch) -> Non
     asked: list[int] = []
     count = limiter._count
 
-    def counted(caller: str, window: int) -> int:
+    def counted(caller: str, window: int, size: int) -> int:
         asked.append(window)
-        return count(caller, window)
+        return count(caller, window, size)
 
     monkeypatch.setattr(limiter, "_count", counted)
     n_allowed(limiter, 1000)
@@ -149,3 +149,17 @@ def test_a_person_is_limited_by_account(
     for client in clients:
         client.force_login(user)
     assert [client.get("/api/v1/alerts/").status_code for client in clients] == [200, 429]
+
+
+def test_a_request_that_counts_for_many_is_granted_whole_or_not_at_all() -> None:
+    limiter = Limiter("test", 1_000)
+    assert limiter.seconds_to_wait("kim", 600) == 0
+    assert limiter.seconds_to_wait("kim", 600) > 0
+    assert limiter.seconds_to_wait("kim", 300) == 0
+    assert n_allowed(limiter, 200) == 100
+
+
+def test_one_request_over_the_whole_limit_is_refused_and_counts_nothing() -> None:
+    limiter = Limiter("test", 100)
+    assert limiter.seconds_to_wait("kim", 101) > 0
+    assert limiter.seconds_to_wait("kim", 100) == 0

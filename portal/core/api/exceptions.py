@@ -42,7 +42,7 @@ def problem_of(exc: BaseException) -> Problem:
             break
     else:
         problem = unknown()
-    if problem.status >= 500:
+    if problem.status >= 500 and getattr(exc, "is_logged", True):
         logger.error("%s: %s", problem.code, exc, exc_info=exc)
     return problem
 

@@ -4,9 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from search.engine.embedders.endpoint import EndpointEmbedder, Settings
-from search.engine.embedders.lsa import LsaEmbedder
 from search.engine.problems import EmbedderProblem
-from search.services.breakers import Breaker, GuardedEmbedder, HeldBack, guarded
+from search.services.breakers import Breaker, HeldBack, guarded
 from tests.search.engine.embedders.endpoint_server import fixed, running
 
 
@@ -110,8 +109,3 @@ def test_an_endpoint_that_is_away_is_left_alone() -> None:
                 embedder.encode(["질문"])
         assert len(server.bodies) == 3
     assert (embedder.name, embedder.dimensions) == ("any", 4)
-
-
-def test_an_embedder_of_this_machine_needs_no_breaker() -> None:
-    lsa = LsaEmbedder.__new__(LsaEmbedder)
-    assert not isinstance(guarded(lsa), GuardedEmbedder)

@@ -1,0 +1,101 @@
+"""Answers to questions as programs get them: from a cache or made, within the gate."""
+
+import time
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import msgspec
+from django.conf import settings
+from django.utils.translation import get_language
+
+from search.services import admission, answers, searching
+from search.services.answers import Answer
+from search.services.caching import HIT, MISS, Cache, Made, key_of
+from search.services.serving import KEPT_S
+
+#: Of a hit, what a source shows.
+SOURCE = ("document", "passage", "snippet", "score")
+#: Shares of the memory that searches have, since answers are few; ours.
+SHARE = 4
+
+_encode = msgspec.json.Encoder(order="deterministic").encode
+
+
+def reply(
+    collection: str,
+    question: str,
+    *,
+    filters: Mapping[str, Any] | None = None,
+    taxonomy: str = "",
+) -> bytes:
+    """Return the answer to a question as JSON.
+
+    Raises
+    ------
+    NotFound, InvalidInput, Unavailable, Overloaded
+        As a search.
+    """
+    started = time.perf_counter()
+    essence = (
+        searching.state(collection),
+        collection,
+        " ".join(question.split()),
+        filters,
+        taxonomy,
+        get_language(),
+        settings.ANSWERS_URL,
+        settings.ANSWERS_MODEL,
+    )
+
+    def make() -> Made:
+        with admission.turn(collection):
+            made = answers.answer(collection, question, filters=filters, taxonomy=taxonomy)
+        return Made(msgspec.json.encode(members(made)), is_kept=not made.degraded)
+
+    found = kept().get(key_of(_encode(essence)), make)
+    own = {
+        "cache": HIT if found.is_hit else MISS,
+        "took_ms": round((time.perf_counter() - started) * 1000, 3),
+    }
+    return msgspec.json.encode(own)[:-1] + b"," + found.content[1:]
+
+
+@cache
+def kept() -> Cache:
+    """Return the cache of this process."""
+    return Cache(
+        "answers",
+        process_bytes=(settings.SEARCH_CACHE_MB << 20) // SHARE,
+        shared_bytes=(settings.SEARCH_SHARED_CACHE_MB << 20) // SHARE,
+        ttl_s=KEPT_S,
+    )
+
+
+def members(answer: Answer) -> dict[str, Any]:
+    """Return an answer ready for JSON, without what differs from request to request."""
+    return {
+        "answer": answer.text,
+        "kind": answer.kind,
+        "reason": answer.reason,
+        "support": answer.support,
+        "threshold": answer.threshold,
+        "sentences": [
+            {"text": one.text, "citations": list(one.citations)} for one in answer.sentences
+        ],
+        "extract": answer.extract,
+        "sources": sources(answer),
+        "collection": answer.collection,
+        "version": answer.version,
+        "timings": dict(answer.timings_ms),
+        "degraded": list(answer.degraded),
+    }
+
+
+def sources(answer: Answer) -> list[dict[str, Any]]:
+    """Return the passages that an answer counts its citations by, from 1."""
+    shown = [hit.to_dict() for hit in answer.sources]
+    return [
+        {"number": number, **{name: one[name] for name in SOURCE}}
+        for number, one in enumerate(shown, start=1)
+    ]

@@ -1,0 +1,94 @@
+"""Which configuration to take: the Pareto front, what stands out, and a recommendation."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from search.lab.engine.analysis.points import Point
+
+#: Robust z-score above which a cell stands out (Iglewicz and Hoaglin, 1993).
+OUTLIER_Z = 3.5
+_MIN_FOR_OUTLIERS = 8
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """What to take and why.
+
+    Attributes
+    ----------
+    point : Point or None
+        None where no cell meets the wishes.
+    reason : str
+        Code of the sentence: ``fastest``, ``only`` or ``none``.
+    runner_up : Point or None
+        The next best that meets them.
+    n_meeting, n_considered : int
+    """
+
+    point: Point | None
+    reason: str
+    runner_up: Point | None
+    n_meeting: int
+    n_considered: int
+
+
+def pareto(points: Sequence[Point]) -> list[Point]:
+    """Return the sound cells that no other beats in recall, latency and memory at once."""
+    sound = [point for point in points if point.is_sound]
+    return [one for one in sound if not any(_beats(other, one) for other in sound)]
+
+
+def outliers(points: Sequence[Point]) -> list[Point]:
+    """Return cells whose log latency stands out among those of the same engine."""
+    found = []
+    for engine in sorted({point.cell.engine for point in points}):
+        own = [point for point in points if point.cell.engine == engine]
+        if len(own) < _MIN_FOR_OUTLIERS:
+            continue
+        latency = np.log([point.p50_ms for point in own])
+        middle = np.median(latency)
+        spread = np.median(np.abs(latency - middle))
+        if spread > 0:
+            z = 0.6745 * np.abs(latency - middle) / spread
+            found += [point for point, one in zip(own, z, strict=True) if one > OUTLIER_Z]
+    return found
+
+
+def recommend(
+    points: Sequence[Point],
+    *,
+    min_recall: float = 0.95,
+    max_p95_ms: float | None = None,
+    max_memory_mb: float | None = None,
+) -> Recommendation:
+    """Return the fastest sound cell that meets the wishes.
+
+    Parameters
+    ----------
+    min_recall : float
+        Least mean recall@10.
+    max_p95_ms, max_memory_mb : float or None
+        Limits; None for none.
+    """
+    sound = [point for point in points if point.is_sound]
+    meeting = [
+        point
+        for point in sound
+        if point.recall_at_10 >= min_recall
+        and (max_p95_ms is None or point.p95_ms <= max_p95_ms)
+        and (max_memory_mb is None or point.memory_mb <= max_memory_mb)
+    ]
+    meeting.sort(key=lambda point: (point.p95_ms, point.memory_mb))
+    if not meeting:
+        return Recommendation(None, "none", None, 0, len(sound))
+    reason = "fastest" if len(meeting) > 1 else "only"
+    runner_up = meeting[1] if len(meeting) > 1 else None
+    return Recommendation(meeting[0], reason, runner_up, len(meeting), len(sound))
+
+
+def _beats(one: Point, other: Point) -> bool:
+    ours = (-one.recall_at_10, one.p50_ms, one.memory_mb)
+    theirs = (-other.recall_at_10, other.p50_ms, other.memory_mb)
+    return all(a <= b for a, b in zip(ours, theirs, strict=True)) and ours != theirs

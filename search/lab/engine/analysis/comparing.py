@@ -1,0 +1,70 @@
+"""Two campaigns cell by cell: faster, slower, the same, or not to be told.
+
+The ratio of medians has a bootstrap interval over the same questions. A cell is faster or slower
+when the interval lies outside the margin of what counts as the same, the same when it lies within,
+and inconclusive when it reaches over an edge.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from search.lab.engine import statistics
+from search.lab.engine.matrix import Cell
+from search.lab.engine.measuring import Samples
+from search.lab.engine.statistics import Figure
+
+#: Differences of up to so much count as the same.
+MARGIN = 0.05
+FASTER, SLOWER, SAME, INCONCLUSIVE = "faster", "slower", "same", "inconclusive"
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One cell of two campaigns.
+
+    Attributes
+    ----------
+    ratio : Figure
+        Median latency now over then.
+    recall_change : float
+        Mean recall@10 now less then.
+    """
+
+    cell: Cell
+    ratio: Figure
+    verdict: str
+    recall_change: float
+
+
+def compare(
+    now: Mapping[str, tuple[Cell, Samples]],
+    then: Mapping[str, tuple[Cell, Samples]],
+    *,
+    margin: float = MARGIN,
+) -> list[Compared]:
+    """Compare the cells that both campaigns have, the slowed ones first.
+
+    Parameters
+    ----------
+    now, then : mapping
+        Cell and samples by the cell's key.
+    """
+    found = []
+    for key in now.keys() & then.keys():
+        cell, ours = now[key]
+        theirs = then[key][1]
+        ratio = statistics.ratio_of_medians(ours.wall_ms, theirs.wall_ms)
+        change = float(ours.recall_at_10.mean() - theirs.recall_at_10.mean())
+        found.append(Compared(cell, ratio, verdict(ratio, margin), change))
+    return sorted(found, key=lambda one: -one.ratio.value)
+
+
+def verdict(ratio: Figure, margin: float = MARGIN) -> str:
+    """Return what an interval of the ratio of latencies says."""
+    if ratio.low > 1 + margin:
+        return SLOWER
+    if ratio.high < 1 / (1 + margin):
+        return FASTER
+    if ratio.low >= 1 / (1 + margin) and ratio.high <= 1 + margin:
+        return SAME
+    return INCONCLUSIVE

@@ -1,0 +1,227 @@
+"""How a cell is measured: in a process of its own, warm-up apart, every sample kept.
+
+Latency is the wall time of one question at a time, CPU that of the process beside it. Throughput is
+what clients in a closed loop finished, each a process of its own, for 1, 2, 4 … of them: it is
+counted, never derived from a latency.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from search.engine.tokenizers import tokenizer
+from search.lab.engine import hybrid, truth
+from search.lab.engine.contract import Check, Engine, Opened, Rows, chosen
+from search.lab.engine.corpora import TOKENIZER, Corpus, bucket_limit
+from search.lab.engine.lexical import OpenLeg, leg
+from search.lab.engine.matrix import Cell
+
+K = 10
+N_WARM_UP = 50
+#: A cell that is slow ends after so long, if it has this many samples by then.
+TIME_LIMIT_S = 60.0
+MIN_SAMPLES = 100
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Every measured question of a cell.
+
+    Attributes
+    ----------
+    wall_ms, cpu_ms : float64 [n]
+    n_rows : int64 [n]
+        Rows returned, at most `K`.
+    recall_at_1, recall_at_5, recall_at_10 : float64 [n]
+        Share of the exact best k among the first k returned.
+    reciprocal_rank : float64 [n]
+        Of the exact best row; 0 where it was not returned.
+    """
+
+    wall_ms: NDArray[np.float64]
+    cpu_ms: NDArray[np.float64]
+    n_rows: NDArray[np.int64]
+    recall_at_1: NDArray[np.float64]
+    recall_at_5: NDArray[np.float64]
+    recall_at_10: NDArray[np.float64]
+    reciprocal_rank: NDArray[np.float64]
+
+    def to_table(self) -> pa.Table:
+        """Return the samples as an Arrow table, one row a question."""
+        return pa.table({name: pa.array(value) for name, value in vars(self).items()})
+
+    @classmethod
+    def from_table(cls, table: pa.Table) -> "Samples":
+        """Return the samples of such a table."""
+        return cls(**{name: table[name].to_numpy() for name in table.column_names})
+
+    def __len__(self) -> int:
+        return len(self.wall_ms)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one cell gave.
+
+    Attributes
+    ----------
+    load_s : float
+        From the call that opens the index to its first answer.
+    peak_mb : float
+        Of the measuring process, set by whoever runs it.
+    wanted : int
+        Rows that a perfect search returns: `K`, or fewer where the filter leaves fewer.
+    """
+
+    samples: Samples
+    uses_index: bool
+    evidence: str
+    load_s: float
+    wanted: int = K
+    throughput: Mapping[int, float] = field(default_factory=dict)
+
+    @property
+    def falls_short(self) -> bool:
+        """Whether any question got fewer rows than there are."""
+        return bool((self.samples.n_rows < self.wanted).any())
+
+
+@dataclass
+class Searcher:
+    """A cell opened for searching: the engine alone or with its lexical leg."""
+
+    cell: Cell
+    index: Opened
+    corpus: Corpus
+    leg: OpenLeg | None = None
+
+    def __post_init__(self) -> None:
+        share = self.cell.filter_share
+        self.below = None if share is None else bucket_limit(share)
+        self._cut = tokenizer(TOKENIZER)
+
+    def search(self, place: int) -> Rows:
+        """Answer the question of a place; cutting it into words is part of a hybrid search."""
+        query = self.corpus.queries[place]
+        if self.leg is None:
+            return self.index.search(query, K, self.below)[0]
+        tokens = self._cut.tokens(self.corpus.texts.questions[place])
+        vector = self.index.search(query, hybrid.N_CANDIDATES, self.below)
+        lexical = self.leg.search(tokens, hybrid.N_CANDIDATES, self.below)
+        return hybrid.fused(lexical, vector, K)
+
+    def close(self) -> None:
+        """Let go of both legs."""
+        self.index.close()
+        if self.leg is not None:
+            self.leg.close()
+
+
+def opened(cell: Cell, engine: Engine, corpus: Corpus, folder: Path) -> Searcher:
+    """Open the index of a cell.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds ``vectors`` and, for a hybrid cell, the folder of its lexical leg.
+    """
+    index = engine.open(folder / "vectors", chosen(engine, cell.parameters))
+    lexical = leg(cell.lexical).open(folder / cell.lexical) if cell.lexical else None
+    return Searcher(cell, index, corpus, lexical)
+
+
+def measure(
+    cell: Cell,
+    engine: Engine,
+    corpus: Corpus,
+    folder: Path,
+    cache: Path,
+    *,
+    time_limit_s: float = TIME_LIMIT_S,
+    check: Check = lambda: None,
+) -> Measured:
+    """Measure one cell with one client.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the index.
+    cache : Path
+        Where exact answers are kept.
+    """
+    exact = expected(cell, corpus, cache, check)
+    started = time.perf_counter()
+    searcher = opened(cell, engine, corpus, folder)
+    try:
+        searcher.search(0)
+        load_s = time.perf_counter() - started
+        for place in range(min(N_WARM_UP, len(exact))):
+            searcher.search(place)
+        samples = _samples(searcher.search, exact, time_limit_s, check)
+        plan = searcher.index.plan(corpus.queries[0], K, searcher.below)
+    finally:
+        searcher.close()
+    wanted = int((exact[0, :K] >= 0).sum())
+    return Measured(samples, plan.uses_index, plan.evidence, load_s, wanted)
+
+
+def expected(cell: Cell, corpus: Corpus, cache: Path, check: Check = lambda: None) -> Rows:
+    """Return the rows a perfect search gives, best first, int64 [n_questions, ≥ K].
+
+    A hybrid cell is held against the same fusion with an exact vector leg, so that its recall says
+    what the index loses and not what words find.
+    """
+    nearest = truth.exact(corpus, cache, cell.filter_share, check=check)
+    if not cell.lexical:
+        return nearest
+    return hybrid.expected(cell, corpus, cache, nearest, check)
+
+
+def _samples(
+    search: Callable[[int], Rows], exact: Rows, time_limit_s: float, check: Check
+) -> Samples:
+    count = len(exact)
+    wall, cpu = np.zeros(count), np.zeros(count)
+    found: list[Rows] = []
+    ends = time.perf_counter() + time_limit_s
+    for place in range(count):
+        check()
+        before_cpu, before = time.process_time_ns(), time.perf_counter_ns()
+        rows = search(place)
+        wall[place] = (time.perf_counter_ns() - before) / 1e6
+        cpu[place] = (time.process_time_ns() - before_cpu) / 1e6
+        found.append(rows)
+        if len(found) >= MIN_SAMPLES and time.perf_counter() > ends:
+            break
+    return scored(found, exact, wall[: len(found)], cpu[: len(found)])
+
+
+def scored(
+    found: Sequence[Rows], exact: Rows, wall_ms: NDArray[Any], cpu_ms: NDArray[Any]
+) -> Samples:
+    """Hold the rows that were found against the exact ones."""
+    recalls = {
+        k: np.array([_recall(one, exact[i], k) for i, one in enumerate(found)]) for k in (1, 5, 10)
+    }
+    ranks = [np.flatnonzero(one[:K] == exact[i, 0]) for i, one in enumerate(found)]
+    return Samples(
+        wall_ms=np.asarray(wall_ms, dtype=np.float64),
+        cpu_ms=np.asarray(cpu_ms, dtype=np.float64),
+        n_rows=np.array([min(len(one), K) for one in found], dtype=np.int64),
+        recall_at_1=recalls[1],
+        recall_at_5=recalls[5],
+        recall_at_10=recalls[10],
+        reciprocal_rank=np.array([1.0 / (1 + own[0]) if len(own) else 0.0 for own in ranks]),
+    )
+
+
+def _recall(found: Rows, exact: Rows, k: int) -> float:
+    best = exact[:k]
+    best = best[best >= 0]
+    return float(np.isin(best, found[:k]).mean()) if len(best) else 1.0

@@ -1,0 +1,165 @@
+"""The analyses on data whose answer is known."""
+
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+import pytest
+
+from search.lab.engine.analysis import choosing, comparing, effects, scaling
+from search.lab.engine.analysis.points import Point
+from search.lab.engine.matrix import Cell, Matrix
+from search.lab.engine.measuring import Samples
+from search.lab.engine.problems import AnalysisProblem, MatrixProblem
+from search.lab.engine.statistics import Figure
+
+ENGINES = {"faiss-hnsw-sq8": 0.2, "duckdb-hnsw": 2.0}
+
+
+def points(noise: float = 0.02, seed: int = 0) -> list[Point]:
+    """Return cells with a latency of base, scale^0.3 and dimension^0.9 multiplied."""
+    generator = np.random.default_rng(seed)
+    found = []
+    for (engine, base), scale, dimension, share in product(
+        ENGINES.items(), (10_000, 100_000, 250_000), (128, 512), (None, 0.1)
+    ):
+        latency = base * (scale / 1e4) ** 0.3 * (dimension / 128) ** 0.9
+        latency *= float(np.exp(generator.normal(0, noise)))
+        cell = Cell(engine, scale, dimension, "vector", share)
+        found.append(Point(cell, latency, latency * 1.5, 0.97, 100.0, 1.0, 10.0))
+    return found
+
+
+def test_effects_are_ranked_and_what_does_nothing_has_none() -> None:
+    found = {one.factor: one for one in effects.effects(points())}
+    assert next(iter(found)) == "engine"
+    assert found["engine"].omega_squared > 0.9
+    assert found["scale"].p_value < 1e-6
+    assert found["filter_share"].omega_squared < 0.1
+    assert found["engine"].levels["duckdb-hnsw"] == pytest.approx(10**0.5, rel=0.05)
+    assert "search_type" not in found
+
+
+def test_engines_that_differ_are_told_and_the_ratio_is_named() -> None:
+    (pair,) = effects.pairs(points())
+    assert pair.first == "duckdb-hnsw"
+    assert pair.ratio == pytest.approx(10, rel=0.05)
+    assert pair.p_value < 0.01
+    assert pair.n_cells == 12
+
+
+def test_holm_corrects_as_published() -> None:
+    corrected = effects.holm([0.01, 0.04, 0.03, 0.005])
+    assert corrected == pytest.approx([0.03, 0.06, 0.06, 0.02])
+
+
+def test_the_interval_of_the_scaling_law_covers_it_as_often_as_it_says() -> None:
+    hits = 0
+    for seed in range(50):
+        laws = {(one.engine, one.axis): one for one in scaling.laws(points(seed=seed))}
+        law = laws["duckdb-hnsw", "scale"]
+        hits += law.low <= 0.3 <= law.high
+        assert laws["duckdb-hnsw", "dimension"].exponent == pytest.approx(0.9, abs=0.1)
+    assert 43 <= hits <= 50
+
+
+def test_the_cost_model_predicts_a_cell_that_was_not_run() -> None:
+    model = scaling.cost_model(points())
+    predicted = model.predict(Cell("duckdb-hnsw", 1_000_000, 256, "vector"))
+    assert predicted is not None
+    truth = 2.0 * 100**0.3 * 2**0.9
+    assert predicted.low_ms <= truth <= predicted.high_ms
+    assert model.error < 0.05
+    assert model.predict(Cell("pgvector", 10_000, 128)) is None
+
+
+def test_too_few_cells_are_refused_with_their_number() -> None:
+    with pytest.raises(AnalysisProblem, match="needs at least 8 measured cells and has 3"):
+        effects.effects(points()[:3])
+
+
+def test_the_front_holds_what_nothing_beats() -> None:
+    slow, fast, exact, unsound = points()[:4]
+    slow = replace(slow, p50_ms=5.0, recall_at_10=0.9, memory_mb=100)
+    fast = replace(fast, p50_ms=1.0, recall_at_10=0.95, memory_mb=100)
+    exact = replace(exact, p50_ms=9.0, recall_at_10=1.0, memory_mb=300)
+    unsound = replace(unsound, p50_ms=0.1, recall_at_10=1.0, memory_mb=1, is_sound=False)
+    assert choosing.pareto([slow, fast, exact, unsound]) == [fast, exact]
+
+
+def test_a_cell_that_stands_out_is_named() -> None:
+    own = [one for one in points() if one.cell.engine == "duckdb-hnsw"]
+    strange = replace(own[0], p50_ms=own[0].p50_ms * 500)
+    assert choosing.outliers([strange, *own[1:]]) == [strange]
+
+
+def test_a_recommendation_meets_the_wishes_or_says_that_none_does() -> None:
+    wanted = choosing.recommend(points(), min_recall=0.9, max_p95_ms=10.0)
+    assert wanted.point is not None
+    assert wanted.point.cell.engine == "faiss-hnsw-sq8"
+    assert wanted.runner_up is not None
+    assert wanted.n_meeting <= wanted.n_considered == len(points())
+    nothing = choosing.recommend(points(), min_recall=0.999)
+    assert (nothing.point, nothing.reason) == (None, "none")
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (1.06, 1.2, comparing.SLOWER),
+        (0.8, 0.94, comparing.FASTER),
+        (0.97, 1.03, comparing.SAME),
+        (0.9, 1.1, comparing.INCONCLUSIVE),
+    ],
+)
+def test_a_verdict_follows_the_interval(low: float, high: float, expected: str) -> None:
+    assert comparing.verdict(Figure((low + high) / 2, low, high, 100)) == expected
+
+
+def test_a_slowed_engine_is_flagged_and_the_same_one_is_not() -> None:
+    generator = np.random.default_rng(1)
+    base = generator.lognormal(0, 0.3, 1_000)
+
+    def samples(factor: float) -> Samples:
+        wall = base * factor * generator.lognormal(0, 0.02, 1_000)
+        ones = np.ones(1_000)
+        return Samples(wall, wall, ones.astype(np.int64) * 10, ones, ones, ones, ones)
+
+    same, slow = Cell("hnswlib", 10_000, 128), Cell("usearch", 10_000, 128)
+    now = {same.key: (same, samples(1.0)), slow.key: (slow, samples(1.1))}
+    then = {same.key: (same, samples(1.0)), slow.key: (slow, samples(1.0))}
+    first, second = comparing.compare(now, then)
+    assert (first.cell, first.verdict) == (slow, comparing.SLOWER)
+    assert (second.cell, second.verdict) == (same, comparing.SAME)
+
+
+def test_the_full_matrix_has_48_cells_an_engine() -> None:
+    assert len(Matrix(engines=["millwright"]).cells()) == 48
+    assert len({cell.key for cell in Matrix().cells()}) == 3 * 48
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"scales": []}, "No scales is chosen"),
+        ({"scales": [10]}, "scales is 10: it must lie between 1000"),
+        ({"dimensions": ["x"]}, "dimensions is 'x'"),
+        ({"dimensions": [True]}, "dimensions is True"),
+        ({"engines": ["sonar"]}, "engines is 'sonar': choose from duckdb-hnsw"),
+        ({"search_types": ["fuzzy"]}, "search_types is 'fuzzy'"),
+        ({"filters": [2.0]}, "filters is 2.0"),
+        ({"lexical": "grep"}, "lexical is 'grep'"),
+        ({"scales": list(range(1_000, 3_000))}, "cells is 96000"),
+    ],
+)
+def test_a_matrix_that_cannot_be_is_refused(wrong: dict[str, object], said: str) -> None:
+    with pytest.raises(MatrixProblem, match=said):
+        Matrix(**wrong)  # type: ignore[arg-type]
+
+
+def test_a_cell_and_a_matrix_survive_json() -> None:
+    matrix = Matrix(engines=["hnswlib"], parameters={"hnswlib": {"m": 8}})
+    assert Matrix.from_dict(matrix.to_dict()) == matrix
+    cell = matrix.cells()[0]
+    assert Cell.from_dict(cell.to_dict()) == cell
+    assert cell.key != replace(cell, parameters={"m": 16}).key

@@ -119,6 +119,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 _entry(_("Channels"), "send", "monitoring.channel"),
                 _entry(_("Deliveries"), "outbox", "monitoring.delivery"),
                 _entry(_("Silences"), "notifications_off", "monitoring.silence"),
+                _entry(_("Chat accounts"), "forum", "monitoring.chataccount"),
                 _entry(_("Drift"), "ssid_chart", "monitoring.driftwindow", n_drifts, "warning"),
                 _entry(_("Drift events"), "timeline", "monitoring.driftevent"),
                 _entry(_("Retraining proposals"), "sync", "monitoring.retrainingproposal"),

@@ -247,6 +247,9 @@ CAN_TRACE = find_spec("opentelemetry") is not None and all(
 PUBLIC_URL = env.text("MILLWRIGHT_URL", f"http://{BIND}").rstrip("/")
 ALERT_ALLOW_HOSTS = env.words("MILLWRIGHT_ALERT_ALLOW_HOSTS", [])
 ALERT_TIMEOUT_S = env.integer("MILLWRIGHT_ALERT_TIMEOUT_SECONDS", 10, low=1, high=25)
+SLACK_SIGNING_SECRET = env.secret("MILLWRIGHT_SLACK_SIGNING_SECRET", shortest=16)
+HEARTBEAT_URL = env.text("MILLWRIGHT_HEARTBEAT_URL")
+HEARTBEAT_EVERY_S = env.integer("MILLWRIGHT_HEARTBEAT_SECONDS", 60, low=10, high=3600)
 ALERT_EVERY_S = env.integer("MILLWRIGHT_ALERT_EVERY_SECONDS", 5, low=1, high=60)
 if OTLP_ENDPOINT and CAN_TRACE:
     OUTER_MIDDLEWARE.insert(1, "monitoring.tracing.TracingMiddleware")

@@ -3,6 +3,7 @@
 from monitoring.admin import (
     alert_rules,
     channels,
+    chat_accounts,
     drift,
     drift_decisions,
     objectives,
@@ -14,6 +15,7 @@ from monitoring.admin import (
 __all__ = [
     "alert_rules",
     "channels",
+    "chat_accounts",
     "drift",
     "drift_decisions",
     "objectives",

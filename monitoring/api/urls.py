@@ -1,7 +1,7 @@
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from monitoring.api import objectives, quality, resources
+from monitoring.api import inbound, objectives, quality, resources
 from monitoring.api.drift import DriftEvents, PolicyView, Proposals
 
 router = SimpleRouter()
@@ -12,6 +12,9 @@ router.register("data-quality/quarantine", quality.Quarantine, basename="api-qua
 
 urlpatterns = [
     *router.urls,
+    path("alerts/slack/commands/", inbound.slack_command, name="slack-command"),
+    path("alerts/slack/actions/", inbound.slack_button, name="slack-button"),
+    path("alerts/hooks/<int:channel_id>/", inbound.webhook_action, name="webhook-action"),
     path("drift/policies/<slug:name>/", PolicyView.as_view(), name="drift-policy"),
     path("resources/", resources.Resources.as_view(), name="api-resources"),
     path("objectives/", objectives.Objectives.as_view(), name="api-objectives"),

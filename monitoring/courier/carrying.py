@@ -5,10 +5,7 @@ service of one's own works as well. What apprise cannot say is put into its requ
 Slack, the whole document and a signature for programs.
 """
 
-import hashlib
-import hmac
 import json
-import secrets
 import threading
 import time
 from collections.abc import Callable
@@ -24,6 +21,7 @@ from apprise.plugins.workflows import NotifyWorkflows
 from monitoring.courier import blocks, complaints
 from monitoring.courier.orders import Order, Report
 from monitoring.courier.session import GuardedSession, seconds_to_wait
+from monitoring.courier.signing import signature
 
 SENDER = "Millwright"
 #: Answers after which the same message would be refused again.
@@ -33,7 +31,6 @@ TYPES = {
     "warning": NotifyType.WARNING,
     "info": NotifyType.INFO,
 }
-SIGNED = "v1"
 
 Payload = dict[str, Any]
 _thread = threading.local()
@@ -111,6 +108,21 @@ def _ping(order: Order) -> Report:
     return Report(order.id, is_delivered=False, status_code=response.status_code, error=error)
 
 
+def _reply(order: Order) -> Report:
+    """Answer somebody of a chat alone, where its service says."""
+    _check_http(order.address)
+    with GuardedSession() as session_:
+        response = session_.request(
+            "POST", order.address, json=order.content, timeout=order.timeout_s
+        )
+    return Report(
+        order.id,
+        is_delivered=response.ok,
+        is_final=response.status_code in FINAL,
+        status_code=response.status_code,
+    )
+
+
 def _mail(order: Order) -> Report:
     plugin = Apprise.instantiate(order.address, asset=_asset(), suppress_exceptions=True)
     if plugin is None or plugin.__class__.__name__ != "NotifyEmail":
@@ -162,26 +174,6 @@ def _asset() -> AppriseAsset:
     )
 
 
-def signature(order: Order, body: bytes) -> dict[str, str]:
-    """Return the headers that prove where a message comes from, and tell apart repeated ones."""
-    known = {"X-Millwright-Delivery": str(order.content.get("id", order.id))}
-    if not order.secret:
-        return known
-    moment, nonce = str(int(time.time())), secrets.token_hex(16)
-    signed = sign(order.secret, moment, nonce, body)
-    return known | {
-        "X-Millwright-Timestamp": moment,
-        "X-Millwright-Nonce": nonce,
-        "X-Millwright-Signature": signed,
-    }
-
-
-def sign(secret: str, moment: str, nonce: str, body: bytes) -> str:
-    """Return HMAC-SHA256 over version, time, nonce and body, as both directions use it."""
-    text = b":".join((SIGNED.encode(), moment.encode(), nonce.encode(), body))
-    return f"{SIGNED}={hmac.new(secret.encode(), text, hashlib.sha256).hexdigest()}"
-
-
 # What a plugin is told of its own address: it needs one of the right form, and it is not used.
 _SLACK = {"token_a": "T00000000", "token_b": "B00000000", "token_c": "X" * 24}
 _TEAMS = {"workflow": "0" * 32, "signature": "0" * 43}
@@ -202,4 +194,5 @@ CARRY: dict[str, Callable[[Order], Report]] = {
     "webhook": _post,
     "mail": _mail,
     "ping": _ping,
+    "reply": _reply,
 }

@@ -13,7 +13,8 @@ class Order:
     id
         Comes back with the report; receivers see the id of the message in ``content``.
     kind
-        ``slack``, ``teams``, ``mail``, ``webhook``, or ``ping`` for a bare GET.
+        ``slack``, ``teams``, ``mail``, ``webhook``, ``reply`` for JSON as it is, or ``ping`` for a
+        bare GET.
     address
         Where to; secret.
     content

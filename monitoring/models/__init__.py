@@ -1,5 +1,6 @@
 """What monitoring keeps."""
 
+from monitoring.models.alert_answers import ChatAccount, ChatReply, Pulse, UsedNonce
 from monitoring.models.alert_channels import Channel, DeliveredAlert, Delivery, DeliveryAttempt
 from monitoring.models.alert_rules import AlertRule, Firing, RuleStep, Silence
 from monitoring.models.drift_cursor import Arrival, DriftCursor
@@ -21,6 +22,8 @@ __all__ = [
     "AlertRule",
     "Arrival",
     "Channel",
+    "ChatAccount",
+    "ChatReply",
     "DeliveredAlert",
     "Delivery",
     "DeliveryAttempt",
@@ -35,6 +38,7 @@ __all__ = [
     "Firing",
     "Measurement",
     "Objective",
+    "Pulse",
     "QualityWindow",
     "QuarantinedRow",
     "Refusal",
@@ -49,4 +53,5 @@ __all__ = [
     "UsageHour",
     "UsageMinute",
     "UsageReading",
+    "UsedNonce",
 ]

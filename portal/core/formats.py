@@ -66,6 +66,8 @@ VIAS: Mapping[str, Any] = {
     "drift": _l("Drift event"),
     "command": _l("Command line"),
     "system": _l("The portal itself"),
+    "slack": _l("Slack"),
+    "webhook": _l("Webhook"),
 }
 
 

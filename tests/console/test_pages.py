@@ -32,6 +32,7 @@ LISTS = [
     "core_alert",
     "monitoring_alertrule",
     "monitoring_channel",
+    "monitoring_chataccount",
     "monitoring_delivery",
     "monitoring_silence",
     "core_auditentry",

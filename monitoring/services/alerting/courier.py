@@ -36,6 +36,8 @@ class Courier:
         What is not reported within the patience, or when the process dies, is missing: it may have
         been delivered. The process is killed then.
         """
+        if not orders:
+            return
         process = self._alive()
         missing = {order.id for order in orders}
         until = time.monotonic() + patience_s

@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 from django.conf import settings
@@ -18,7 +19,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from monitoring.courier.orders import Order, Report
-from monitoring.models import Channel, Delivery, DeliveryAttempt
+from monitoring.models import Channel, ChatReply, Delivery, DeliveryAttempt
 from monitoring.services.alerting import sealing
 from monitoring.services.alerting.courier import Courier
 from portal.core.errors import PortalError
@@ -36,6 +37,7 @@ FIRST_WAIT_S, LONGEST_WAIT_S = 10.0, 900.0
 LONGEST_ASKED_S = 86_400.0
 #: A message that could not be delivered for so long is given up.
 GIVEN_UP_AFTER = timedelta(hours=24)
+REPLY_LASTS = timedelta(minutes=25)
 State = Delivery.State
 Outcome = DeliveryAttempt.Outcome
 
@@ -133,14 +135,26 @@ def order_of(delivery: Delivery) -> Order:
         When the channel's address cannot be unsealed.
     """
     channel = delivery.channel
+    content = {"id": str(delivery.pk), **delivery.content, **_labels(channel)}
     return Order(
         id=str(delivery.pk),
         kind=channel.kind,
         address=sealing.unseal(channel.address),
         secret=sealing.unseal(channel.secret) if channel.secret else "",
-        content={"id": str(delivery.pk), **delivery.content},
+        content=content,
         timeout_s=float(settings.ALERT_TIMEOUT_S),
     )
+
+
+def _labels(channel: Channel) -> dict[str, Any]:
+    """Return what the buttons of a chat say; Slack's need an app that answers them."""
+    with translation.override(channel.language):
+        if channel.kind == Channel.Kind.TEAMS:
+            return {"open_label": _("Open at the portal")}
+        if channel.kind == Channel.Kind.SLACK and settings.SLACK_SIGNING_SECRET:
+            labels = {"acknowledge": _("I look after it"), "silence": _("Silent for an hour")}
+            return {"buttons": labels}
+    return {}
 
 
 def _begun(one: _Claimed) -> DeliveryAttempt | None:
@@ -228,6 +242,30 @@ def _release(one: _Claimed) -> None:
     Channel.objects.filter(pk=one.channel.pk, claim=one.claim).update(
         claim=None, claimed_until=None
     )
+
+
+def turn_replies(courier: Courier, now: datetime | None = None) -> None:
+    """Send what is said to people who pressed a button; Slack takes it for half an hour."""
+    moment = now or clock.now()
+    ChatReply.objects.filter(Q(created_at__lt=moment - REPLY_LASTS) | Q(n_attempts__gte=3)).delete()
+    with transaction.atomic():
+        rows = list(ChatReply.objects.select_for_update(skip_locked=True).order_by("pk")[:10])
+        # Counted first: a sender that dies says it again, three times at most.
+        mine = ChatReply.objects.filter(pk__in=[row.pk for row in rows])
+        mine.update(n_attempts=F("n_attempts") + 1)
+    orders = [
+        Order(
+            id=str(row.pk),
+            kind="reply",
+            address=sealing.unseal(row.address),
+            content={"response_type": "ephemeral", "replace_original": False, "text": row.text},
+            timeout_s=float(settings.ALERT_TIMEOUT_S),
+        )
+        for row in rows
+    ]
+    for report in courier.carry(orders, _patience_s()):
+        if report.is_delivered or report.is_final:
+            ChatReply.objects.filter(pk=int(report.id)).delete()
 
 
 def waiting_for_long(now: datetime, after: timedelta) -> Sequence[Channel]:

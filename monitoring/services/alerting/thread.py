@@ -9,7 +9,7 @@ import structlog
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 
-from monitoring.services.alerting import planning, sending
+from monitoring.services.alerting import planning, pulse, sending
 from monitoring.services.alerting.courier import Courier
 from monitoring.services.sampling import HostLock
 from portal.runs import provenance
@@ -49,4 +49,6 @@ class Thread(threading.Thread):
         """Follow the rules once, and send what waits."""
         planning.turn()
         sending.turn(self._courier)
+        sending.turn_replies(self._courier)
+        pulse.turn(self._courier)
         heartbeats.beat(f"{ROLE}@{provenance.host()}", role=ROLE)

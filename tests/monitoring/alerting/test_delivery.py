@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.utils.translation import get_language
 
-from monitoring.courier.carrying import sign
+from monitoring.courier.signing import sign
 from monitoring.models import Channel, Delivery, DeliveryAttempt
 from monitoring.services.alerting import channels, planning, sealing, sending
 from monitoring.services.alerting.courier import Courier

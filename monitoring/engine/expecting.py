@@ -5,13 +5,14 @@ above the limit, with z = 3: one quiet column in about 740 windows. Fewer than t
 nothing; both numbers are ours.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from monitoring.engine import slo
 
 Z = 3.0
 MIN_ROWS = 30
@@ -133,15 +134,7 @@ def surely_above(n_bad: int, n: int, limit: float) -> bool:
     """Whether a share is above a limit with hardly any doubt."""
     if n < MIN_ROWS or n_bad == 0:
         return False
-    return wilson_low(n_bad, n) > limit
-
-
-def wilson_low(n_bad: int, n: int) -> float:
-    """Return the lower end of the Wilson score interval of a share; n ≥ 1."""
-    share = n_bad / n
-    middle = share + Z * Z / (2 * n)
-    spread = Z * math.sqrt(share * (1 - share) / n + Z * Z / (4 * n * n))
-    return max(0.0, (middle - spread) / (1 + Z * Z / n))
+    return slo.interval(n_bad, n, Z)[0] > limit
 
 
 def null_limit(share: float) -> float:

@@ -33,6 +33,8 @@ BURN_RULES: Sequence[BurnRule] = (
     BurnRule(3600.0, 300.0, 14.4, "critical"),
     BurnRule(6 * 3600.0, 1800.0, 6.0, "warning"),
 )
+#: Of a two-sided 95 % interval.
+Z_95 = 1.96
 
 
 def budget_left(n: float, n_bad: float, target: float) -> float | None:
@@ -115,3 +117,12 @@ def n_above(buckets: Mapping[float, float], limit: float) -> float:
         if not math.isinf(bound):
             lower = bound
     return above
+
+
+def interval(n_bad: float, n: float, z: float = Z_95) -> tuple[float, float]:
+    """Return both ends of the Wilson score interval of a share (Wilson 1927); n ≥ 1."""
+    share = n_bad / n
+    middle = share + z * z / (2 * n)
+    spread = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    scale = 1 + z * z / n
+    return max(0.0, (middle - spread) / scale), min(1.0, (middle + spread) / scale)

@@ -112,7 +112,10 @@ ALL = (
     Definition(
         DRIFT_FALSE_ALARMS,
         _("False alarms of drift"),
-        _("Share of the windows without drift in which drift was confirmed or suspected."),
+        _(
+            "Share of the watched windows of predictions whose alarm went by itself: labels "
+            "confirmed no loss, and nobody named a cause."
+        ),
         SHARE,
         AT_MOST,
         0.01,  # the requirement on drift detection: less than 1 % of quiet windows
@@ -177,6 +180,7 @@ REASONS: Mapping[str, Promise] = {
     "no_outcomes": _("No outcome of a prediction in the window is known yet."),
     "one_class": _("The known outcomes are all of one kind."),
     "no_runs": _("No training ended in the window."),
+    "no_windows": _("No window of predictions was watched with a threshold learnt for it yet."),
     "no_samples": _("No worker has read its machine yet."),
     "no_source": _("Nothing in this installation measures it yet."),
     "failed": _("Measuring it failed; the log of the worker says why."),

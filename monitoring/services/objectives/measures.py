@@ -6,10 +6,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, Min, Sum
+from django.db.models import Count, Min, Q, Sum
 
 from monitoring.engine import slo
-from monitoring.models import SeriesHour, SeriesMinute, UsageHour, UsageMinute
+from monitoring.engine.schedule import N_STEPS
+from monitoring.models import (
+    DriftEvent,
+    DriftPoint,
+    SeriesHour,
+    SeriesMinute,
+    UsageHour,
+    UsageMinute,
+)
 from monitoring.services import series
 from monitoring.services.objectives import definitions as kinds
 from portal.lib import clock
@@ -235,6 +243,31 @@ def _first_read() -> datetime | None:
     return min((at for at in found if at is not None), default=None)
 
 
+def drift_false_alarms(window: Window) -> Measure:
+    """Measure the share of watched windows of whole models whose alarm went by itself.
+
+    An alarm counts as false when it is over, labels confirmed no loss, and nobody named a cause.
+    """
+    looks = DriftPoint.objects.filter(
+        window__slice="", threshold__isnull=False, at__gte=window.since, at__lt=window.until
+    )
+    n = (looks.aggregate(n=Sum("n_looks"))["n"] or 0) // N_STEPS
+    if not n:
+        return _not("no_windows")
+    told = Q(signal=DriftEvent.Signal.SCORE) | Q(level=DriftEvent.Level.SUSPECTED)
+    false = DriftEvent.objects.filter(
+        told,
+        window__slice="",
+        cause="",
+        ending=DriftEvent.Ending.CALM,
+        opened_at__gte=window.since,
+        opened_at__lt=window.until,
+    ).exclude(level=DriftEvent.Level.CONFIRMED)
+    n_bad = min(false.count(), n)
+    low, high = slo.interval(n_bad, n)
+    return Measure(n_bad / n, n, None, low, high)
+
+
 def unknown(window: Window) -> Measure:
     """Say that nothing measures it."""
     return _not("no_source")
@@ -251,6 +284,7 @@ _measures: dict[str, Measuring] = {
     kinds.SEARCH_P95: search_latency,
     kinds.CACHE_HITS: cache_hits,
     kinds.SAVINGS: savings,
+    kinds.DRIFT_FALSE_ALARMS: drift_false_alarms,
 }
 
 

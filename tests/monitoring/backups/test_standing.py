@@ -73,7 +73,7 @@ def test_a_failure_says_why_and_when_it_last_went_well(signed_in: Callable[..., 
     assert (standing.has_failed, standing.is_late) == (True, False)
     text = card(signed_in("viewer"))
     assert "The disk is full." in text
-    assert "3.0 MiB" in text
+    assert "Last success" in text
 
 
 def test_a_backup_made_by_hand_after_a_failure_counts() -> None:

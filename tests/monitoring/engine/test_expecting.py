@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitoring.engine import expecting, heat
+from monitoring.engine import expecting, heat, slo
 from monitoring.engine.expecting import Limits
 
 NAN = math.nan
@@ -42,13 +42,15 @@ def test_no_rows_are_no_trouble() -> None:
 
 def test_the_lower_end_of_the_interval_is_that_of_wilson() -> None:
     # 20 of 100 with z = 3: (.2 + .045 - 3 sqrt(.0016 + .000225)) / 1.09
-    assert expecting.wilson_low(20, 100) == pytest.approx(0.107190, abs=1e-5)
+    assert slo.interval(20, 100, 3.0)[0] == pytest.approx(0.107190, abs=1e-5)
 
 
 @given(st.integers(1, 5_000), st.floats(0, 1))
-def test_the_lower_end_lies_below_the_share(n: int, share: float) -> None:
+def test_the_interval_holds_the_share(n: int, share: float) -> None:
     n_bad = round(n * share)
-    assert 0.0 <= expecting.wilson_low(n_bad, n) <= n_bad / n + 1e-12
+    low, high = slo.interval(n_bad, n)
+    assert 0.0 <= low <= n_bad / n + 1e-12
+    assert n_bad / n - 1e-12 <= high <= 1.0
 
 
 def test_few_rows_and_few_faults_say_nothing() -> None:

@@ -42,8 +42,8 @@ def search(call: Call) -> Any:
         "worded by a language model where one is configured, as far as the passages it cites say "
         "so. "
         "Refused, with the nearest passages, when they do not answer the question.",
-        "request": shapes.QuestionSerializer,
-        "responses": shapes.AnswerSerializer,
+        "request": shapes.SearchQuestionSerializer,
+        "responses": shapes.SearchAnswerSerializer,
     },
 )
 def answer(call: Call) -> Any:

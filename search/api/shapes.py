@@ -82,7 +82,7 @@ class FoundSerializer(Serializer):
     version = serializers.IntegerField(help_text="Of the index.")
 
 
-class QuestionSerializer(Serializer):
+class SearchQuestionSerializer(Serializer):
     question = serializers.CharField(max_length=2_000)
     collection = serializers.SlugField(max_length=60)
     filters = serializers.DictField(required=False)
@@ -104,7 +104,7 @@ class SourceSerializer(Serializer):
     score = serializers.FloatField()
 
 
-class AnswerSerializer(Serializer):
+class SearchAnswerSerializer(Serializer):
     cache = serializers.ChoiceField(("hit", "miss"))
     took_ms = serializers.FloatField()
     answer = serializers.CharField(allow_null=True, help_text="With citations; null when refused.")

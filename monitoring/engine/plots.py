@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 WIDTH, HEIGHT = 340.0, 190.0
+#: Room for three moments below; on a telephone words stay legible.
+COURSE_WIDTH = 440.0
 LEFT, RIGHT, TOP, BOTTOM = 40.0, 8.0, 10.0, 28.0
 GAP = 0.18
 SPARK_WIDTH, SPARK_HEIGHT = 100.0, 24.0
@@ -54,10 +56,10 @@ class Course:
     dots: tuple[Bar, ...]
     x_marks: tuple[Mark, ...]
     y_marks: tuple[Mark, ...]
-    width: float = 2 * WIDTH
+    width: float = COURSE_WIDTH
     height: float = HEIGHT
     left: float = LEFT
-    right: float = 2 * WIDTH - RIGHT
+    right: float = COURSE_WIDTH - RIGHT
     bottom: float = HEIGHT - BOTTOM
 
 
@@ -147,7 +149,7 @@ def course(
     most = max((*values, *known, *beside, 1e-6)) * 1.08
     since_s = marks[0][0]
     span = max(marks[-1][0] - since_s, 1.0)
-    inner = 2 * WIDTH - LEFT - RIGHT
+    inner = COURSE_WIDTH - LEFT - RIGHT
 
     def x(second: float) -> float:
         return round(LEFT + inner * min(max((second - since_s) / span, 0.0), 1.0), 2)

@@ -108,6 +108,11 @@ class DriftEvent(models.Model):
         """The largest statistic in thresholds."""
         return ratio_of(self.statistic, self.threshold)
 
+    @property
+    def farthest(self) -> list[tuple[str, float]]:
+        """The features with their ratios, the farthest first; a JSON object keeps no order."""
+        return sorted(self.columns.items(), key=lambda item: -item[1])
+
 
 class RetrainingProposal(models.Model):
     """What the watch proposes: train anew, for these reasons."""

@@ -82,7 +82,7 @@ def _renew(event: DriftEvent, found: Exceeded, series: Series, at: datetime) -> 
     if found.statistic > event.statistic:
         event.statistic, event.threshold = found.statistic, found.threshold
         event.kl, event.scale = found.look.kl, _scale(series, found)
-    event.columns = {**found.columns, **event.columns} if found.columns else event.columns
+    event.columns = _largest(event.columns, found.columns)
     event.save(
         update_fields=[
             "n_looks",
@@ -95,6 +95,11 @@ def _renew(event: DriftEvent, found: Exceeded, series: Series, at: datetime) -> 
             "columns",
         ]
     )
+
+
+def _largest(known: Mapping[str, float], found: Mapping[str, float]) -> dict[str, float]:
+    """Return the largest ratio of each feature."""
+    return {name: max(known.get(name, 0.0), found.get(name, 0.0)) for name in {**known, **found}}
 
 
 def _scale(series: Series, found: Exceeded) -> str:
@@ -150,7 +155,7 @@ def said_of(event: DriftEvent) -> str:
         "window": str(event.window),
         "signal": event.get_signal_display(),
         "ratio": f"{event.ratio:.1f}",
-        "columns": ", ".join(list(event.columns)[:5]),
+        "columns": ", ".join(name for name, _ratio in event.farthest[:5]),
     }
     text = _("%(signal)s of %(window)s moved to %(ratio)s times the threshold.") % values
     if event.columns:

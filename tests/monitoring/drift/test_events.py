@@ -132,6 +132,26 @@ def plain(live: ModelVersion) -> DriftWindow:
     return DriftWindow.objects.create(version=live, window=world.WINDOW)
 
 
+def test_an_event_names_the_farthest_features_first(plain: DriftWindow) -> None:
+    event = opened(plain, columns={"Temp": 1.5, "Pressure": 4.0, "Mold": 2.0})
+    event.refresh_from_db()
+
+    assert event.farthest == [("Pressure", 4.0), ("Mold", 2.0), ("Temp", 1.5)]
+    assert "Farthest: Pressure, Mold, Temp." in events.said_of(event)
+
+
+def test_an_event_keeps_the_largest_ratio_of_each_feature(
+    watching: DriftWindow, follower: Follower
+) -> None:
+    ratios = []
+    for hot in (8.0, 25.0, 8.0):
+        world.answer(watching.version, world.shots(100, rng(), hot=hot))
+        drain(follower)
+        ratios.append(DriftEvent.objects.get(signal=Signal.COLUMNS).columns["Temp"])
+
+    assert ratios[0] < ratios[1] == ratios[2]
+
+
 def test_acknowledging_says_who_and_why(plain: DriftWindow) -> None:
     event, actor = opened(plain), operator()
 

@@ -104,7 +104,14 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             _("Search"),
             [
                 _entry(_("Search"), "search", "search.document", page="search_collection_search"),
-                _entry(_("Collections"), "library_books", "search.collection"),
+                {
+                    **_entry(_("Collections"), "library_books", "search.collection"),
+                    # Its address begins like that of the search page, which has its own entry.
+                    "active": lambda request: (
+                        "/search/collection/" in request.path
+                        and not request.path.endswith("/collection/search/")
+                    ),
+                },
                 _entry(_("Documents"), "article", "search.document"),
                 _entry(_("Judged queries"), "grading", "search.judgedquery"),
                 _entry(_("Query log"), "manage_search", "search.searchrecord"),

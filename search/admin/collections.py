@@ -43,7 +43,7 @@ class CollectionAdmin(SearchPages, EvidenceAdmin[Collection]):
     page_template = "search/collection.html"
     list_before_template = "search/_links.html"
     empty_hint = _("Make a collection, send documents to it, and ask.")
-    list_pages = ("search", "click")
+    list_pages = ("search", "answer", "click")
     row_pages = ("build", "upload", "settings", "evaluate", "tune")
     list_display = ("name", "called", "n_documents", "n_passages", "live", "built")
     search_fields = ("name", "title")

@@ -1,13 +1,15 @@
 """The search page: query, filters, hits and why they were found."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 from uuid import UUID
 
 from django.db.models import Count
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 
 from portal.core.admin.base import grants_of, require
@@ -16,15 +18,19 @@ from portal.core.request_context import current_request_id
 from search import selectors
 from search.admin import tree
 from search.admin.forms import MOST_HITS, N_HITS, SearchForm
-from search.admin.hits import shown
+from search.admin.hits import keys_of, shown
+from search.engine.passages import Passage
 from search.models import Collection, Document, SearchRecord
-from search.services import collections, querylog, searching
+from search.services import answers, collections, querylog, searching
+from search.services.answers import Answer
 from search.services.searching import Found
 
 VIEW = "search.view_document"
 #: Cut from what the log keeps, not from what is asked.
 LONGEST_LOGGED = 1000
 N_KINDS = 30
+#: Passages of one document among the hits, so that a long one does not fill the page. Ours.
+PER_DOCUMENT = 3
 
 if TYPE_CHECKING:
     from portal.core.admin.base import PagesMixin
@@ -79,6 +85,26 @@ class SearchPages(PagesMixin):
         }
         return 200
 
+    def answer_view(self, request: HttpRequest) -> HttpResponse:
+        """Return the card with the answer to a question; the page asks for it beside the hits."""
+        require_view(request)
+        form = SearchForm(request.GET, list(Collection.objects.order_by("name")))
+        if not form.is_valid() or not form.cleaned_data["q"].strip():
+            return HttpResponse(status=InvalidInput.status)
+        given = form.cleaned_data
+        context: dict[str, Any] = {}
+        status = 200
+        try:
+            collection = collections.get(given["collection"])
+            found = answers.answer(collection.name, given["q"], filters=form.filters)
+        except PortalError as error:
+            context["error"] = error
+            status = error.status
+        else:
+            keys = keys_of(collection, {hit.passage.document_id for hit in found.sources})
+            context |= {"answer": found, "sources": _sources(found, keys)}
+        return TemplateResponse(request, "search/_answer.html", context, status=status)
+
     def click_view(self, request: HttpRequest) -> HttpResponse:
         """Keep that somebody opened a hit."""
         require_view(request)
@@ -99,6 +125,13 @@ class SearchPages(PagesMixin):
                 {"code": error.specific_code, "detail": str(error)}, status=error.status
             )
         return HttpResponse(status=204)
+
+
+def _sources(found: Answer, keys: Mapping[str, int]) -> list[tuple[int, Passage, int | None]]:
+    """Return what an answer cites: number, passage and the row of its document."""
+    cited = {number for sentence in found.sentences for number in sentence.citations}
+    numbered = [(number, hit.passage) for number, hit in enumerate(found.sources, 1)]
+    return [(n, own, keys.get(own.document_id)) for n, own in numbered if n in cited]
 
 
 def require_view(request: HttpRequest) -> None:
@@ -136,7 +169,12 @@ def _timed(name: str, form: SearchForm) -> tuple[Found, float]:
     given = form.cleaned_data
     began = time.perf_counter()
     found = searching.search(
-        name, given["q"], mode=given["mode"], top_k=given["k"], filters=form.filters
+        name,
+        given["q"],
+        mode=given["mode"],
+        top_k=given["k"],
+        filters=form.filters,
+        options=replace(searching.defaults(name), per_document=PER_DOCUMENT),
     )
     return found, 1000 * (time.perf_counter() - began)
 

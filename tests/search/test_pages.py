@@ -25,6 +25,7 @@ from tests.search.conftest import ACTOR, Build, incoming
 __all__ = ["person", "signed_in"]
 
 SignedIn = Callable[..., Client]
+ANSWER = "/admin/search/collection/answer/"
 SEARCH = "/admin/search/collection/search/"
 
 
@@ -77,6 +78,10 @@ def test_without_an_index_the_search_page_says_so(
     answer = signed_in("viewer").get(SEARCH, {"collection": "defects", "q": "flash"})
     assert answer.status_code == 503
     assert "There is no index yet" in answer.text
+    card = signed_in("viewer").get(ANSWER, {"collection": "defects", "q": "flash"})
+    assert card.status_code == 503
+    assert "No answer was made" in card.text
+    assert signed_in("viewer").get(ANSWER, {"q": " "}).status_code == 422
 
 
 def test_somebody_without_a_role_may_not_search(
@@ -144,6 +149,12 @@ def test_hits_come_with_marks_reasons_and_a_record(build: Build) -> None:
         assert client.post(reverse("admin:search_collection_click"), click).status_code == 204
     assert Click.objects.get().external_id == "flash"
     assert client.get(reverse("admin:search_collection_click")).status_code == 405
+
+    card = client.get(ANSWER, {"collection": "defects", "q": "What is soldering?"})
+    assert card.status_code == 200
+    assert 'class="mw-cite"' in card.text
+    refused = client.get(ANSWER, {"collection": "defects", "q": "Who won the election?"})
+    assert "No passage was found" in refused.text
 
     narrowed = {"collection": "defects", "q": "metal", "path": "결함/soldering"}
     shown = client.get(SEARCH, narrowed).text

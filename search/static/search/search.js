@@ -24,6 +24,19 @@
     one.addEventListener("change", () => { if (box.value.trim()) form.requestSubmit(); });
   });
 
+  // The answer may take longer than the hits, which must not wait for it.
+  const answer = found.querySelector("[data-answer]");
+  if (answer) {
+    answer.hidden = false;
+    fetch(answer.dataset.answer, { credentials: "same-origin", redirect: "error" })
+      .then(async (reply) => {
+        if (!(reply.headers.get("content-type") || "").includes("html")) throw new Error(`no answer: ${reply.status}`);
+        answer.querySelector(".mw-body").innerHTML = await reply.text();
+      })
+      // Without an answer the hits are what there is.
+      .catch(() => answer.remove());
+  }
+
   const linkOf = (hit) => hit && hit.querySelector("h2 a");
   const current = () => hits.find((hit) => hit.contains(document.activeElement));
 

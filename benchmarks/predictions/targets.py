@@ -116,7 +116,7 @@ class Portal:
                 start_new_session=True,
             )
         stack.callback(_end, process, signal.SIGINT)
-        wait_for(f"http://127.0.0.1:{self.port}/livez", 120)
+        wait_for(f"http://127.0.0.1:{self.port}/livez", 300)
         self.key = self.manage(
             "create_key", "benchmark", "--user", "admin", "--scopes", "read,predict"
         )

@@ -38,10 +38,11 @@ def back_up(ctx: RunContext) -> dict[str, Any]:
                 removed = backups.remove_old(vault, keep=settings.BACKUP_KEEP)
             is_sealed = vault.is_sealed
     except (PortalError, OSError) as exc:
+        reason = str(exc)
         alerts.raise_alert(
             FAILED,
             "critical",
-            _("No backup could be made: %(reason)s") % {"reason": exc},
+            lambda: _("No backup could be made: %(reason)s") % {"reason": reason},
         )
         raise
     alerts.resolve_alert(FAILED)
@@ -64,9 +65,11 @@ def check(ctx: RunContext) -> dict[str, Any]:
         latest = manifests.read(vault, found[0]).moment if found else None
     is_overdue = latest is not None and clock.now() - latest > OVERDUE_AFTER
     if latest and is_overdue:
-        message = _("The latest backup is of %(moment)s: look why none was made since.")
+        words = {"moment": f"{latest:%Y-%m-%d %H:%M} UTC"}
         alerts.raise_alert(
-            OVERDUE, "critical", message % {"moment": f"{latest:%Y-%m-%d %H:%M} UTC"}
+            OVERDUE,
+            "critical",
+            lambda: _("The latest backup is of %(moment)s: look why none was made since.") % words,
         )
     else:
         alerts.resolve_alert(OVERDUE)

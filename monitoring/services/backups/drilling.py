@@ -37,11 +37,14 @@ def drill(vault: Vault, name: str, watch: Watch | None = None) -> dict[str, Any]
     try:
         result = _drill(vault, manifests.read(vault, name), watch)
     except (Corrupt, NotFound, StackError) as exc:
+        reason = str(exc)
         alerts.raise_alert(
             ALERT,
             "critical",
-            _("Backup %(name)s cannot be restored: %(reason)s Make a new one and look why.")
-            % {"name": name, "reason": exc},
+            lambda: (
+                _("Backup %(name)s cannot be restored: %(reason)s Make a new one and look why.")
+                % {"name": name, "reason": reason}
+            ),
         )
         raise
     alerts.resolve_alert(ALERT)

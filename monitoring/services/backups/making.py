@@ -203,13 +203,14 @@ def _tell(damaged: list[str]) -> None:
     if not damaged:
         alerts.resolve_alert(DAMAGED_ALERT)
         return
-    message = _(
+    alerts.raise_alert(DAMAGED_ALERT, "critical", lambda: _message(damaged))
+
+
+def _message(damaged: list[str]) -> str:
+    return _(
         "The latest backup lacks %(count)d artifacts that are damaged or missing in the storage, "
         "the first is %(first)s: restore them from an earlier backup, or make them again."
-    )
-    alerts.raise_alert(
-        DAMAGED_ALERT, "critical", message % {"count": len(damaged), "first": damaged[0]}
-    )
+    ) % {"count": len(damaged), "first": damaged[0]}
 
 
 @contextmanager

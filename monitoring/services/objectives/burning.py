@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from django.db import connection, transaction
 from django.utils.translation import gettext as _
@@ -60,7 +61,8 @@ def _check(objective: Objective, now: datetime) -> list[str]:
             continue
         burning.append(key)
         url = f"/admin/monitoring/objective/{objective.pk}/change/"
-        alerts.raise_alert(key, rule.severity, _message(objective, rule, rate), url)
+        said = partial(_message, objective, rule, rate)
+        alerts.raise_alert(key, rule.severity, said, url)
     return burning
 
 

@@ -138,8 +138,14 @@ def _tell(objective: Objective, found: Measurement) -> None:
     if found.status != Measurement.Status.MISSED:
         alerts.resolve_alert(alert_key(objective.kind))
         return
+    url = f"/admin/monitoring/objective/{objective.pk}/change/"
+    key, severity = alert_key(objective.kind), Alert.Severity.WARNING
+    alerts.raise_alert(key, severity, lambda: _message(objective, found), url)
+
+
+def _message(objective: Objective, found: Measurement) -> str:
     known = definitions.BY_KIND[objective.kind]
-    message = _(
+    return _(
         "The objective “%(title)s” is missed: %(now)s over the last %(days)s days, the goal is "
         "%(goal)s. %(meaning)s The board of objectives shows since when."
     ) % {
@@ -149,8 +155,6 @@ def _tell(objective: Objective, found: Measurement) -> None:
         "days": objective.window_days,
         "meaning": known.meaning,
     }
-    url = f"/admin/monitoring/objective/{objective.pk}/change/"
-    alerts.raise_alert(alert_key(objective.kind), Alert.Severity.WARNING, message, url)
 
 
 def remove_old(now: datetime | None = None) -> int:

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from monitoring.engine.expecting import SHARE
 from monitoring.models import QualityWindow, Rule
 from monitoring.models.quality import LIVE
+from monitoring.selectors import quality as selectors
 from portal.core import alerts
 from portal.core.formats import duration, figure, share
 from portal.core.models import Alert
@@ -50,21 +51,24 @@ def tell(window: QualityWindow) -> None:
         alerts.resolve_alert(key)
     if not window.failures:
         return
+    is_live = window.scope.startswith(LIVE)
+    severity = Alert.Severity.WARNING if is_live else Alert.Severity.INFO
+    alerts.raise_alert(key, severity, lambda: _message(window), URL)
+
+
+def _message(window: QualityWindow) -> str:
     said = "; ".join(worded(failure) for failure in window.failures[:N_SAID])
-    message = _(
+    return _(
         "Data of %(source)s (%(scope)s) are not as expected since %(since)s: %(said)s. "
         "%(n)d rules are broken in all. The page of data quality shows them over time; what was "
         "refused lies in the quarantine with its reason."
     ) % {
-        "source": window.source or _("all sources"),
+        "source": selectors.names([window.source])[window.source],
         "scope": window.scope,
         "since": f"{window.at.astimezone(UTC):%Y-%m-%d %H:%M} UTC",
         "said": said,
         "n": len(window.failures),
     }
-    is_live = window.scope.startswith(LIVE)
-    severity = Alert.Severity.WARNING if is_live else Alert.Severity.INFO
-    alerts.raise_alert(key, severity, message, URL)
 
 
 def close_old(now: datetime) -> int:
@@ -86,8 +90,11 @@ def tell_silence(scope: str, limits: Mapping[str, Any] | None, now: datetime) ->
     if not limit_s or age_s <= limit_s:
         alerts.resolve_alert(key)
         return
-    message = _(
+    alerts.raise_alert(key, Alert.Severity.WARNING, lambda: _silence(scope, age_s, limit_s), URL)
+
+
+def _silence(scope: str, age_s: float, limit_s: float) -> str:
+    return _(
         "Nothing has come for %(scope)s for %(age)s; at most %(limit)s is expected. Look whether "
         "the lines still call the portal, and whether their keys still hold."
     ) % {"scope": scope, "age": duration(age_s), "limit": duration(limit_s)}
-    alerts.raise_alert(key, Alert.Severity.WARNING, message, URL)

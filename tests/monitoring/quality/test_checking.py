@@ -100,6 +100,7 @@ def test_each_rule_finds_its_fault(champion: ModelVersion) -> None:
     alert = open_alert()
     assert alert is not None
     assert "Missing values" in alert.message or "Unknown category" in alert.message
+    assert "기대와 다릅니다" in alert.translations["ko"]
 
 
 def test_the_alert_closes_with_the_next_good_hour(champion: ModelVersion) -> None:

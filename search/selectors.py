@@ -63,6 +63,14 @@ def of(collection: Collection) -> CollectionState:
     return _states([collection])[0]
 
 
+def live_numbers() -> list[tuple[Collection, int]]:
+    """Return the collections that have a live index, and its number; two quick queries."""
+    rows = {one.model_name: one for one in Collection.objects.order_by("name")}
+    live = AliasAssignment.objects.filter(model__name__in=rows, alias=Alias.CHAMPION)
+    numbers = live.values_list("model__name", "version__number")
+    return [(rows[name], number) for name, number in numbers]
+
+
 def versions(collection: Collection) -> QuerySet[ModelVersion]:
     """Return the index versions of a collection, newest first."""
     rows = ModelVersion.objects.filter(model__name=collection.model_name)

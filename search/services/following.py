@@ -3,7 +3,8 @@
 One thread looks twice a second where the champions point and how far the documents have changed,
 for all collections that this process was ever asked about. A new version is opened beside the old
 one, brought up to date and then put in its place in one assignment; a search finishes on what it
-took, and the old index goes with the last search on it.
+took, and the old index goes with the last search on it. Only the first index of a process answers
+before it is up to date, because there is nothing else to answer.
 """
 
 import logging
@@ -200,7 +201,10 @@ class Follower:
 
     def _open(self, slot: Slot, version_id: int) -> None:
         try:
-            held = load(ModelVersion.objects.select_related("model").get(pk=version_id), slot.name)
+            version = ModelVersion.objects.select_related("model").get(pk=version_id)
+            held = load(version, slot.name)
+            if slot.held is not None:  # what follows must know all that the one before knew
+                catch_up(held, Collection.objects.get(name=slot.name).sequence)
             slot.held, slot.failed, slot.failed_version = held, "", None
             LOADS.labels(slot.name, "done").inc()
             alerts.resolve_alert(_alert_key(slot.name))
@@ -233,7 +237,7 @@ class Follower:
 
 
 def load(version: ModelVersion, collection: str) -> Held:
-    """Open a version and bring it up to date.
+    """Open a version as it was built; :func:`catch_up` brings it up to date.
 
     Raises
     ------
@@ -242,7 +246,7 @@ def load(version: ModelVersion, collection: str) -> Held:
     """
     from search.services import opening  # noqa: PLC0415 - the engine is large
 
-    held = Held(
+    return Held(
         collection=collection,
         version_id=version.pk,
         version=version.number,
@@ -251,9 +255,6 @@ def load(version: ModelVersion, collection: str) -> Held:
         cutting=cutting_of(version.settings["cutting"]),
         sequence=int(version.settings["through"]),
     )
-    row = Collection.objects.get(name=collection)
-    catch_up(held, row.sequence)
-    return held
 
 
 def catch_up(held: Held, until: int) -> int:
@@ -292,15 +293,19 @@ def held(name: str) -> Held:
     raise _unavailable(slot)
 
 
-def held_number(model_name: str) -> int | None:
-    """Return the version held for a registered model, without waiting, and follow it."""
-    name = model_name.removeprefix(PREFIX)
+def peek(name: str) -> Held | None:
+    """Return the index of a collection if it is open here, without waiting, and follow it."""
     slot = follower.known(name)
     if slot is None:
         if not Collection.objects.filter(name=name).exists():
             return None
         slot = follower.slot(name)
-    found = slot.held
+    return slot.held
+
+
+def held_number(model_name: str) -> int | None:
+    """Return the version held for a registered model, without waiting, and follow it."""
+    found = peek(model_name.removeprefix(PREFIX))
     return found.version if found is not None else None
 
 

@@ -35,6 +35,7 @@ def evaluate(ctx: RunContext, name: str) -> dict[str, Any]:
     version = _live(collection)
     ctx.progress(0.0, _("queries"), _("Asking %(count)d queries.") % {"count": len(judged)})
     held = following.load(version, collection.name)
+    following.catch_up(held, collection.sequence)
     quality = measured(
         held.index,
         judged,
@@ -91,6 +92,7 @@ def tune(ctx: RunContext, name: str, *, adopt: bool) -> dict[str, Any]:
     if len(judged) < N_FOLDS:
         raise _nothing_judged(N_FOLDS)
     held = following.load(_live(collection), collection.name)
+    following.catch_up(held, collection.sequence)
 
     def tell(fraction: float, _phase: str, _message: str) -> None:
         ctx.progress(fraction, _TUNING, _("Trying ways to join the legs."))

@@ -35,6 +35,7 @@ PARTS = {
     "watcher",
     "queues",
     "stream",
+    "search",
     "champions",
     "disk",
     "processes",

@@ -6,12 +6,14 @@ import pytest
 from django.utils import translation
 
 from portal.core.actors import Actor
+from portal.core.errors import Unavailable
 from portal.runs.models import Run
 from portal.runs.tasks.execution import perform
 from search import dispatch
 from search.models import Collection
-from search.services import collections, documents, following, querylog
+from search.services import collections, documents, following, querylog, searching
 from search.services.documents import Incoming
+from tests.waiting import wait_for
 
 ACTOR = Actor.system("test")
 DEFECTS = {
@@ -66,9 +68,21 @@ Build = Callable[[], Run]
 
 @pytest.fixture
 def build(transactional_db: None, collection: Collection) -> Build:
-    """Build the index of the collection in this process, whenever called."""
+    """Build the index of the collection in this process, whenever called, and wait for it."""
 
     def build() -> Run:
-        return done(dispatch.build_index(collection=collection, actor=ACTOR))
+        run = done(dispatch.build_index(collection=collection, actor=ACTOR))
+        wait_for(lambda: is_held(collection), 60)
+        return run
 
     return build
+
+
+def is_held(collection: Collection) -> bool:
+    """Whether an index of the collection answers in this process, with all changes in it."""
+    try:
+        held = searching.held(collection.name)
+    except Unavailable:
+        return False
+    collection.refresh_from_db()
+    return held.sequence >= collection.sequence

@@ -14,7 +14,8 @@ from search import dispatch
 from search.models import Collection, Document
 from search.services import collections, frontmatter, importing, knowledge, searching
 from search.services.requesting import BUILD_INDEX
-from tests.search.conftest import ACTOR, done
+from tests.search.conftest import ACTOR, done, is_held
+from tests.waiting import wait_for
 
 HEAD = """---
 id: gate-speed
@@ -122,6 +123,7 @@ def test_an_import_has_the_first_index_built(empty: Collection, folder: Path) ->
 
     done(Run.objects.get(kind=BUILD_INDEX))
 
+    wait_for(lambda: is_held(empty), 60)
     hits = searching.search("plant", "진공밸브청소").result.hits
     assert hits[0].passage.document_id == "copy.txt"
 

@@ -16,6 +16,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from math import sqrt
 from pathlib import Path
@@ -51,6 +52,7 @@ LINEAR = replace(PARAMS, learner="logistic_regression")
 NEWER, SEED, OTHER = "newer data", "new seed", "other"
 RULES = ("gate", "point estimate", "file size")
 STREAM_SHOTS = 14_000
+N_STREAMS = 2
 TARGETS = {"worse later": 0.10, "newer data passes": 0.90, "new seed promoted": 0.10}
 
 
@@ -258,43 +260,51 @@ def report(found: list[Trial], say: Callable[[str], None]) -> dict[str, float]:
     return figures
 
 
-def _distinct(table: ShotTable) -> ShotTable:
+def distinct(table: ShotTable) -> ShotTable:
     labels = table.labels()
     if labels is None:
         raise SystemExit("the file has no complete label")
     return table.take(np.flatnonzero(first_of_copies(table.matrix(), labels)))
 
 
+def simulated(number: int, table: ShotTable, policy: Policy) -> list[Trial]:
+    """Return what became of every challenger of a stream."""
+    return [
+        trial for moment in moments(table.n_rows) for trial in trials(number, table, moment, policy)
+    ]
+
+
+def _generated(seed: int, n_shots: int, policy: Policy) -> list[Trial]:
+    return simulated(seed, generate_stream(n_shots, seed).table(), policy)
+
+
 def main() -> None:
     """Run the simulation and print its figures."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--streams", type=int, default=8)
+    parser.add_argument("--streams", type=int, default=N_STREAMS)
     parser.add_argument("--first-seed", type=int, default=1_000)
     parser.add_argument("--shots", type=int, default=STREAM_SHOTS)
     parser.add_argument("--file", type=Path, help="a real file in production order, instead")
     parser.add_argument("--policy", default="{}", help="other settings of the gate, as JSON")
     parser.add_argument("--json", type=Path, help="write every trial there")
+    parser.add_argument("--jobs", type=int, default=2, help="streams simulated at the same time")
     options = parser.parse_args()
     policy = Policy.from_dict(json.loads(options.policy))
-    sources: list[tuple[int, ShotTable]] = (
-        [(0, _distinct(read_table(options.file, require_label=True)))] if options.file else []
-    )
 
     def say(text: str) -> None:
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
 
-    seeds = range(options.first_seed, options.first_seed + options.streams)
-    tables = (
-        iter(sources)
-        if sources
-        else ((s, generate_stream(options.shots, s).table()) for s in seeds)
-    )
     found: list[Trial] = []
-    for number, table in tables:
-        for moment in moments(table.n_rows):
-            found += trials(number, table, moment, policy)
-        say(f"stream {number} done, {len(found)} challengers")
+    if options.file:
+        found = simulated(0, distinct(read_table(options.file, require_label=True)), policy)
+    else:
+        n = options.streams
+        seeds = range(options.first_seed, options.first_seed + n)
+        with ProcessPoolExecutor(options.jobs) as pool:
+            for part in pool.map(_generated, seeds, [options.shots] * n, [policy] * n):
+                found += part
+                say(f"stream {part[0].stream} done, {len(found)} challengers")
     figures = report(found, say)
     for name, target in TARGETS.items():
         is_met = figures[name] >= target if name.startswith("newer") else figures[name] <= target

@@ -17,8 +17,8 @@ from predictions.engine.features import FEATURE_NAMES
 from predictions.engine.rows import Keys, first_of_copies, group_numbers, row_keys
 from predictions.engine.tables import ShotTable
 
-#: Share of a table that is its window, and the most rows of it. Ours: enough for the gate to tell
-#: a real gain (benchmarks/predictions/gate.py), little enough that hardly a model misses it.
+#: Share of a table that is its window, and the most rows of it. Ours: what the gate can tell on it
+#: stands in docs/performance.md; the larger, the older is what a model learns.
 WINDOW_SHARE = 0.2
 MAX_WINDOW_ROWS = 10_000
 _KEY_TYPE = np.dtype("<u8")

@@ -173,6 +173,49 @@ def test_a_sure_but_tiny_gain_is_not_worth_a_promotion() -> None:
     assert judge(one, other, policy=replace(policy, min_gain=0.0), seed=0).outcome == "passed"
 
 
+def test_a_gain_that_may_as_well_be_tiny_is_not_sure_enough() -> None:
+    one, other = pair(9, 4_000, (1.75, 1.5))
+    policy = replace(QUICK, guards=())
+    line = judge(one, other, policy=policy, seed=0).comparisons[0]
+    between = (line.sure_gain + line.gain) / 2
+    report = judge(one, other, policy=replace(policy, min_gain=between), seed=0)
+    easier = replace(policy, min_gain=between, gain_certainty=0.5)
+
+    assert 0 < line.low < line.sure_gain < line.gain
+    assert (report.outcome, report.reasons[0].code) == ("inconclusive", "gain_unsure")
+    assert f"{line.sure_gain:.3f}" in report.reasons[0].to_dict()["message"]
+    assert judge(one, other, policy=easier, seed=0).outcome == "passed"
+
+
+def test_a_part_that_is_two_lots_long_is_not_looked_at() -> None:
+    one, other = pair(15, 3_000, (2.0, 1.5))
+    block = np.arange(3_000) // 100
+    in_lots = np.where(np.isin(block, (3, 17)), "A", "B")
+    spread = np.where(np.arange(3_000) % 15 == 0, "A", "B")
+    seen = {
+        name: [
+            line.value
+            for line in judge(
+                replace(one, slices={"Mold": mold}), other, policy=QUICK, seed=0
+            ).slices
+        ]
+        for name, mold in (("in lots", in_lots), ("spread", spread))
+    }
+
+    assert seen == {"in lots": ["B"], "spread": ["A", "B"]}
+
+
+def test_luck_of_some_lots_is_not_taken_for_a_worse_part() -> None:
+    said = 0
+    for seed in range(60):
+        one, other = weather(seed, n_spells=30, spell=60)
+        mold = np.array([f"M{spell % 3}" for spell in np.arange(1_800) // 60])
+        report = judge(replace(one, slices={"Mold": mold}), other, policy=QUICK, seed=seed)
+        said += any(line.verdict == "worse" for line in report.slices)
+
+    assert said / 60 <= 0.15
+
+
 def test_a_version_that_is_worse_in_one_part_does_not_pass() -> None:
     one, other = pair(10, 1_500, (3.0, 1.5))
     is_b = np.arange(1_500) % 5 == 0
@@ -334,6 +377,7 @@ def test_whatever_is_scored_gets_one_outcome_with_reasons(
         ({"min_positives": 0}, "at least 2"),
         ({"min_slice_groups": 1}, "at least 2"),
         ({"min_gain": -0.1}, "from 0 to 1"),
+        ({"gain_certainty": 0.4}, "0.5 to 0.999"),
         ({"block_rows": -1}, "block_rows"),
         ({"allow_failed": True}, "allow_failed"),
     ],
@@ -345,7 +389,7 @@ def test_a_policy_says_what_is_wrong_with_it(values: dict[str, Any], said: str) 
 
 def test_guards_share_the_error_among_them() -> None:
     assert Policy(level=0.9).guard_level == pytest.approx(1 - 0.1 / 3)
-    assert Policy(guards=()).guard_level == pytest.approx(0.9)
+    assert Policy(level=0.9, guards=()).guard_level == pytest.approx(0.9)
 
 
 def test_a_policy_survives_its_json() -> None:

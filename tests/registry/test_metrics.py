@@ -4,9 +4,16 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 from sklearn import metrics as reference
 
-from portal.registry.engine.bootstrap import interval, paired_differences, resamples
+from portal.registry.engine.bootstrap import (
+    expanded,
+    interval,
+    paired_differences,
+    resamples,
+    student_quantile,
+)
 from portal.registry.engine.metrics import METRICS, Drawn, Sample, SampleError
 
 N_RESAMPLES = 7
@@ -117,8 +124,37 @@ def test_batches_draw_the_same_as_one_piece(monkeypatch: pytest.MonkeyPatch) -> 
 def test_an_interval_ignores_undefined_resamples() -> None:
     values = np.array([np.nan, 0.0, 0.5, 1.0])
 
-    assert interval(values, 0.5) == pytest.approx((0.25, 0.75))
-    assert np.isnan(interval(np.array([np.nan]), 0.9)).all()
+    assert interval(values, 0.5, 10**6) == pytest.approx((0.25, 0.75), abs=1e-4)
+    assert np.isnan(interval(np.array([np.nan]), 0.9, 30)).all()
+
+
+@pytest.mark.parametrize("freedom", [1, 2, 3, 4, 7, 29, 500])
+@pytest.mark.parametrize("tail", [0.4, 0.1, 0.05, 0.004])
+def test_the_quantile_is_that_of_student(freedom: int, tail: float) -> None:
+    assert student_quantile(tail, freedom) == pytest.approx(stats.t.isf(tail, freedom), rel=1e-4)
+
+
+def test_few_blocks_make_a_wider_interval() -> None:
+    values = np.random.default_rng(0).normal(size=4_000)
+    widths = [np.diff(interval(values, 0.9, n))[0] for n in (1, 3, 6, 30, 10_000)]
+
+    assert widths == sorted(widths, reverse=True)
+    assert widths[0] == pytest.approx(np.ptp(values))
+    assert expanded(0.05, 10_000) == pytest.approx(0.05, abs=1e-4)
+
+
+def test_the_interval_of_a_mean_holds_the_truth_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(1)
+    held = dict.fromkeys((8, 10**6), 0)
+    for _ in range(400):
+        sample = rng.normal(size=8)
+        means = rng.choice(sample, (400, 8)).mean(axis=1)
+        for n_blocks in held:
+            low, high = interval(means, 0.9, n_blocks)
+            held[n_blocks] += low <= 0 <= high
+
+    assert held[8] / 400 >= 0.87
+    assert held[10**6] < held[8]
 
 
 @settings(max_examples=40, deadline=None)

@@ -46,6 +46,7 @@ LABELS: Mapping[str, Any] = {
     "problems": _("Problems"),
     "n_resamples": _("Resamples"),
     "min_gain": _("Least gain"),
+    "gain_certainty": _("Certainty of the least gain"),
     "block_rows": _("Rows of a block"),
     "min_groups": _("Least distinct rows"),
     "min_positives": _("Least positive rows"),

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Generic
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,8 @@ from portal.registry.engine.scored import Answers
 
 D = TypeVar("D")
 
+#: Parts of fewer blocks are not looked at: how blocks scatter cannot be told from so few.
+MIN_SLICE_BLOCKS = 5
 BETTER, WORSE, UNDECIDED = "better", "worse", "undecided"
 
 
@@ -31,6 +34,8 @@ class Comparison:
         Values on all rows.
     gain, low, high
         The difference and its interval, positive when the candidate is better.
+    sure_gain
+        The difference is at least this with the certainty that the policy asks for.
     level
         Confidence of the interval.
     verdict
@@ -47,6 +52,7 @@ class Comparison:
     gain: float
     low: float
     high: float
+    sure_gain: float
     level: float
     verdict: str
 
@@ -98,71 +104,105 @@ def compare(
     candidate: Answers[D], champion: Answers[D], policy: Policy, rng: np.random.Generator
 ) -> tuple[Comparison, ...]:
     """Compare two versions by the primary metric and the guards, in this order."""
-    one, other = candidate.sample(), champion.sample()
+    pair = _Pair.of(candidate, champion, block_ids(candidate, policy))
     metrics = [candidate.metrics[name] for name in (policy.primary, *policy.guards)]
-    differences = paired_differences(
-        one,
-        other,
-        metrics,
-        block_ids(candidate, policy),
-        n_resamples=policy.n_resamples,
-        rng=rng,
-    )
-    return tuple(_line(metric, one, other, differences[metric.name], policy) for metric in metrics)
+    differences = pair.differences(metrics, policy, rng)
+    return tuple(_line(metric, pair, differences[metric.name], policy) for metric in metrics)
 
 
 def compare_slices(
     candidate: Answers[D], champion: Answers[D], policy: Policy, rng: np.random.Generator
 ) -> tuple[SliceComparison, ...]:
-    """Compare two versions by the primary metric on every part that is large enough."""
-    parts = list(_parts(candidate, policy))
+    """Compare two versions by the primary metric on every part that is large enough.
+
+    The blocks are those of the whole: what of a block belongs to the part is drawn together. Shots
+    of one mold come in lots as well, and hundred shots of it may be a single lot.
+    """
+    block = block_ids(candidate, policy)
+    parts = list(_parts(candidate, block, policy))
     level = policy.shared_level(len(parts))
     metric = candidate.metrics[policy.primary]
     return tuple(
-        _slice(column, value, candidate.at(rows), champion.at(rows), metric, policy, level, rng)
+        _slice(
+            (column, value),
+            _Pair.of(candidate.at(rows), champion.at(rows), block[rows]),
+            metric,
+            policy,
+            level,
+            rng,
+        )
         for column, value, rows in parts
     )
 
 
-def _parts(answers: Answers[D], policy: Policy) -> Iterator[tuple[str, str, NDArray[np.bool_]]]:
+def _parts(
+    answers: Answers[D], block: NDArray[np.intp], policy: Policy
+) -> Iterator[tuple[str, str, NDArray[np.bool_]]]:
     for column, values in sorted(answers.slices.items()):
         names = np.unique(values)
         for value in names[names != ""] if len(names) > 1 else ():
             rows: NDArray[np.bool_] = values == value
             part = answers.at(rows)
             rarer = min(by_class(part).values(), default=policy.min_slice_positives)
-            if distinct(part) >= policy.min_slice_groups and rarer >= policy.min_slice_positives:
+            if (
+                distinct(part) >= policy.min_slice_groups
+                and rarer >= policy.min_slice_positives
+                and len(np.unique(block[rows])) >= MIN_SLICE_BLOCKS
+            ):
                 yield column, str(value), rows
 
 
+@dataclass(frozen=True, eq=False)
+class _Pair(Generic[D]):
+    """Two versions' answers on some rows, and the block of each row."""
+
+    one: Sampled[D]
+    other: Sampled[D]
+    block: NDArray[np.intp]
+    n_blocks: int
+    n_groups: int
+    n_positives: int | None
+
+    @classmethod
+    def of(cls, candidate: Answers[D], champion: Answers[D], block: NDArray[np.intp]) -> "_Pair[D]":
+        return cls(
+            candidate.sample(),
+            champion.sample(),
+            block,
+            len(np.unique(block)),
+            distinct(candidate),
+            by_class(candidate).get("positives"),
+        )
+
+    def differences(
+        self, metrics: Sequence[Metric[D]], policy: Policy, rng: np.random.Generator
+    ) -> dict[str, Floats]:
+        return paired_differences(
+            self.one, self.other, metrics, self.block, n_resamples=policy.n_resamples, rng=rng
+        )
+
+    def gain(self, metric: Metric[D]) -> float:
+        return metric.sign * (metric.value(self.one) - metric.value(self.other))
+
+
 def _slice(
-    column: str,
-    value: str,
-    candidate: Answers[D],
-    champion: Answers[D],
+    name: tuple[str, str],
+    pair: _Pair[D],
     metric: Metric[D],
     policy: Policy,
     level: float,
     rng: np.random.Generator,
 ) -> SliceComparison:
-    one, other = candidate.sample(), champion.sample()
-    differences = paired_differences(
-        one,
-        other,
-        [metric],
-        block_ids(candidate, policy),
-        n_resamples=policy.n_resamples,
-        rng=rng,
-    )[metric.name]
-    low, high, gain = _interval(metric, one, other, differences, level)
+    differences = metric.sign * pair.differences([metric], policy, rng)[metric.name]
+    low, high = interval(differences, level, pair.n_blocks)
     return SliceComparison(
-        column=column,
-        value=value,
-        n_groups=distinct(candidate),
-        n_positives=by_class(candidate).get("positives"),
-        candidate=metric.value(one),
-        champion=metric.value(other),
-        gain=gain,
+        column=name[0],
+        value=name[1],
+        n_groups=pair.n_groups,
+        n_positives=pair.n_positives,
+        candidate=metric.value(pair.one),
+        champion=metric.value(pair.other),
+        gain=pair.gain(metric),
         low=low,
         high=high,
         level=level,
@@ -170,33 +210,26 @@ def _slice(
     )
 
 
-def _line(
-    metric: Metric[D], one: Sampled[D], other: Sampled[D], differences: Floats, policy: Policy
-) -> Comparison:
+def _line(metric: Metric[D], pair: _Pair[D], differences: Floats, policy: Policy) -> Comparison:
     role = "primary" if metric.name == policy.primary else "guard"
     level = policy.level if role == "primary" else policy.guard_level
-    low, high, gain = _interval(metric, one, other, differences, level)
+    turned = metric.sign * differences
+    low, high = interval(turned, level, pair.n_blocks)
     return Comparison(
         name=metric.name,
         label=metric.label,
         unit=metric.unit,
         higher_is_better=metric.higher_is_better,
         role=role,
-        candidate=metric.value(one),
-        champion=metric.value(other),
-        gain=gain,
+        candidate=metric.value(pair.one),
+        champion=metric.value(pair.other),
+        gain=pair.gain(metric),
         low=low,
         high=high,
+        sure_gain=interval(turned, 2 * policy.gain_certainty - 1, pair.n_blocks)[0],
         level=level,
         verdict=_verdict(low, high),
     )
-
-
-def _interval(
-    metric: Metric[D], one: Sampled[D], other: Sampled[D], differences: Floats, level: float
-) -> Sequence[float]:
-    low, high = interval(metric.sign * differences, level)
-    return low, high, metric.sign * (metric.value(one) - metric.value(other))
 
 
 def _verdict(low: float, high: float) -> str:

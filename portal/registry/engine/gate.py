@@ -5,7 +5,7 @@ turned so that positive means better:
 
 - too few distinct rows or positives: inconclusive;
 - the primary metric, any guard, or any slice has its whole interval below zero: failed;
-- the primary metric has its whole interval above zero, and the gain is large enough: passed;
+- the primary metric has its whole interval above zero, and surely gains enough: passed;
 - anything else: inconclusive.
 
 A policy with ``max_loss`` asks only that nothing is worse by more than that: zero above is replaced
@@ -51,6 +51,10 @@ TEMPLATES: Mapping[str, str] = {
     ),
     "primary_small": gettext_noop(
         "{label} is better by {gain:.3f} only; at least {needed:.3f} is asked for."
+    ),
+    "gain_unsure": gettext_noop(
+        "{label} is better by {gain:.3f}, but surely by {sure:.3f} only; at least {needed:.3f} is "
+        "asked for."
     ),
     "slice_worse": gettext_noop(
         "{label} is worse where {column} is “{value}”: the whole interval of the difference is "
@@ -301,6 +305,14 @@ def _decide(
     if primary.gain < policy.min_gain:
         values = {"label": primary.label, "gain": primary.gain, "needed": policy.min_gain}
         return INCONCLUSIVE, (Reason("primary_small", values),)
+    if primary.sure_gain < policy.min_gain:
+        values = {
+            "label": primary.label,
+            "gain": primary.gain,
+            "sure": primary.sure_gain,
+            "needed": policy.min_gain,
+        }
+        return INCONCLUSIVE, (Reason("gain_unsure", values),)
     return PASSED, (main,)
 
 

@@ -35,6 +35,8 @@ class Policy:
         and so do the slices.
     min_gain
         The primary metric must be better by at least this, in its own unit.
+    gain_certainty
+        How sure it must be that the primary metric is better by at least `min_gain`, one-sided.
     max_loss
         Above 0 a candidate need not be better: it passes when the whole interval of the primary
         metric lies above minus this, and a guard or a slice is worse only beyond it. For what is
@@ -57,8 +59,9 @@ class Policy:
 
     primary: str = "average_precision"
     guards: tuple[str, ...] = ("roc_auc", "f1", "brier")
-    level: float = 0.90
+    level: float = 0.85
     min_gain: float = 0.01
+    gain_certainty: float = 0.80
     max_loss: float = 0.0
     block_rows: int = 0
     n_resamples: int = 1000
@@ -75,6 +78,10 @@ class Policy:
             raise PolicyError("Each metric appears once: as the primary one or as one guard.")
         if not 0.5 <= self.level <= 0.999:
             raise PolicyError(f"level is {self.level}; it must lie from 0.5 to 0.999.")
+        if not 0.5 <= self.gain_certainty <= 0.999:
+            raise PolicyError(
+                f"gain_certainty is {self.gain_certainty}; it must lie from 0.5 to 0.999."
+            )
         if not 200 <= self.n_resamples <= 20_000:
             raise PolicyError(f"n_resamples is {self.n_resamples}; use 200 to 20,000.")
         if not 0 <= self.min_gain <= 1:

@@ -32,9 +32,7 @@ from monitoring.engine.budget import Budget
 from monitoring.engine.calibration import Calibration
 from monitoring.engine.detectors.contract import Additive
 from monitoring.engine.detectors.kl import KullbackLeibler
-from monitoring.engine.detectors.kolmogorov_smirnov import KolmogorovSmirnov
 from monitoring.engine.detectors.psi import PopulationStability
-from monitoring.engine.detectors.wasserstein import Wasserstein
 from monitoring.engine.reference import Column, Floats, column_of
 from monitoring.engine.schedule import Schedule
 
@@ -123,8 +121,6 @@ def looks(stream: Floats) -> list[Floats]:
 RULES: Mapping[str, Rule] = {
     "KL, calibrated (ours)": calibrated(KullbackLeibler),
     "PSI, calibrated (ours)": calibrated(PopulationStability),
-    "Kolmogorov-Smirnov, calibrated (ours)": calibrated(KolmogorovSmirnov),
-    "Wasserstein, calibrated (ours)": calibrated(Wasserstein),
     "KL > 0.5, bins of own range": recipe,
     "KL > 0.5, quantile bins": fixed(KullbackLeibler, 0.5),
     "PSI > 0.2, quantile bins": fixed(PopulationStability, 0.2),

@@ -30,6 +30,7 @@ from predictions.services.models import (
     overlap_key,
     quality_model,
 )
+from predictions.services.routing.models import FAMILY_NAME as ROUTING_FAMILY
 from predictions.services.routing.models import MODEL_NAME as ROUTING_MODEL
 from predictions.services.routing.models import is_routing, routing_model
 
@@ -98,7 +99,7 @@ def retrain(
     evidence: Mapping[str, Any] | None = None,
     via_detail: str = "",
 ) -> Run:
-    """Start a retraining on the latest labelled shots; those of one model work one after the other.
+    """Start a retraining on the latest known data; those of one model work one after the other.
 
     Parameters
     ----------
@@ -124,9 +125,10 @@ def retrain(
     NotFound
         When there is no such model.
     """
-    quality_model(model_name)
+    model = _retrained_model(model_name)
+    reader = RoutingParams if model.family == ROUTING_FAMILY else TrainingParams
     try:
-        checked = TrainingParams.from_dict(params or {}).to_dict()
+        checked = reader.from_dict(params or {}).to_dict()
     except EngineError as exc:
         raise invalid_input(exc, _("No training was started.")) from exc
     with transaction.atomic():
@@ -144,6 +146,10 @@ def retrain(
             overlap_key=overlap_key(model_name),
             via_detail=via_detail,
         )
+
+
+def _retrained_model(name: str) -> RegisteredModel:
+    return routing_model(name) if is_routing(name) else quality_model(name)
 
 
 def retrain_on_drift(
@@ -172,7 +178,7 @@ def retrain_on_drift(
     NotFound
         When there is no such model.
     """
-    model = quality_model(model_name)
+    model = _retrained_model(model_name)
     with transaction.atomic():
         RegisteredModel.objects.select_for_update(no_key=True).get(pk=model.pk)  # one at a time
         since = clock.now() - settings.RETRAIN_COOLDOWN

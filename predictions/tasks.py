@@ -14,6 +14,7 @@ from portal.runs.services.schedules import Plan, declare
 from predictions.models import ablations
 from predictions.services import feedback, file_runs, outcome_files, retention
 from predictions.services.models import MODEL_NAME, overlap_key
+from predictions.services.routing.models import MODEL_NAME as ROUTING_MODEL
 
 TRAIN_QUALITY = "predictions.train_quality"
 TRAIN_ROUTING = "predictions.train_routing"
@@ -44,7 +45,7 @@ def train_quality(ctx: RunContext) -> dict[str, Any]:
 
 @kinds.run_task(kind=RETRAIN, queue=Queue.TRAIN, title=_("Retrain a model"))
 def retrain(ctx: RunContext) -> dict[str, Any]:
-    """Freeze the latest labelled shots, train on them, judge, and ask for what passed."""
+    """Freeze the latest known shots, or routings, train, judge, and ask for what passed."""
     from predictions.services import retraining  # noqa: PLC0415 - the web process loads no scipy
 
     return retraining.retrain(ctx, retraining.Wish.of(ctx.parameters))
@@ -195,6 +196,17 @@ declare(
         overlap_key=overlap_key(MODEL_NAME),
         missed_policy="once",
         description="Retrain the quality model on the latest labelled shots, every month.",
+    )
+)
+declare(
+    Plan(
+        name="retrain-routing-model",
+        kind=RETRAIN,
+        crontab="0 3 1 * *",
+        parameters={"model": ROUTING_MODEL},
+        overlap_key=overlap_key(ROUTING_MODEL),
+        missed_policy="once",
+        description="Retrain the routing model on what was imported and decided, every month.",
     )
 )
 declare(

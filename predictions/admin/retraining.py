@@ -9,6 +9,18 @@ from unfold.widgets import UnfoldBooleanSwitchWidget
 from portal.core.admin.base import Act, PagesMixin, ReasonForm, actor_of
 from predictions import dispatch
 from predictions.services.models import MODEL_NAME
+from predictions.services.routing.models import is_routing
+
+QUALITY_EFFECTS = (
+    _("The latest 100,000 labelled shots are frozen as a data set."),
+    _("A new version is trained on the earlier ones with the champion's parameters."),
+    _("It is compared with the champion on the latest ones, which neither has learnt."),
+)
+ROUTING_EFFECTS = (
+    _("Imported routings, with what planners decided since, are frozen as a data set."),
+    _("A new version is trained on them with the champion's parameters."),
+    _("It is compared with the champion on items held out for good, which neither has learnt."),
+)
 
 
 class RetrainForm(ReasonForm):
@@ -24,12 +36,11 @@ class RetrainForm(ReasonForm):
 def retrain_page(pages: PagesMixin, request: HttpRequest) -> HttpResponse:
     """Say what a retraining does, ask the reason, start it and show its run."""
     name = request.GET.get("model", MODEL_NAME)
+    data = ROUTING_EFFECTS if is_routing(name) else QUALITY_EFFECTS
     act = Act(
         title=_("Retrain “%(model)s”?") % {"model": name},
         effects=[
-            _("The latest 100,000 labelled shots are frozen as a data set."),
-            _("A new version is trained on the earlier ones with the champion's parameters."),
-            _("It is compared with the champion on the latest ones, which neither has learnt."),
+            *data,
             _("If it passes, a promotion is asked for; you, having started it, cannot approve it."),
             _("If nothing is new, or a request is waiting, nothing is trained."),
         ],

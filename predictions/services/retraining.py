@@ -5,16 +5,13 @@ and is written under the run's fence. A run that starts again after its worker d
 traces and goes on from there.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
-from django.conf import settings
 from django.utils.translation import gettext as _
 
 from portal.core import notices
 from portal.core.actors import Actor
-from portal.core.errors import Conflict, InvalidInput, LeaseLost, PortalError, RunCancelled
+from portal.core.errors import Conflict, LeaseLost, PortalError, RunCancelled
 from portal.core.models import Alert
 from portal.registry import selectors
 from portal.registry import services as registry
@@ -27,95 +24,40 @@ from portal.registry.models import (
 )
 from portal.runs.context import RunContext
 from portal.runs.models import Run
-from predictions.engine.parameters import TrainingParams
-from predictions.engine.problems import EngineError
 from predictions.models import Dataset
-from predictions.services import snapshots, training
-from predictions.services.models import MODEL_NAME, quality_model
+from predictions.services.quality_retraining import QualityWay
 from predictions.services.retraining_outcomes import Outcome, Said
+from predictions.services.retraining_wish import Wish
+from predictions.services.routing.models import is_routing
+from predictions.services.routing.retraining import RoutingWay
+
+__all__ = ["Wish", "retrain"]
 
 SNAPSHOT_UNTIL = 0.10
 TRAINING_UNTIL = 0.92
 LONGEST_REASON = 1_000
 
 
-_JSON_NAMES: Mapping[type, str] = {
-    str: "string",
-    int: "integer",
-    bool: "boolean",
-    dict: "object",
-}
-_KINDS: Mapping[str, type] = {
-    "model": str,
-    "reason": str,
-    "params": dict,
-    "max_rows": int,
-    "min_new": int,
-    "force": bool,
-    "evidence": dict,
-}
+class Way(Protocol):
+    """How the models of a family are retrained."""
 
+    def model(self, name: str) -> RegisteredModel:
+        """Return the model of that name; raise ``NotFound`` when there is none."""
+        ...
 
-@dataclass(frozen=True)
-class Wish:
-    """What a retraining was asked for.
+    def snapshot(self, ctx: RunContext, model: RegisteredModel, wish: Wish) -> Dataset | Said:
+        """Return the frozen data of this run, or why there is nothing to train on."""
+        ...
 
-    Attributes
-    ----------
-    model_name
-        Which model.
-    reason
-        Why, in the asker's words.
-    params
-        Training parameters; those absent are the champion's.
-    max_rows
-        The latest so many labelled shots are learnt.
-    min_new
-        With fewer new ones nothing is trained; None for the setting.
-    force
-        Train although nothing, or too little, is new.
-    evidence
-        What a monitor saw, for the record.
-    """
+    def params(self, ctx: RunContext, champion: ModelVersion | None) -> dict[str, Any]:
+        """Return the training parameters of the champion, as far as they can be used."""
+        ...
 
-    model_name: str
-    reason: str = ""
-    params: Mapping[str, Any] = field(default_factory=dict)
-    max_rows: int = snapshots.MAX_ROWS
-    min_new: int | None = None
-    force: bool = False
-    evidence: Mapping[str, Any] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, parameters: Mapping[str, Any]) -> "Wish":
-        """Return what the parameters of a run, or of a schedule, ask for.
-
-        Raises
-        ------
-        InvalidInput
-            For a parameter that is unknown or of the wrong type.
-        """
-        strange = sorted(set(parameters) - set(_KINDS))
-        if strange:
-            raise InvalidInput(
-                _("There is no parameter “%(seen)s”; a retraining takes %(known)s.")
-                % {"seen": strange[0], "known": ", ".join(_KINDS)}
-            )
-        given = dict(parameters)
-        for name, kind in _KINDS.items():
-            value = given.get(name)
-            if value is not None and type(value) is not kind:
-                raise InvalidInput(
-                    _("%(name)s is “%(seen)s”; it must be of the type %(kind)s.")
-                    % {"name": name, "seen": str(value)[:80], "kind": _JSON_NAMES[kind]}
-                )
-        most = snapshots.MAX_ROWS
-        if not 1 <= given.get("max_rows", most) <= most:
-            raise InvalidInput(
-                _("max_rows is %(seen)d; it must lie from 1 to %(most)d.")
-                % {"seen": given["max_rows"], "most": most}
-            )
-        return cls(model_name=given.pop("model", MODEL_NAME), **given)
+    def train(
+        self, ctx: RunContext, model: RegisteredModel, dataset: Dataset, params: dict[str, Any]
+    ) -> None:
+        """Train one version, which names the run."""
+        ...
 
 
 def retrain(ctx: RunContext, wish: Wish) -> dict[str, Any]:
@@ -133,9 +75,10 @@ def retrain(ctx: RunContext, wish: Wish) -> dict[str, Any]:
     NotFound
         When there is no such model.
     """
-    model = quality_model(wish.model_name)
+    way: Way = RoutingWay() if is_routing(wish.model_name) else QualityWay()
+    model = way.model(wish.model_name)
     try:
-        said = _said(ctx, model, wish)
+        said = _said(ctx, way, model, wish)
     except (RunCancelled, LeaseLost):
         raise
     except PortalError as exc:
@@ -147,7 +90,7 @@ def retrain(ctx: RunContext, wish: Wish) -> dict[str, Any]:
     return said.to_dict()
 
 
-def _said(ctx: RunContext, model: RegisteredModel, wish: Wish) -> Said:
+def _said(ctx: RunContext, way: Way, model: RegisteredModel, wish: Wish) -> Said:
     version = ModelVersion.objects.filter(run=ctx.run_id).first()
     if version is not None:
         ctx.log(_("%(version)s is trained already; going on.") % {"version": version})
@@ -163,77 +106,13 @@ def _said(ctx: RunContext, model: RegisteredModel, wish: Wish) -> Said:
             % {"version": waiting.candidate},
             "request_waiting",
         )
-    dataset = _snapshot(ctx.portion(0.0, SNAPSHOT_UNTIL), model, wish)
+    dataset = way.snapshot(ctx.portion(0.0, SNAPSHOT_UNTIL), model, wish)
     if isinstance(dataset, Said):
         return dataset
     ctx.check()
-    training.train(
-        ctx.portion(SNAPSHOT_UNTIL, TRAINING_UNTIL),
-        model_name=model.name,
-        dataset_id=dataset.pk,
-        params=_params(ctx, model, wish),
-        is_forward=True,
-    )
+    params = way.params(ctx, selectors.champion(model.name)) | dict(wish.params)
+    way.train(ctx.portion(SNAPSHOT_UNTIL, TRAINING_UNTIL), model, dataset, params)
     return _judged(ctx, model, ModelVersion.objects.get(run=ctx.run_id), wish)
-
-
-# --- Snapshot -----------------------------------------------------------------------------------
-def _snapshot(ctx: RunContext, model: RegisteredModel, wish: Wish) -> Dataset | Said:
-    """Return the frozen shots, or why there is nothing to train on."""
-    taken = snapshots.taken_by(ctx)
-    if taken is not None:
-        ctx.log(_("The shots are frozen already as data set %(id)d.") % {"id": taken.pk})
-        return taken
-    gathered = snapshots.gather(ctx, model, wish.max_rows)
-    if gathered is None:
-        return Said(
-            Outcome.SKIPPED,
-            _("There are no labelled shots: import some, or report what became of predictions."),
-            "nothing_labelled",
-        )
-    ctx.log(
-        _("%(rows)d labelled shots from %(sources)d sources.")
-        % {"rows": gathered.table.n_rows, "sources": len(gathered.sources)},
-        sources=gathered.sources,
-    )
-    refused = None if wish.force else _nothing_new(gathered, model, wish)
-    return refused or snapshots.keep(ctx, gathered, model, wish.reason)
-
-
-def _nothing_new(gathered: snapshots.Gathered, model: RegisteredModel, wish: Wish) -> Said | None:
-    newest = model.versions.order_by("-number").first()
-    if newest is None:
-        return None
-    if model.versions.filter(dataset_fingerprint=gathered.fingerprint).exists():
-        return Said(
-            Outcome.SKIPPED,
-            _("Nothing is new since the last training; there is nothing to learn."),
-            "unchanged",
-        )
-    before = Dataset.objects.filter(fingerprint=newest.dataset_fingerprint, copy_of=None).first()
-    needed = settings.RETRAIN_MIN_NEW if wish.min_new is None else wish.min_new
-    n_new = snapshots.n_new(gathered.table, before) if before is not None else needed
-    if n_new >= needed:
-        return None
-    return Said(
-        Outcome.SKIPPED,
-        _("Only %(new)d labelled shots are new since %(version)s; %(needed)d are asked for.")
-        % {"new": n_new, "version": newest, "needed": needed},
-        "too_little_new",
-    )
-
-
-# --- Training -----------------------------------------------------------------------------------
-def _params(ctx: RunContext, model: RegisteredModel, wish: Wish) -> dict[str, Any]:
-    """Return the champion's training parameters with those wished for in their place."""
-    champion = selectors.champion(model.name)
-    given = dict(champion.evaluation.get("params", {})) if champion is not None else {}
-    try:
-        known = TrainingParams.from_dict(given).to_dict()
-    except EngineError:
-        ctx.log(_("The champion's training parameters are of another release; using the defaults."))
-        known = {}
-    return known | dict(wish.params)
 
 
 # --- Gate and request ---------------------------------------------------------------------------
@@ -283,7 +162,7 @@ def _proposed(
 ) -> PromotionRequest | None:
     """Write the verdict, and with it the request of a version that passed."""
     reason = " ".join(wish.reason.split())[:LONGEST_REASON]
-    reason = reason or _("Retrained on the latest shots.")
+    reason = reason or _("Retrained on the latest data.")
     with ctx.fenced():
         if gate.pk is None:
             gate.save(force_insert=True)

@@ -29,8 +29,8 @@ from predictions.engine.snapshot import Source
 from predictions.engine.tables import ShotTable
 from predictions.models import Dataset
 from predictions.services import datasets, labelled
+from predictions.services.retraining_wish import MAX_ROWS
 
-MAX_ROWS = 100_000
 #: With fewer real shots than these, generated ones are learnt as well; ours, twice what a training
 #: takes at the least.
 ENOUGH_REAL = 500

@@ -27,7 +27,7 @@ from predictions.services import datasets, feedback, holdout, prediction_ids, re
 from predictions.services.models import LEARNT, MODEL_NAME
 from tests.predictions import retraining as plant
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.timeout(600)]  # most of them train
 
 
 @pytest.fixture

@@ -127,7 +127,7 @@ def test_a_viewer_is_offered_no_retraining(client: Client, db: None) -> None:
 def test_it_is_scheduled_for_the_first_of_every_month_in_the_plants_time(db: None) -> None:
     schedules.ensure_declared()
 
-    schedule = Schedule.objects.get(kind=tasks.RETRAIN)
+    schedule = Schedule.objects.get(name="retrain-quality-model")
     assert schedule.definition == "cron 0 2 1 * * Asia/Seoul"
     assert schedule.periodic_task.enabled
     assert (schedule.missed_policy, schedule.overlap_key) == ("once", overlap_key(MODEL_NAME))
@@ -139,7 +139,7 @@ def test_what_an_operator_changed_of_the_schedule_stays(db: None) -> None:
     schedules.ensure_declared()
     user = User.objects.create(username="kim")
     user.groups.add(Group.objects.get(name="operator"))
-    schedule = Schedule.objects.get(kind=tasks.RETRAIN)
+    schedule = Schedule.objects.get(name="retrain-quality-model")
     change = schedules.Change(crontab="30 4 * * 0", is_enabled=False)
     actor = Actor.of_user(user, via="person")
     schedules.change(schedule_id=schedule.pk, actor=actor, change=change)

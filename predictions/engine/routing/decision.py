@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from predictions.engine.routing.book import RoutingBook
 from predictions.engine.routing.encoding import Encoded, Encoder
 from predictions.engine.routing.order import OrderBook
-from predictions.engine.routing.similarity import PLAIN, Neighbours, SimilarityIndex, compare
+from predictions.engine.routing.similarity import Neighbours, SimilarityIndex, compare
 from predictions.engine.routing.trees import Forest
 from predictions.engine.routing.voting import (
     N_VOTERS,
@@ -26,6 +26,7 @@ from predictions.engine.routing.voting import (
 )
 
 Floats = NDArray[np.float64]
+Floats32 = NDArray[np.float32]
 
 #: Of the voters, those most alike in all fields say how familiar an item is.
 N_FAMILIAR = 5
@@ -38,23 +39,21 @@ N_RANKED = 10
 LEVELS: tuple[tuple[str, float], ...] = (("high", 0.9), ("medium", 0.7), ("low", 0.0))
 
 
-def familiarity_of(index: SimilarityIndex, item: Encoded, nearest: Neighbours) -> float:
-    """Return how much the item resembles those nearest to it, every field counting alike.
-
-    The weights that find neighbours look at what decides a routing; a part of another kind can
-    agree in all of that. Of items of a type hidden from the index, this measure tells 70 % from
-    known ones when it refuses 2 % of these, the learned weights 28 % (on a draw that no figure is
-    reported of).
+def familiarity_of(
+    index: SimilarityIndex, kin_weights: Floats32, item: Encoded, nearest: Neighbours
+) -> float:
+    """Return how much the item resembles those nearest to it in what tells kinds apart.
 
     Returns
     -------
     float
-        Mean plain similarity (`similarity.PLAIN`) of the `N_FAMILIAR` most alike; 0 without any.
+        Mean similarity, weighted by `kin_weights` (see `learning.familiarity`), of the
+        `N_FAMILIAR` most alike; 0 without any.
     """
     if not len(nearest):
         return 0.0
-    plain = compare(index.items.take(nearest.rows), item) @ PLAIN
-    return float(np.sort(plain)[-N_FAMILIAR:].mean())
+    alike = compare(index.items.take(nearest.rows), item) @ kin_weights
+    return float(np.sort(alike)[-N_FAMILIAR:].mean())
 
 
 @dataclass(frozen=True)
@@ -155,6 +154,8 @@ class Decider:
     order_book : OrderBook
     blend : Blend
     rule : Rule
+    kin_weights : float32 array, shape [N_COMPARISONS]
+        Of the comparisons in familiarity.
     """
 
     encoder: Encoder
@@ -165,6 +166,7 @@ class Decider:
     order_book: OrderBook
     blend: Blend
     rule: Rule
+    kin_weights: Floats32
 
     def decide(self, item: Encoded, *, excluded: NDArray[np.intp] | None = None) -> Decision:
         """Rank routings for one item.
@@ -208,5 +210,5 @@ class Decider:
         frequency = ballot.weights @ self.book.contents[ballot.routings]
         evidence = Evidence(ballot, self.blend(odds, frequency), pair_beliefs)
         ranked = rank(evidence, self.book, self.order_book, self.rule, N_RANKED)
-        familiarity = familiarity_of(self.index, item, voters)
+        familiarity = familiarity_of(self.index, self.kin_weights, item, voters)
         return Decision(similarity, evidence, frequency, ranked, familiarity)

@@ -67,7 +67,7 @@ class TrainingParams:
     max_tree_items: int = 30_000
     max_calibration_items: int = 2_500
     calibration_share: float = 0.25
-    refused_share: float = 0.03
+    refused_share: float = 0.01
 
     def __post_init__(self) -> None:
         problems = _problems(asdict(self))

@@ -32,9 +32,9 @@ TEMPLATES: Mapping[str, str] = {
         "{field} is {value} {unit}: it must lie between {low} and {high}. Check the unit."
     ),
     "item_unfamiliar": gettext_noop(
-        "Over all fields the most similar items reach a similarity of {value}, but {share} of the "
-        "known items reach {low} or more: plan this item by hand, or add routings of its kind and "
-        "train again."
+        "In what tells kinds apart the most similar items reach a similarity of {value}, but "
+        "{share} of the known items reach {low} or more: plan this item by hand, or add routings "
+        "of its kind and train again."
     ),
     # A file as a whole.
     "unreadable": gettext_noop("The file cannot be read: {reason}."),

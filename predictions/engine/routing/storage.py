@@ -24,13 +24,15 @@ from predictions.engine.routing.order import OrderBook
 from predictions.engine.routing.problems import RoutingProblem, UnservableModel
 from predictions.engine.routing.resources import Resources
 from predictions.engine.routing.schema import CATEGORIES, FAMILY, TEXTS
-from predictions.engine.routing.similarity import N_COMPARISONS, SimilarityIndex
+from predictions.engine.routing.similarity import N_COMPARISONS, PLAIN, SimilarityIndex
 from predictions.engine.routing.times import N_OUTPUTS, TimeModel
 from predictions.engine.routing.trees import Forest
 from predictions.engine.routing.voting import Blend, Rule
 
 #: Raised when what is stored changes its meaning; another version is refused.
-FORMAT = 1
+FORMAT = 2
+#: Formats that can be read. In the first every field counted alike in familiarity.
+READABLE = (1, FORMAT)
 MEDIA_TYPE = "application/x-npz"
 _META = "meta"
 _STEP_ARRAYS = (
@@ -62,8 +64,8 @@ def load(data: bytes) -> RoutingModel:
         with np.load(io.BytesIO(data), allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         meta = json.loads(arrays.pop(_META).tobytes())
-        made_for = (meta["format"], meta["family"])
-        _require(made_for == (FORMAT, FAMILY), f"it has format and family {made_for}")
+        is_ours = meta["format"] in READABLE and meta["family"] == FAMILY
+        _require(is_ours, f"it has format {meta['format']} and family {meta['family']}")
         return _model(meta, arrays)
     except (
         ValueError,
@@ -125,6 +127,7 @@ def _arrays(model: RoutingModel) -> dict[str, NDArray[Any]]:
         "order.pairs": decider.order_book.pairs,
         "times.margins": model.times.margins,
         "familiarity.levels": model.familiarity.levels,
+        "familiarity.weights": decider.kin_weights,
         "resources.first_day": model.resources.first_day,
         "resources.last_day": model.resources.last_day,
     }
@@ -175,7 +178,9 @@ def _decider(meta: Mapping[str, Any], arrays: Arrays) -> Decider:
     texts = tuple(arrays[f"items.text.{field}"] for field in range(len(TEXTS)))
     items = encoder.encoded(arrays["items.codes"], arrays["items.raw"], texts)
     weights = arrays["weights"]
-    _require(weights.shape == (N_COMPARISONS,), "weights do not fit the comparisons")
+    kin_weights = PLAIN if meta["format"] == 1 else arrays["familiarity.weights"]
+    for given in (weights, kin_weights):
+        _require(given.shape == (N_COMPARISONS,), "weights do not fit the comparisons")
     steps = tuple((str(operation), int(occurrence)) for operation, occurrence in meta["steps"])
     book = RoutingBook(steps, arrays["book.sequences"], arrays["book.item_routing"])
     _inside(book.sequences, len(steps), "book.sequences", low=-1)
@@ -198,6 +203,7 @@ def _decider(meta: Mapping[str, Any], arrays: Arrays) -> Decider:
         order_book,
         Blend(**meta["blend"]),
         Rule(**meta["rule"]),
+        kin_weights,
     )
 
 

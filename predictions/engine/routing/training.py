@@ -25,9 +25,12 @@ from predictions.engine.routing.learning.calibration import (
     RULES,
     Calibrated,
     calibrate,
-    learn_familiarity,
 )
 from predictions.engine.routing.learning.encoding import fit_encoder
+from predictions.engine.routing.learning.familiarity import (
+    learn_familiarity,
+    learn_kin_weights,
+)
 from predictions.engine.routing.learning.order import learn_order
 from predictions.engine.routing.learning.times import (
     TimeRows,
@@ -112,8 +115,6 @@ class _Parts:
 
     def _report(self) -> dict[str, object]:
         material, decider = self.material, self.calibrated.decider
-        weights = by_field(material.learned.weights[None])[0]
-        order = np.argsort(-weights, kind="stable")
         return {
             "n_items": len(material.items),
             "n_groups": int(material.groups.max()) + 1,
@@ -121,7 +122,8 @@ class _Parts:
             "n_operations": len({operation for operation, _ in material.book.steps}),
             "n_comparisons": len(COMPARED),
             "source": self.items.source.to_dict(),
-            "weights": {FIELDS[field]: round(float(weights[field]), 5) for field in order},
+            "weights": _named(material.learned.weights),
+            "kin_weights": _named(decider.kin_weights),
             "sharpness": material.learned.sharpness,
             "neighbour_agreement": material.learned.agreement,
             "calibration": {
@@ -133,6 +135,13 @@ class _Parts:
                 "confidence": dataclasses.asdict(self.calibrated.confidence),
             },
         }
+
+
+def _named(comparisons: Floats) -> dict[str, float]:
+    """Return the weight of every field, the greatest first."""
+    weights = by_field(comparisons[None])[0]
+    order = np.argsort(-weights, kind="stable")
+    return {FIELDS[field]: round(float(weights[field]), 5) for field in order}
 
 
 def train(
@@ -173,10 +182,11 @@ def train(
     fitted = _grow(material, ~is_held, rows, params, rng, seed, meter)
     meter.enter("calibrate", Said(gettext_noop("Calibrating on the items held apart")))
     held = _some(np.flatnonzero(is_held), params.max_calibration_items, rng)
-    calibrated = calibrate(_decider(material, fitted), held, material.groups)
     sampled = _some(np.arange(len(is_held)), params.max_calibration_items, rng)
+    decider = _decider(material, fitted, sampled)
+    calibrated = calibrate(decider, held, material.groups)
     familiarity = learn_familiarity(
-        calibrated.decider.index, sampled, material.groups, params.refused_share
+        decider.index, decider.kin_weights, sampled, material.groups, params.refused_share
     )
     parts = _Parts(material, calibrated, familiarity, kept, params, seed)
     draft = parts.model(fitted)
@@ -276,16 +286,18 @@ def _rows_of(rows: Mapping[str, TimeRows], is_used: NDArray[np.bool_]) -> dict[s
     return {operation: part for operation, part in kept.items() if len(part.items)}
 
 
-def _decider(material: _Material, grown: _Grown) -> Decider:
+def _decider(material: _Material, grown: _Grown, sampled: NDArray[np.intp]) -> Decider:
+    index = SimilarityIndex(material.items, material.learned.weights)
     return Decider(
         material.encoder,
-        SimilarityIndex(material.items, material.learned.weights),
+        index,
         material.learned.sharpness,
         material.book,
         grown.beliefs,
         grown.order_book,
         FIRST_BLEND,
         RULES[0],
+        learn_kin_weights(index, sampled, material.groups),
     )
 
 

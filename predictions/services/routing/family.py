@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 import numpy as np
 from django.db.models import Max, Min
+from django.urls import reverse
 
 from portal.registry.families import Parts, RowScores
 from portal.registry.models import EvaluationSet, ModelVersion
@@ -52,6 +53,10 @@ class RoutingFamily:
     def warm(self, version: ModelVersion) -> None:
         """Load a version as a web process would; raise ``Corrupt`` when it cannot."""
         serving.load(version)
+
+    def retrain_page(self, model_name: str) -> str:
+        """Return the page that asks for a retraining."""
+        return f"{reverse('admin:predictions_dataset_retrain')}?{urlencode({'model': model_name})}"
 
     def held(self, model_name: str) -> int | None:
         """Return the version that answers in this process, which begins to follow the champion."""

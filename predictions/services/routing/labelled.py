@@ -28,8 +28,8 @@ _CHUNK = 500
 Row = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class _Tables:
+@dataclass
+class Tables:
     """Items, routing rows by what tells them apart, and each item's lowest alternate."""
 
     origin: str = ""
@@ -80,7 +80,7 @@ def collect(
     model = RegisteredModel.objects.filter(name=model_name).first()
     if model is None:
         raise NotFound(_("There is no model “%(name)s”.") % {"name": model_name[:80]})
-    rows = _decisions(model, since, until).order_by("-recorded_at", "-pk")[:max_rows]
+    rows = decisions(model, since, until).order_by("-recorded_at", "-pk")[:max_rows]
     n_decided = len(rows)
     if not n_decided:
         raise InvalidInput(
@@ -89,10 +89,12 @@ def collect(
             code="no_outcomes",
         )
     ctx.progress(0.1, _("read"), _("Reading %(count)d decisions.") % {"count": n_decided})
-    tables = _Tables() if base is None else _base(base)
+    tables = Tables()
+    if base is not None:
+        add_base(tables, _base(base))
     n_base = len(tables.items)
     for place, outcome in enumerate(reversed(rows)):
-        _add(tables, outcome)
+        add_decision(tables, outcome)
         if not place % _CHUNK:
             ctx.progress(0.1 + 0.6 * place / n_decided)
     ctx.progress(0.8, _("import"), _("Importing %(count)d items.") % {"count": len(tables.items)})
@@ -107,13 +109,16 @@ def collect(
         "base": base,
         "n_base": n_base,
     }
-    items, routings = _as_tables(tables)
+    items, routings = as_tables(tables)
     return _said(
         datasets.keep_tables(items, routings, name=name, actor=_actor(ctx), lineage=lineage)
     )
 
 
-def _decisions(model: RegisteredModel, since: datetime | None, until: datetime | None) -> Any:
+def decisions(
+    model: RegisteredModel, since: datetime | None = None, until: datetime | None = None
+) -> Any:
+    """Return the decisions that count, of proposals of some time."""
     rows = RoutingOutcome.objects.current().select_related("prediction__version")
     rows = rows.filter(prediction__version__model=model)
     if since is not None:
@@ -121,21 +126,27 @@ def _decisions(model: RegisteredModel, since: datetime | None, until: datetime |
     return rows if until is None else rows.filter(prediction__at__lt=until)
 
 
-def _base(dataset_id: int) -> _Tables:
+def _base(dataset_id: int) -> Dataset:
     dataset = Dataset.objects.filter(pk=dataset_id, kind=Dataset.Kind.ROUTING).first()
     if dataset is None:
         raise NotFound(_("There is no data set %(id)s of routings.") % {"id": dataset_id})
+    return dataset
+
+
+def add_base(tables: Tables, dataset: Dataset) -> None:
+    """Add the items and routings of a data set, in place of what is there of the same."""
     items, routings = datasets.load(dataset)
-    tables = _Tables(items.source.origin)
+    tables.origin = tables.origin or items.source.origin
     tables.items.update((row["item_code"], row) for row in items.data.to_pylist())
+    steps: dict[tuple[str, int, date], list[Row]] = {}
     for row in routings.data.to_pylist():
         key = (row["item_code"], int(row["alternate"]), row["valid_from"])
-        tables.steps.setdefault(key, []).append(row)
+        steps.setdefault(key, []).append(row)
         tables.lowest[key[0]] = min(key[1], tables.lowest.get(key[0], key[1]))
-    return tables
+    tables.steps.update(steps)
 
 
-def _add(tables: _Tables, outcome: RoutingOutcome) -> None:
+def add_decision(tables: Tables, outcome: RoutingOutcome) -> None:
     """Add one decision, in place of what the base says of that day."""
     code = outcome.item_code or f"{PREFIX}{outcome.prediction_id}"
     known = tables.items.get(code, {"item_name": code})
@@ -153,7 +164,8 @@ def _typed(item: Mapping[str, Any]) -> Row:
     return {**item, "created_on": date.fromisoformat(created) if created else None}
 
 
-def _as_tables(tables: _Tables) -> tuple[ItemTable, RoutingTable]:
+def as_tables(tables: Tables) -> tuple[ItemTable, RoutingTable]:
+    """Return what was gathered as an item master and a routing table."""
     info = SourceInfo("outcomes", origin=tables.origin)
     items = list(tables.items.values())
     steps = [step for version in tables.steps.values() for step in version]

@@ -39,6 +39,14 @@ SMALL = {
 Import = Callable[..., Dataset]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give whichever test trains the small model the time for it, on a busy machine too."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(600))
+
+
 def only(items: ItemTable, types: tuple[str, ...]) -> ItemTable:
     names = items.columns()["item_type"]
     return items.take(np.flatnonzero(np.isin(names.astype(str), types)))

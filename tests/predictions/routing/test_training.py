@@ -30,7 +30,7 @@ Start = Callable[..., Worker]
 Key = Callable[..., dict[str, str]]
 
 
-def finished(run: Run, timeout: float = 90) -> Run:
+def finished(run: Run, timeout: float = 400) -> Run:
     wait_for(lambda: Run.objects.get(pk=run.pk).is_terminal, timeout)
     run.refresh_from_db()
     return run

@@ -1,7 +1,7 @@
 """Fit, on items the trees have not seen, everything that turns scores into decisions.
 
-The blend of trees and neighbours, the ranking rule, the probability that a proposal is right, and
-how familiar an item of a known kind is. An item's own variants never vote on it here.
+The blend of trees and neighbours, the ranking rule, and the probability that a proposal is right.
+An item's own variants never vote on it here.
 """
 
 import dataclasses
@@ -15,16 +15,11 @@ from sklearn.linear_model import LogisticRegression
 
 from predictions.engine.routing.book import group_members
 from predictions.engine.routing.decision import (
-    NOT_COMPARED,
     Confidence,
     Decider,
     Decision,
-    Familiarity,
-    familiarity_of,
 )
-from predictions.engine.routing.similarity import SimilarityIndex
 from predictions.engine.routing.voting import (
-    N_VOTERS,
     RAREST,
     Blend,
     Evidence,
@@ -39,8 +34,6 @@ RULES: tuple[Rule, ...] = tuple(
 )
 #: Where calibration starts; a logistic regression replaces it.
 FIRST_BLEND = Blend(trees=1.0, neighbours=0.0, intercept=0.0)
-#: Quantiles of familiarity that are kept; enough to tell half a percent.
-N_LEVELS = 1_000
 
 
 @dataclass(frozen=True)
@@ -95,37 +88,6 @@ def calibrate(decider: Decider, items: NDArray[np.intp], groups: NDArray[np.intp
         ]
     )
     return Calibrated(ready, _fit_confidence(final, is_right), final, float(is_right.mean()))
-
-
-def learn_familiarity(
-    index: SimilarityIndex,
-    items: NDArray[np.intp],
-    groups: NDArray[np.intp],
-    refused_share: float,
-) -> Familiarity:
-    """Return how similar items are to the others of the index, their own variants left out.
-
-    Parameters
-    ----------
-    index : SimilarityIndex
-    items : intp array, shape [n]
-        Rows of the index to compare.
-    groups : intp array, shape [n_index]
-        Equal for variants of one item.
-    refused_share : float
-        See `Familiarity`.
-    """
-    members = group_members(groups)
-    levels = np.empty(len(items))
-    for place, item in enumerate(items):
-        one = index.items.take(slice(item, item + 1))
-        similarity = index.similarity(one)
-        similarity[members[int(groups[item])]] = NOT_COMPARED
-        levels[place] = familiarity_of(index, one, index.nearest(similarity, N_VOTERS))
-    levels.sort()
-    if len(levels) > N_LEVELS:
-        levels = np.quantile(levels, (np.arange(N_LEVELS) + 0.5) / N_LEVELS)
-    return Familiarity(levels, refused_share)
 
 
 def _light(decision: Decision) -> Decision:

@@ -15,6 +15,7 @@ import pytest
 
 from predictions.engine.routing.model import RoutingModel
 from predictions.engine.routing.problems import UnservableModel
+from predictions.engine.routing.similarity import PLAIN
 from predictions.engine.routing.storage import dump, load
 
 HEAVY = ("sklearn", "scipy", "pandas", "pyarrow", "torch", "django")
@@ -109,6 +110,12 @@ def _changed_meta(stored: bytes, **values: object) -> bytes:
 def test_another_format_or_family_is_refused(stored: bytes, values: dict[str, object]) -> None:
     with pytest.raises(UnservableModel):
         load(_changed_meta(stored, **values))
+
+
+def test_in_the_first_format_every_field_counts_alike(stored: bytes) -> None:
+    loaded = load(_changed_meta(stored, format=1))
+
+    np.testing.assert_array_equal(loaded.decider.kin_weights, PLAIN)
 
 
 @pytest.mark.parametrize("name", ["book.item_routing", "steps.work_center", "order.pairs"])

@@ -291,6 +291,7 @@ SPECTACULAR_SETTINGS = {
     ],
     "ENUM_NAME_OVERRIDES": {
         "AliasName": "portal.registry.models.Alias",
+        "AnswerKind": "search.api.shapes.ANSWER_KINDS",
         "AuditOutcome": "portal.core.models.AuditEntry.Outcome",
         "DatasetKind": "predictions.models.Dataset.Kind",
         "GateOutcome": "portal.registry.models.GateEvaluation.Outcome",

@@ -1,6 +1,6 @@
 """Start the runs of this app."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,9 @@ from portal.runs import services as runs
 from portal.runs.models import Artifact, Run, RunArtifact
 from search import tasks
 from search.models import Collection
-from search.services import importing, requesting
+from search.services import batches, importing, requesting
+from search.services.batches import Priority
+from search.services.serving import Query
 
 build_if_needed = requesting.if_needed
 
@@ -121,6 +123,37 @@ def _import(
             % {"name": name[:100], "collection": collection.name},
         )
         RunArtifact.objects.create(run=run, artifact=artifact, name=importing.INPUT)
+    return run
+
+
+def search_batch(
+    *, queries: Sequence[tuple[str | None, Query]], priority: Priority, actor: Actor
+) -> Run:
+    """Start a batch of searches.
+
+    Parameters
+    ----------
+    queries
+        Each with the name its caller gave it.
+    priority
+        Which of several waiting batches goes first.
+    actor
+        Who asks.
+    """
+    artifact = batches.keep(queries)
+    with transaction.atomic():
+        run = runs.enqueue(
+            kind=tasks.BATCH,
+            actor=actor,
+            parameters={
+                "artifact": artifact.pk,
+                "n_queries": len(queries),
+                "priority": priority.value,
+            },
+            title=_("Search %(count)d queries") % {"count": len(queries)},
+            priority=priority.message,
+        )
+        RunArtifact.objects.create(run=run, artifact=artifact, name=batches.INPUT)
     return run
 
 

@@ -10,10 +10,12 @@ from portal.runs import kinds
 from portal.runs.context import RunContext
 from portal.runs.models import Queue
 from portal.runs.services.schedules import Plan, declare
+from search.services import batches
 from search.services.requesting import BUILD_INDEX
 
 IMPORT_DOCUMENTS = "search.import_documents"
 EVALUATE = "search.evaluate"
+BATCH = batches.KIND
 TUNE = "search.tune"
 TEND = "search.tend"
 
@@ -39,6 +41,14 @@ def import_documents(ctx: RunContext) -> dict[str, Any]:
     from search.services import importing  # noqa: PLC0415 - readers are large
 
     return importing.load(ctx)
+
+
+@kinds.run_task(
+    kind=BATCH, queue=Queue.INTERACTIVE, title=_("Search many queries"), scope=Scope.SEARCH
+)
+def search_batch(ctx: RunContext) -> dict[str, Any]:
+    """Ask many queries and keep what they answer, part by part."""
+    return batches.ask(ctx)
 
 
 @kinds.run_task(kind=EVALUATE, queue=Queue.TRAIN, title=_("Check relevance"), scope=Scope.SEARCH)

@@ -18,14 +18,27 @@ BROKER_DOWN = (BrokerError, RedisError, OSError)
 log = structlog.get_logger(__name__)
 
 
-def send(run_id: UUID, queue: str) -> bool:
+def send(run_id: UUID, queue: str, priority: int = 0) -> bool:
     """Tell the workers of a queue that a run waits; False when the broker does not take it.
 
-    A lost message is no loss: the sweeper sends again whatever nobody claims.
+    A lost message is no loss: the sweeper sends again whatever nobody claims. It sends without a
+    priority, so what had to wait long goes to the front.
+
+    Parameters
+    ----------
+    run_id, queue
+        Of the run.
+    priority
+        From 0, which workers take first, to 9.
     """
     try:
         current_app.send_task(
-            EXECUTE, args=[str(run_id)], task_id=str(run_id), queue=queue, ignore_result=True
+            EXECUTE,
+            args=[str(run_id)],
+            task_id=str(run_id),
+            queue=queue,
+            priority=priority,
+            ignore_result=True,
         )
     except BROKER_DOWN as exc:
         log.warning("message_not_sent", run_id=str(run_id), queue=queue, error=str(exc))

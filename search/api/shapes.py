@@ -6,6 +6,7 @@ from rest_framework import serializers
 
 Serializer = serializers.Serializer[Any]
 MODES = ("hybrid", "lexical", "vector")
+ANSWER_KINDS = ("extractive", "generated", "refused")
 
 
 class QuerySerializer(Serializer):
@@ -108,7 +109,7 @@ class SearchAnswerSerializer(Serializer):
     cache = serializers.ChoiceField(("hit", "miss"))
     took_ms = serializers.FloatField()
     answer = serializers.CharField(allow_null=True, help_text="With citations; null when refused.")
-    kind = serializers.ChoiceField(("extractive", "generated", "refused"))
+    kind = serializers.ChoiceField(ANSWER_KINDS)
     reason = serializers.CharField(help_text="Why it was refused.")
     support = serializers.FloatField(
         help_text="Probability that the passages answer the question; below the threshold the "

@@ -12,7 +12,7 @@ from portal.registry import services as registry
 from portal.registry.models import PORTAL_NAME, AliasAssignment, ModelVersion
 from portal.runs.context import RunContext
 from search.models import Collection, Document, SearchRecord
-from search.services import folders, requesting
+from search.services import batches, folders, requesting
 from search.services.family import FAMILY_NAME
 
 BATCH = 5_000
@@ -37,6 +37,7 @@ def tend(ctx: RunContext) -> dict[str, Any]:
         "n_folders_removed": folders.remove_unused(_served()),
         "n_tombstones_removed": sum(_bury(one, ctx) for one in collections),
         "n_records_removed": _forget_queries(ctx),
+        "n_batch_files_removed": batches.tidy(ctx),
     }
 
 

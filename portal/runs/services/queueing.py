@@ -35,6 +35,7 @@ def enqueue(
     not_before: datetime | None = None,
     via_detail: str = "",
     queue: str = "",
+    priority: int = 0,
 ) -> Run:
     """Write a queued run in the caller's transaction; its message goes out on commit.
 
@@ -54,6 +55,8 @@ def enqueue(
         The earliest start.
     queue
         Another queue than the kind's own.
+    priority
+        Of the runs that wait in a queue, those of the lowest number go first: 0 to 9.
 
     Raises
     ------
@@ -79,15 +82,15 @@ def enqueue(
         started_via_detail=(via_detail or actor.key_prefix)[:200],
         request_id=actor.request_id,
     )
-    return _store(run, actor)
+    return _store(run, actor, priority)
 
 
-def _store(run: Run, actor: Actor) -> Run:
+def _store(run: Run, actor: Actor, priority: int = 0) -> Run:
     with transaction.atomic():
         run.save(force_insert=True)
         events.state_event(run.pk, State.QUEUED, actor=actor.name)
     if run.not_before is None or run.not_before <= clock.now():
-        transaction.on_commit(partial(messages.send, run.pk, run.queue), robust=True)
+        transaction.on_commit(partial(messages.send, run.pk, run.queue, priority), robust=True)
     return run
 
 

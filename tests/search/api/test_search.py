@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -6,8 +7,9 @@ from django.test import Client
 from pytest_django import Settings
 
 from portal.lib import metrics
+from search.engine.index import Index
 from search.models import Click, Collection, SearchRecord
-from search.services import admission, querylog, quotas
+from search.services import admission, breakers, querylog, quotas
 from search.services.caching import REQUESTS
 from tests.search.api.conftest import Ask, Key
 
@@ -222,6 +224,13 @@ def test_times_and_caches_are_on_the_metrics(ask: Ask, indexed: Collection) -> N
     ask(PATH, {"query": "기포", "collection": "defects"})
     names = {one.name for one in metrics.declared()}
     assert {"portal_search_seconds", "portal_cache_requests_total"} <= names
+
+
+def test_only_an_embedder_on_another_machine_gets_a_breaker(opened: Index) -> None:
+    away = {"kind": "openai", "parameters": {"url": "http://127.0.0.1:9/v1", "model": "m"}}
+    remote = replace(opened.manifest, embedder=away | {"dimensions": 4})
+    assert isinstance(breakers.remote(remote, {}), breakers.GuardedEmbedder)
+    assert breakers.remote(opened.manifest, {}) is None
 
 
 def test_quotas_count_for_one_caller_alone(settings: Settings) -> None:

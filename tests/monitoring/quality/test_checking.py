@@ -215,7 +215,7 @@ def test_far_too_few_rows_are_found(past: ModelVersion) -> None:
 
 def test_silence_is_told_and_over_with_the_next_row(past: ModelVersion) -> None:
     silence = Alert.objects.open().filter(key=f"data-silence:{SCOPE}")
-    checking.check(now=NOW)
+    checking.check(now=LAST_HOUR + timedelta(hours=1, minutes=15))
     assert not silence.exists()
     checking.check(now=NOW + timedelta(hours=9))
     assert silence.exists()

@@ -20,7 +20,7 @@ from portal.runs import services
 from portal.runs.models import Run, State
 from portal.runs.tasks import perform
 from tests.console.conftest import person, signed_in
-from tests.monitoring.quality.conftest import SCOPE, send, shots
+from tests.monitoring.quality.conftest import NOW, SCOPE, send, shots
 
 __all__ = ["person", "signed_in"]
 SYSTEM = Actor.system("tests")
@@ -35,7 +35,7 @@ def troubled(champion: ModelVersion, redis_client: object) -> ModelVersion:
     fault = Fault(3, "Pressure", "out_of_range", "Pressure is 9000 bar: too much.")
     refused.note(Batch(SCOPE, "key:1", [fault], 5, 1, 1, {3: '{"Pressure":9000}'}, "r-77"))
     quarantine.collect()
-    checking.check()
+    checking.check(now=NOW)
     return champion
 
 

@@ -21,7 +21,7 @@ from unfold.widgets import (
 )
 
 from monitoring.models import AlertRule, Channel, Delivery, DeliveryAttempt
-from monitoring.services.alerting import channels, rules
+from monitoring.services.alerting import channels, complaints, rules
 from portal.core import formats
 from portal.core.admin import sections
 from portal.core.admin.base import (
@@ -157,6 +157,7 @@ class ChannelAdmin(EvidenceAdmin[Channel]):
         steps = obj.steps.select_related("rule").order_by("rule__name", "after_s")
         return {
             "standing": self.standing(obj),
+            "last_error": complaints.shown(obj.last_error),
             "rests_until": rests,
             "n_waiting": obj.deliveries.waiting().count(),
             "deliveries": [shown_delivery(one) for one in obj.deliveries.all()[:N_SHOWN]],
@@ -354,7 +355,11 @@ class DeliveryAdmin(EvidenceAdmin[Delivery]):
 
     def page_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
         attempts = [
-            (one, formats.badge(one.get_outcome_display(), OUTCOME_TONES[one.outcome]))
+            (
+                one,
+                formats.badge(one.get_outcome_display(), OUTCOME_TONES[one.outcome]),
+                complaints.shown(one.error),
+            )
             for one in obj.attempts.all()
         ]
         rests = obj.channel.blocked_until
@@ -362,6 +367,7 @@ class DeliveryAdmin(EvidenceAdmin[Delivery]):
             "title": obj.subject,
             "standing": state_badge(obj),
             "attempts": attempts,
+            "error": complaints.shown(obj.error),
             "is_waiting": obj.state == Delivery.State.WAITING,
             "rests_until": rests if rests and rests > clock.now() else None,
         }

@@ -1,10 +1,17 @@
-"""The notifier in the workers' main processes."""
+"""The notifier in the workers' main processes, and the removal of what is past its time."""
 
 from typing import Any
 
 from celery import signals
+from django.utils.translation import gettext_lazy as _
 
-from monitoring.services.alerting import thread
+from monitoring.services.alerting import retention, thread
+from portal.runs.context import RunContext
+from portal.runs.kinds import run_task
+from portal.runs.models import Queue, Schedule
+from portal.runs.services.schedules import Plan, declare
+
+TIDY = "monitoring.tidy_deliveries"
 
 _threads: dict[str, thread.Thread] = {}
 
@@ -21,3 +28,20 @@ def stop(sender: str, **_kwargs: Any) -> None:
     """Let another worker of this machine go on at once."""
     if one := _threads.pop(sender, None):
         one.stopping.set()
+
+
+@run_task(kind=TIDY, queue=Queue.MAINTENANCE, title=_("Remove old deliveries"))
+def tidy(ctx: RunContext) -> dict[str, Any]:
+    """Remove messages that were settled three months ago."""
+    return retention.remove_old()
+
+
+declare(
+    Plan(
+        name="tidy-deliveries",
+        kind=TIDY,
+        crontab="40 3 * * *",
+        missed_policy=Schedule.MissedPolicy.ONCE,
+        description="Remove what was told of alerts more than 90 days ago.",
+    )
+)

@@ -26,7 +26,12 @@ def _watch(ctx: RunContext) -> Watch:
     return Watch(lambda fraction, phase: ctx.progress(fraction, phase), ctx.check)
 
 
-@run_task(kind=MAKE, queue=Queue.MAINTENANCE, title=gettext_lazy("Back everything up"))
+@run_task(
+    kind=MAKE,
+    queue=Queue.MAINTENANCE,
+    title=gettext_lazy("Back everything up"),
+    tells_itself=True,
+)
 def back_up(ctx: RunContext) -> dict[str, Any]:
     """Add a backup and remove those past their time; an alert stands while that fails."""
     try:
@@ -50,7 +55,12 @@ def back_up(ctx: RunContext) -> dict[str, Any]:
     return manifest.summary() | {"is_sealed": is_sealed, "removed": removed}
 
 
-@run_task(kind=DRILL, queue=Queue.MAINTENANCE, title=gettext_lazy("Rehearse a restoration"))
+@run_task(
+    kind=DRILL,
+    queue=Queue.MAINTENANCE,
+    title=gettext_lazy("Rehearse a restoration"),
+    tells_itself=True,
+)
 def rehearse(ctx: RunContext) -> dict[str, Any]:
     """Restore the latest backup into a throw-away database and compare all of it."""
     with backups.opened(settings.BACKUP_TO, settings.BACKUP_PASSPHRASE()) as vault:

@@ -240,13 +240,16 @@ def extension_of(artifact: Artifact) -> str:
 
 def _damaged(artifact: Artifact, seen: str) -> Corrupt:
     """Return the error for content that is not what its digest says, and alert the operators."""
-    message = _(
-        "Artifact %(sha256)s is damaged (%(seen)s) and was not loaded: restore it from a "
-        "backup, or run again what made it."
-    ) % {"sha256": artifact.sha256, "seen": seen}
+
+    def message() -> str:
+        return _(
+            "Artifact %(sha256)s is damaged (%(seen)s) and was not loaded: restore it from a "
+            "backup, or run again what made it."
+        ) % {"sha256": artifact.sha256, "seen": seen}
+
     log.error("artifact_damaged", sha256=artifact.sha256, seen=seen)
     alerts.raise_alert(ALERT + artifact.sha256, Alert.Severity.CRITICAL, message)
-    return Corrupt(message)
+    return Corrupt(message())
 
 
 @contextmanager

@@ -40,6 +40,8 @@ class RunKind:
         How often a run is tried when its workers die; None for the general setting.
     key_scope
         The scope a key needs to start, stop or repeat it; None for that of the queue.
+    tells_itself
+        Whether the work raises an alert of its own when it fails.
     """
 
     kind: str
@@ -48,6 +50,7 @@ class RunKind:
     work: Work
     most_attempts: int | None = None
     key_scope: Scope | None = None
+    tells_itself: bool = False
 
     @property
     def scope(self) -> Scope:
@@ -70,6 +73,7 @@ def run_task(
     title: str | Promise,
     max_attempts: int | None = None,
     scope: Scope | None = None,
+    tells_itself: bool = False,
 ) -> Callable[[Work], Work]:
     """Register the decorated function as the work of a kind of run."""
 
@@ -77,7 +81,7 @@ def run_task(
         known = _kinds.get(kind)
         if known is not None and known.work.__module__ != work.__module__:
             raise ValueError(f"The run kind {kind!r} is taken by {known.work.__module__}.")
-        _kinds[kind] = RunKind(kind, Queue(queue), title, work, max_attempts, scope)
+        _kinds[kind] = RunKind(kind, Queue(queue), title, work, max_attempts, scope, tells_itself)
         return work
 
     return register

@@ -139,10 +139,13 @@ def alert_key(run_id: UUID) -> str:
 
 
 def _alert(run: Run) -> None:
-    message = _("The run “%(run)s” of kind %(kind)s ended in an error: %(error)s")
     values = {"run": run, "kind": run.kind, "error": run.error_message}
-    url = f"/admin/runs/run/{run.pk}/change/"
-    alerts.raise_alert(alert_key(run.pk), Alert.Severity.CRITICAL, message % values, url)
+    alerts.raise_alert(
+        alert_key(run.pk),
+        Alert.Severity.CRITICAL,
+        lambda: _("The run “%(run)s” of kind %(kind)s ended in an error: %(error)s") % values,
+        f"/admin/runs/run/{run.pk}/change/",
+    )
 
 
 def _over(outcome: Outcome) -> dict[str, Any]:

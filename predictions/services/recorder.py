@@ -167,15 +167,18 @@ class Recorder:
             pipe.xdel(stream.STREAM, entry.id)
             pipe.execute()
         log.error("prediction_set_aside", entry=entry.id.decode(), error=str(error))
+        n_dead = stream.dead()
         alerts.raise_alert(
             DEAD_ALERT,
             "critical",
-            _(
-                "%(count)d entries of recorded predictions cannot be written to the table and were "
-                "set aside. Last error: %(error)s. When the cause is gone, run: "
-                "manage.py record_predictions --retry-dead"
-            )
-            % {"count": stream.dead(), "error": str(error)[:300]},
+            lambda: (
+                _(
+                    "%(count)d entries of recorded predictions cannot be written to the table and "
+                    "were set aside. Last error: %(error)s. When the cause is gone, run: "
+                    "manage.py record_predictions --retry-dead"
+                )
+                % {"count": n_dead, "error": str(error)[:300]}
+            ),
         )
 
     def _leave(self) -> None:

@@ -185,7 +185,7 @@ class Holder(Generic[M]):
         self._settle(held, str(exc))
         still = held.number if held else None
         log.error("version_not_loaded", version=version.number, still=still, error=str(exc))
-        alerts.raise_alert(self._alert_key, self.severity, self._complaint(version, exc))
+        alerts.raise_alert(self._alert_key, self.severity, lambda: self._complaint(version, exc))
         self._try_again(version)
 
     def _instead(self) -> Held[M] | None:

@@ -194,15 +194,17 @@ class Shadows:
         alerts.raise_alert(
             _alert_key(assignment),
             "warning",
-            _(
-                "Version %(number)d of %(model)s is in the shadow but cannot score: %(reason)s "
-                "Restore its file or take it out of the shadow."
-            )
-            % {
-                "number": version.number,
-                "model": version.model.name,
-                "reason": exc if isinstance(exc, Corrupt) else repr(exc)[:300],
-            },
+            lambda: (
+                _(
+                    "Version %(number)d of %(model)s is in the shadow but cannot score: %(reason)s "
+                    "Restore its file or take it out of the shadow."
+                )
+                % {
+                    "number": version.number,
+                    "model": version.model.name,
+                    "reason": exc if isinstance(exc, Corrupt) else repr(exc)[:300],
+                }
+            ),
         )
 
     def _run(self, stop: threading.Event) -> None:

@@ -8,7 +8,8 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from monitoring.models import Channel, Delivery
-from monitoring.services.alerting import planning, sealing, wording
+from monitoring.services.alerting import sealing, wording
+from monitoring.services.alerting.writing import deliver
 from portal.core import audit
 from portal.core.actors import Actor
 from portal.core.errors import Conflict, FieldProblem, InvalidInput
@@ -142,7 +143,7 @@ def send_test(*, channel: Channel, actor: Actor) -> Delivery:
         with transaction.atomic():
             Channel.objects.filter(pk=channel.pk).update(blocked_until=None)
             written = wording.of_test(channel.name, channel.language)
-            delivery = planning.deliver(channel, written)
+            delivery = deliver(channel, written)
             audit.record(actor, "channel.test", target, detail={"delivery": str(delivery.pk)})
     return delivery
 

@@ -17,7 +17,8 @@ from django.db.models import Max
 
 from monitoring.models import AlertRule, Channel, DeliveredAlert, Delivery, Firing, Silence
 from monitoring.models.alert_rules import gravity
-from monitoring.services.alerting import wording
+from monitoring.services.alerting import notifying, wording
+from monitoring.services.alerting.writing import deliver
 from portal.core import alert_kinds
 from portal.core.models import Alert
 from portal.lib import clock
@@ -48,7 +49,8 @@ def turn(now: datetime | None = None) -> int:
             return 0
         alerts = {alert.key: alert for alert in Alert.objects.open()}
         silences = list(Silence.objects.active(moment))
-        return sum(_Follower(rule, alerts, silences, moment).follow() for rule in rules)
+        n_messages = sum(_Follower(rule, alerts, silences, moment).follow() for rule in rules)
+        return n_messages + notifying.pass_on([one for one in rules if one.tells_notices], moment)
 
 
 @dataclass
@@ -89,7 +91,7 @@ class _Follower:
             return 0
         firings = {one.key: one for one in self.rule.firings.unfinished().select_related("alert")}
         begun = [self._begun(alert) for key, alert in self.open.items() if key not in firings]
-        Firing.objects.bulk_create(begun, BATCH, ignore_conflicts=False)
+        before = {one.pk: _state(one) for one in firings.values()}
         everything = [*firings.values(), *begun]
         self._pending([one for one in everything if one.state == State.PENDING])
         for firing in firings.values():
@@ -98,7 +100,15 @@ class _Follower:
             elif firing.state == State.CLEARING:
                 self._clearing(firing)
         n_messages = self._write()
-        Firing.objects.bulk_update([one for one in everything if one.pk], UPDATED, batch_size=BATCH)
+        Firing.objects.bulk_create(begun, BATCH)
+        # An upsert by the key: Django's bulk_update takes minutes for ten thousand rows.
+        Firing.objects.bulk_create(
+            [one for one in firings.values() if _state(one) != before[one.pk]],
+            BATCH,
+            update_conflicts=True,
+            unique_fields=["id"],
+            update_fields=UPDATED,
+        )
         return n_messages
 
     # --- What each firing waits for ---------------------------------------------------------------
@@ -194,7 +204,8 @@ class _Follower:
         cleared_s = (self.now - min(firing.cleared_at or self.now, self.now)).total_seconds()
         if cleared_s < self.rule.closes_after_s:
             return
-        if self.rule.tells_resolved and firing.n_told and self._may_tell(firing):
+        is_over = firing.alert.resolved_at is not None  # not only of no interest to the rule
+        if is_over and self.rule.tells_resolved and firing.n_told and self._may_tell(firing):
             self._tell(firing, Event.RESOLVED, Event.RESOLVED, range(firing.n_steps))
         firing.state = State.OVER
 
@@ -259,6 +270,11 @@ UPDATED = (
 )
 
 
+def _state(firing: Firing) -> tuple[object, ...]:
+    """Return what a turn may change of a firing."""
+    return (firing.alert_id, *(getattr(firing, name) for name in UPDATED[1:]))
+
+
 def _merged(told: list[_Told]) -> list[_Told]:
     """Return the groups, those of one event as a single one when they are too many."""
     by_event: dict[tuple[str, str, Sequence[int]], list[_Told]] = defaultdict(list)
@@ -273,16 +289,3 @@ def _merged(told: list[_Told]) -> list[_Told]:
         everything = [firing for one in members for firing in one.firings]
         merged.append(_Told(first.event, first.mark, first.steps, everything))
     return merged
-
-
-def deliver(channel: Channel, written: wording.Written, rule_name: str = "") -> Delivery:
-    """Write a message for a channel, in the caller's transaction; a sender finds it."""
-    return Delivery.objects.create(
-        channel=channel,
-        rule_name=rule_name,
-        event=written.content["event"],
-        severity=written.severity,
-        subject=written.subject,
-        content=written.content,
-        created_at=clock.now(),
-    )

@@ -146,7 +146,7 @@ def tell(event: DriftEvent) -> None:
     notices.send(kind=FOUND, subject=text[:200], body=text, url=address(event), severity=severity)
     is_whole_score = event.signal == SCORE and not event.window.slice
     if is_whole_score or event.level != Level.CHANGE:
-        alerts.raise_alert(alert_key(event), severity, text, address(event))
+        alerts.raise_alert(alert_key(event), severity, lambda: said_of(event), address(event))
 
 
 def said_of(event: DriftEvent) -> str:

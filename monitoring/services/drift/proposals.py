@@ -55,7 +55,10 @@ def consider(*, model: RegisteredModel, at: datetime) -> RetrainingProposal | No
     except IntegrityError:
         return None
     alerts.raise_alert(
-        alert_key(proposal), Alert.Severity.WARNING, _alert(proposal), address(proposal)
+        alert_key(proposal),
+        Alert.Severity.WARNING,
+        lambda: _alert(proposal),
+        address(proposal),
     )
     return proposal
 

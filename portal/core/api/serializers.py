@@ -89,6 +89,7 @@ class ResolveSerializer(StrictSerializer):
 class AlertSerializer(serializers.ModelSerializer[Alert]):
     """One alert."""
 
+    message = serializers.CharField(source="said", read_only=True)
     acknowledged_by = serializers.CharField(
         source="acknowledged_by.username", read_only=True, allow_null=True, default=None
     )

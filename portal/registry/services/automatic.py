@@ -170,18 +170,20 @@ def _check_allowed(request: PromotionRequest, actor: Actor) -> None:
 
 
 def _tell(request: PromotionRequest, row: AliasMove) -> None:
-    message = _("%(version)s went live by itself: its gate passed and the policy allows it.") % {
-        "version": request.candidate
-    }
+    def said() -> str:
+        return _("%(version)s went live by itself: its gate passed and the policy allows it.") % {
+            "version": request.candidate
+        }
+
     alerts.raise_alert(
         f"registry.automatic.{request.model.name}.{row.pk}",
         Alert.Severity.WARNING,
-        message,
+        said,
         page_of(request),
     )
     notices.send(
         kind="promotion.applied",
-        subject=message,
+        subject=said(),
         body=request.reason,
         url=page_of(request),
         severity=Alert.Severity.WARNING,

@@ -74,15 +74,18 @@ def break_glass(*, version: ModelVersion, reason: str, actor: Actor) -> AliasMov
         reason = checked_reason(reason, min_chars=EMERGENCY_MIN_CHARS)
         _check_usable(version)
         _load(version)
-        message = _("%(name)s put %(version)s live without approval: %(reason)s") % {
-            "name": actor.name,
-            "version": version,
-            "reason": reason,
-        }
+
+        def said() -> str:
+            return _("%(name)s put %(version)s live without approval: %(reason)s") % {
+                "name": actor.name,
+                "version": version,
+                "reason": reason,
+            }
+
         with transaction.atomic(durable=True):
             lock(model)
             _check_usable(version)
-            void_live(model, message, actor)
+            void_live(model, said(), actor)
             row = move(
                 model=model,
                 alias=Alias.CHAMPION,
@@ -91,7 +94,7 @@ def break_glass(*, version: ModelVersion, reason: str, actor: Actor) -> AliasMov
                 actor=actor,
                 reason=reason,
             )
-            alerts.raise_alert(f"registry.break_glass.{model.name}.{row.pk}", "critical", message)
+            alerts.raise_alert(f"registry.break_glass.{model.name}.{row.pk}", "critical", said)
             audit.record(
                 actor, "alias.break_glass", version, reason=reason, detail={"move": row.pk}
             )
@@ -139,13 +142,17 @@ def _go_back(
         raise Conflict(
             _("Somebody else moved the champion a moment ago; look again."), code="raced"
         )
-    message = _("%(name)s rolled “%(model)s” back from v%(bad)d to v%(good)d: %(reason)s") % {
-        "name": actor.name,
-        "model": model.name,
-        "bad": bad.number,
-        "good": target.number,
-        "reason": reason,
-    }
+
+    def said() -> str:
+        return _("%(name)s rolled “%(model)s” back from v%(bad)d to v%(good)d: %(reason)s") % {
+            "name": actor.name,
+            "model": model.name,
+            "bad": bad.number,
+            "good": target.number,
+            "reason": reason,
+        }
+
+    message = said()
     row = move(
         model=model,
         alias=Alias.CHAMPION,
@@ -165,7 +172,7 @@ def _go_back(
         )
     _set_state(bad, State.QUARANTINED, reason)
     void_live(model, message, actor)
-    alerts.raise_alert(f"registry.rollback.{model.name}.{row.pk}", "critical", message)
+    alerts.raise_alert(f"registry.rollback.{model.name}.{row.pk}", "critical", said)
     notices.send(
         kind="model.rolled_back",
         subject=message,
@@ -321,8 +328,10 @@ def _affected(
         alerts.raise_alert(
             f"registry.affected.{version.model.name}.v{version.number}",
             "warning",
-            _("%(count)s predictions of %(version)s, now in quarantine, may be wrong.")
-            % {"count": affected["count"], "version": version},
+            lambda: (
+                _("%(count)s predictions of %(version)s, now in quarantine, may be wrong.")
+                % {"count": affected["count"], "version": version}
+            ),
             str(affected.get("url", "")),
         )
     return affected

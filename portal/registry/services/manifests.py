@@ -137,9 +137,12 @@ def _unreadable(name: str, exc: Corrupt) -> str:
 
 def _damaged(version: ModelVersion, what: str) -> Corrupt:
     """Raise the alert and return the error for a version that is not what was registered."""
-    message = _(
-        "%(version)s is damaged: %(what)s. It is not loaded. Restore the artifact storage and the "
-        "database from one backup, or train the version again."
-    ) % {"version": version, "what": what}
+
+    def message() -> str:
+        return _(
+            "%(version)s is damaged: %(what)s. It is not loaded. Restore the artifact storage and "
+            "the database from one backup, or train the version again."
+        ) % {"version": version, "what": what}
+
     alerts.raise_alert(alert_key(version), "critical", message)
-    return Corrupt(message, code="version_damaged")
+    return Corrupt(message(), code="version_damaged")

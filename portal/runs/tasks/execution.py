@@ -12,7 +12,9 @@ from django.utils.translation import gettext as _
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from portal.core import alerts
 from portal.core.errors import LeaseLost, NotFound, PortalError, RunCancelled
+from portal.core.models import Alert
 from portal.runs import kinds, leases, messages
 from portal.runs.context import RunContext
 from portal.runs.keeper import Keeper
@@ -24,6 +26,7 @@ DATABASE_TROUBLE = (OperationalError, InterfaceError)
 TRANSIENT = (*DATABASE_TROUBLE, RedisConnectionError, RedisTimeoutError)
 SWEEP = "portal.runs.sweep"
 SERVER_FAULT = 500
+SCHEDULED = "run-failed:"
 LONGEST_DELAY_S = 60.0
 
 log = structlog.get_logger(__name__)
@@ -113,4 +116,24 @@ def _settle(run: Run, outcome: Outcome, keeper: Keeper) -> None:
             time.sleep(1)
             continue
         log.info("run_settled" if written else "run_outcome_refused", state=outcome.state)
+        if written:
+            tell_of_schedule(run, outcome)
         return
+
+
+def tell_of_schedule(run: Run, outcome: Outcome) -> None:
+    """Alert when the work of a schedule said no, which nobody would look at; until it succeeds."""
+    key = f"{SCHEDULED}{run.kind}"
+    if outcome.state == State.SUCCEEDED:
+        alerts.resolve_alert(key)
+    if outcome.state != State.FAILED or run.started_via != Run.Via.SCHEDULE:
+        return
+    if kinds.get(run.kind).tells_itself:
+        return
+    values = {"run": run, "kind": run.kind, "error": outcome.error_message}
+    alerts.raise_alert(
+        key,
+        Alert.Severity.WARNING,
+        lambda: _("The scheduled run “%(run)s” of kind %(kind)s failed: %(error)s") % values,
+        f"/admin/runs/run/{run.pk}/change/",
+    )

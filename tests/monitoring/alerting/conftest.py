@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Permission
 
 from monitoring.models import AlertRule, Channel, RuleStep
 from monitoring.services.alerting import channels
@@ -112,8 +112,10 @@ def courier(settings: Any) -> Iterator[Courier]:
 
 @pytest.fixture
 def admin(db: None) -> User:
+    """Give who may do everything here; roles are gone once a test that commits was cleaned up."""
     user = User.objects.create(username="mina", is_staff=True)
-    user.groups.add(Group.objects.get(name="administrator"))
+    models = ("alert", "alertrule", "channel", "silence")
+    user.user_permissions.set(Permission.objects.filter(content_type__model__in=models))
     return user
 
 

@@ -283,14 +283,15 @@ class Search:
         )
 
     def _marked(self, tokens: Sequence[str]) -> dict[str, float]:
-        """Return the tokens to mark: those that tell passages apart, unless all are common."""
+        """Return the tokens to mark: those that tell passages apart, if any known one does."""
         n_rows = max(1, self._parts.n_rows)
         shares = {
             token: self._parts.lexical.frequency(token) / n_rows
             for token in list(dict.fromkeys(tokens))[:MAX_QUERY_TOKENS]
         }
         telling = {token: share for token, share in shares.items() if share <= COMMON_SHARE}
-        return {token: 1 - share for token, share in (telling or shares).items()}
+        chosen = telling if any(telling.values()) else shares
+        return {token: 1 - share for token, share in chosen.items()}
 
     def _passage(self, key: int) -> Passage:
         found = self._seen.get(key)

@@ -1,12 +1,17 @@
 """Snippets: offsets that fit, pages that cannot be injected."""
 
 import html
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from search.engine.building import build
 from search.engine.highlight import ELLIPSIS, Snippet, snippet
+from search.engine.index import open_index
+from search.engine.options import BuildOptions
+from search.engine.passages import Passage
 from search.engine.tokenizers import BIGRAM, tokenizer
 
 WORDS = tokenizer(BIGRAM)
@@ -62,3 +67,19 @@ def test_ranges_are_apart_ascending_and_within(text: str, query: str, length: in
     assert found.text.strip(ELLIPSIS) in text
     unmarked = found.html().replace("<mark>", "").replace("</mark>", "")
     assert html.unescape(unmarked) == found.text
+
+
+def test_words_that_no_passage_has_do_not_take_the_marks_from_common_ones(tmp_path: Path) -> None:
+    texts = {
+        "bubbles": "기포 결함은 공기가 빠지지 못해 생긴다.",
+        "flash": "Flash leaks between halves.",
+    }
+    passages = [Passage(name, name, text) for name, text in texts.items()]
+    build(passages, tmp_path / "index", BuildOptions())
+    index = open_index(tmp_path / "index")
+    try:
+        hit = index.search("기포가왜생기나").hits[0]
+    finally:
+        index.close()
+    assert hit.passage.id == "bubbles"
+    assert ("기포", True) in hit.snippet.segments

@@ -59,6 +59,7 @@ INSTALLED_APPS = [
     "portal.registry.apps.RegistryConfig",
     "predictions.apps.PredictionsConfig",
     "search.apps.SearchConfig",
+    "search.lab.apps.LabConfig",
     "monitoring.apps.MonitoringConfig",
     "portal.console.apps.ConsoleConfig",
 ]

@@ -149,7 +149,7 @@ def test_a_campaign_whose_worker_is_killed_goes_on_behind_the_last_cell(
     axes = AXES | {"features": ["all", "process", "sensor"], "learners": ["extra_trees"]}
     params = SMALL | {"n_estimators": 200}
     run = dispatch.ablate(dataset=dataset, actor=ACTOR, params=params, axes=axes, seed=5)
-    wait_for(lambda: CHECKPOINT in names(run.pk), 90)
+    wait_for(lambda: {CHECKPOINT, TABLE} <= names(run.pk), 90)
     n_before = len(json.loads(kept(run.pk, TABLE))["cells"])
 
     first.kill()

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -63,6 +63,18 @@ class TextFolder:
     digest: str
     n_passages: int
 
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open a folder that was made before.
+
+        Raises
+        ------
+        CorpusProblem
+            If its manifest cannot be read.
+        """
+        manifest = _manifest(path)
+        return cls(path, manifest["digest"], manifest["n_passages"])
+
     def texts(self) -> Iterator[list[str]]:
         """Yield the passages in batches."""
         for batch in pq.ParquetFile(self.path / _TEXTS).iter_batches(BATCH, columns=["text"]):
@@ -93,6 +105,18 @@ class Corpus:
     texts: TextFolder
     dimension: int
     digest: str
+
+    @classmethod
+    def open(cls, texts: Path, vectors: Path) -> Self:
+        """Open the two folders of a corpus that was made before.
+
+        Raises
+        ------
+        CorpusProblem
+            If a manifest cannot be read.
+        """
+        manifest = _manifest(vectors)
+        return cls(vectors, TextFolder.open(texts), manifest["dimension"], manifest["digest"])
 
     @cached_property
     def vectors(self) -> Vectors:

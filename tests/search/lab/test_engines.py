@@ -81,10 +81,13 @@ def test_a_filter_lets_only_its_buckets_through(
         assert all(len(rows) == K for rows in found)
 
 
-def test_it_says_whether_the_index_was_used(opened: Opened, corpus: Corpus) -> None:
+def test_it_says_whether_the_index_was_used(engine: Engine, opened: Opened, corpus: Corpus) -> None:
     plan = opened.plan(corpus.queries[0], K)
-    assert plan.uses_index
     assert plan.evidence
+    if engine.name == "pgvector":  # so small a table may be scanned: then it says so
+        assert plan.uses_index == ("Seq Scan" not in plan.evidence)
+    else:
+        assert plan.uses_index
 
 
 def test_it_has_a_version_and_bounded_parameters(engine: Engine) -> None:

@@ -81,6 +81,7 @@ class PgVector:
                 f"CREATE INDEX ON {table} USING hnsw (vector vector_ip_ops) "
                 f"WITH (m = {parameters['m']}, ef_construction = {parameters['ef_construction']})"
             )
+            connection.execute(f"ANALYZE {table}")
             size = connection.execute(
                 "SELECT pg_total_relation_size(%s::regclass)", [table]
             ).fetchone()[0]

@@ -1,0 +1,147 @@
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils.translation import gettext as _
+from rich.table import Table
+
+from portal.core.errors import NotFound
+from portal.runs.management import console, following
+from portal.runs.models import Run
+from search.lab import dispatch, selectors
+from search.lab.engine.matrix import DIMENSIONS, FILTERS, PROFILES, SCALES, SEARCH_TYPES
+from search.lab.engine.statistics import Figure
+from search.lab.models import Campaign
+from search.lab.services import campaigns
+
+
+class Command(BaseCommand):
+    help = (
+        "Measure search engines over a matrix of sizes, vector lengths, ways of searching and "
+        "filters, in a worker, and print what every cell gave."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--profile", choices=sorted(PROFILES), default="quick")
+        parser.add_argument("--all", action="store_true", help="All scales, lengths and filters.")
+        parser.add_argument("--scales", type=int, nargs="+", metavar="N")
+        parser.add_argument("--dimensions", type=int, nargs="+", metavar="D")
+        parser.add_argument("--search-types", nargs="+", choices=SEARCH_TYPES)
+        parser.add_argument(
+            "--filters", nargs="+", metavar="SHARE", help="Shares from 0.001 to 0.999, or none."
+        )
+        parser.add_argument("--engines", nargs="+", metavar="ENGINE")
+        parser.add_argument("--lexical", default="tantivy", help="Leg of hybrid cells.")
+        parser.add_argument("--name", default="")
+        parser.add_argument("--seed", type=int, default=0)
+        parser.add_argument("--parallel", action="store_true", help="Build indexes side by side.")
+        parser.add_argument("--workers", type=int, default=2, help="Builds at once.")
+        parser.add_argument(
+            "--max-memory", type=int, default=0, metavar="MB", help="Of one cell; 0 for no cap."
+        )
+        parser.add_argument(
+            "--resume", nargs="?", const="latest", metavar="CAMPAIGN", help="Go on with one."
+        )
+        parser.add_argument("--no-wait", action="store_true", help="Start the run and return.")
+        console.add_user_argument(parser)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        screen = console.console(self.stdout)
+        with console.plain_errors():
+            actor = console.actor(options["user"])
+            if options["resume"]:
+                campaign = find(options["resume"])
+                run = dispatch.resume(campaign=campaign, actor=actor)
+            else:
+                campaign = dispatch.start(
+                    plan=campaigns.matrix(_chosen(options)),
+                    name=options["name"],
+                    actor=actor,
+                    n_workers=options["workers"] if options["parallel"] else 1,
+                    memory_mb=options["max_memory"],
+                    seed=options["seed"],
+                )
+                run = Run.objects.get(pk=str(campaign.run_id))
+            screen.print(
+                _("Campaign %(campaign)s with %(count)d cells, run %(run)s.")
+                % {
+                    "campaign": campaign.pk,
+                    "count": campaign.cells.count(),
+                    "run": run.pk,
+                },
+                markup=False,
+            )
+            if options["no_wait"]:
+                return
+            following.follow(run, screen, actor)
+            screen.print(table(campaign))
+
+
+def find(wanted: str) -> Campaign:
+    """Return a campaign by its number, its name or ``latest``.
+
+    Raises
+    ------
+    NotFound
+        If there is none.
+    """
+    known = Campaign.objects.all()
+    found = known.first() if wanted == "latest" else known.filter(name=wanted).first()
+    if found is None:
+        found = next((one for one in known if str(one.pk).startswith(wanted)), None)
+    if found is None:
+        raise NotFound(
+            _("There is no campaign “%(wanted)s”: start one with the command benchmark.")
+            % {"wanted": wanted},
+            code="no_campaign",
+        )
+    return found
+
+
+def table(campaign: Campaign) -> Table:
+    """Return the cells of a campaign as a table for the terminal."""
+    shown = Table(title=campaign.name)
+    for heading in (
+        _("cell"),
+        "p50 ms",
+        "p95 ms",
+        "p99 ms",
+        "recall@10",
+        _("per second"),
+        _("note"),
+    ):
+        shown.add_column(heading, justify="left" if heading in {_("cell"), _("note")} else "right")
+    for line in selectors.lines(campaign):
+        figures = (line.p50, line.p95, line.p99, line.recall, line.throughput)
+        note = line.error or ", ".join(line.flags) or line.state
+        shown.add_row(line.cell.label, *(_shown(one) for one in figures), note)
+    return shown
+
+
+def _shown(figure: Figure | None) -> str:
+    if figure is None:
+        return "-"
+    return f"{figure.value:.3g} ({figure.low:.3g}-{figure.high:.3g})"
+
+
+def _chosen(options: dict[str, Any]) -> dict[str, Any]:
+    matrix = PROFILES["full" if options["all"] else options["profile"]].to_dict()
+    if options["all"]:
+        matrix |= {"scales": SCALES, "dimensions": DIMENSIONS, "filters": FILTERS}
+    for name in ("scales", "dimensions", "search_types", "engines"):
+        if options[name]:
+            matrix[name] = options[name]
+    if options["filters"]:
+        matrix["filters"] = [_share(one) for one in options["filters"]]
+    return matrix | {"lexical": options["lexical"]}
+
+
+def _share(text: str) -> float | None:
+    if text == "none":
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        raise CommandError(
+            _("The filter “%(value)s” is no share: write none or a number from 0.001 to 0.999.")
+            % {"value": text}
+        ) from None

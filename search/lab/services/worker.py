@@ -1,0 +1,249 @@
+"""What a cell does in a process of its own: build an index or measure it.
+
+Run as ``python -m search.lab.services.worker JOB.json``; it loads no Django. The answer is
+written beside the job, whole or not at all: a process that was killed leaves nothing to believe.
+"""
+
+import json
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import psycopg
+import pyarrow.parquet as pq
+
+from search.engine.tokenizers import tokenizer
+from search.lab.engine import hybrid, measuring
+from search.lab.engine.contract import Engine, chosen
+from search.lab.engine.corpora import TOKENIZER, Corpus
+from search.lab.engine.engines.registry import engine
+from search.lab.engine.lexical import leg
+from search.lab.engine.matrix import Cell
+
+ANSWER, SAMPLES = "answer.json", "samples.parquet"
+OUT_OF_MEMORY = 78
+CLIENT_SECONDS = 3
+_START_TIMEOUT_S = 120
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a worker is asked, as it stands in the job's file.
+
+    Attributes
+    ----------
+    action : str
+        ``build``, ``lexical`` or ``measure``.
+    folder : Path
+        Of the index: ``vectors`` within.
+    cache : Path
+        Exact answers and lexical legs, shared by all cells.
+    postgres : str
+        Connection string for pgvector; empty for none.
+    memory_mb : int
+        Most private memory; 0 for no cap.
+    clients : tuple of int
+        Numbers of clients whose throughput is measured.
+    """
+
+    action: str
+    cell: Cell
+    texts: Path
+    vectors: Path
+    folder: Path
+    cache: Path
+    postgres: str = ""
+    memory_mb: int = 0
+    clients: tuple[int, ...] = (1,)
+
+    def write(self, path: Path) -> None:
+        """Write the job into its file."""
+        content = {name: str(value) for name, value in vars(self).items()}
+        numbers = {"memory_mb": self.memory_mb, "clients": list(self.clients)}
+        path.write_text(json.dumps(content | numbers | {"cell": self.cell.to_dict()}))
+
+    @classmethod
+    def read(cls, path: Path) -> "Job":
+        """Return the job of a file."""
+        content: dict[str, Any] = json.loads(path.read_text())
+        for name in ("texts", "vectors", "folder", "cache"):
+            content[name] = Path(content[name])
+        content |= {"cell": Cell.from_dict(content["cell"]), "clients": tuple(content["clients"])}
+        return cls(**content)
+
+    def engine(self) -> Engine:
+        """Return the engine of the cell."""
+        connect = (lambda: psycopg.connect(self.postgres)) if self.postgres else None
+        return engine(self.cell.engine, connect)
+
+    def corpus(self) -> Corpus:
+        """Return the corpus of the cell."""
+        return Corpus.open(self.texts, self.vectors)
+
+
+def build(job: Job) -> dict[str, Any]:
+    """Build the vector index of a cell."""
+    made, corpus = job.engine(), job.corpus()
+    folder = job.folder / "vectors"
+    folder.mkdir(parents=True)
+    started, cpu = time.perf_counter(), time.process_time()
+    made.build(corpus.vectors, corpus.buckets, folder, chosen(made, job.cell.parameters), _go_on)
+    facts = {
+        "build_s": time.perf_counter() - started,
+        "build_cpu_s": time.process_time() - cpu,
+        "build_peak_mb": _peak_mb(),
+        "size_bytes": sum(one.stat().st_size for one in folder.rglob("*") if one.is_file()),
+        "version": made.version(),
+    }
+    own = folder / "table.json"
+    if own.exists():
+        facts["size_bytes"] = json.loads(own.read_text())["size_bytes"]
+    return facts
+
+
+def lexical(job: Job) -> dict[str, Any]:
+    """Build the lexical leg of a corpus beside its place, then rename it."""
+    corpus, name = job.corpus(), job.cell.lexical
+    place = hybrid.leg_folder(job.cache, corpus, name)
+    beside = place.with_name(f".{place.name}-{os.getpid()}")
+    beside.mkdir(parents=True)
+    started = time.perf_counter()
+    cut = tokenizer(TOKENIZER)
+    texts = (cut.tokens(text) for batch in corpus.texts.texts() for text in batch)
+    leg(name).build(texts, corpus.buckets, beside, _go_on)
+    beside.rename(place)
+    return {"lexical_build_s": time.perf_counter() - started}
+
+
+def measure(job: Job) -> dict[str, Any]:
+    """Measure a cell: one client with every sample kept, then several for the throughput."""
+    corpus = job.corpus()
+    if job.cell.lexical:
+        link = job.folder / job.cell.lexical
+        if not link.exists():
+            link.symlink_to(hybrid.leg_folder(job.cache, corpus, job.cell.lexical).resolve())
+    measuring.expected(job.cell, corpus, job.cache)
+    busy = _Busy()
+    found = measuring.measure(job.cell, job.engine(), corpus, job.folder, job.cache)
+    foreign = busy.foreign_cores()
+    pq.write_table(found.samples.to_table(), job.folder / SAMPLES)
+    return {
+        "uses_index": found.uses_index,
+        "evidence": found.evidence[:10_000],
+        "load_s": found.load_s,
+        "wanted": found.wanted,
+        "falls_short": found.falls_short,
+        "peak_mb": _peak_mb(),
+        "foreign_cores": foreign,
+        "load_average": os.getloadavg()[0],
+        "per_second": {str(count): _throughput(job, count) for count in job.clients},
+    }
+
+
+class _Busy:
+    """How much of the machine others use meanwhile."""
+
+    def __init__(self) -> None:
+        self._start = time.perf_counter()
+        self._all, self._own = _busy_s(), _own_s()
+
+    def foreign_cores(self) -> float:
+        """Return the cores that other processes kept busy, on average."""
+        elapsed = time.perf_counter() - self._start
+        others = (_busy_s() - self._all) - (_own_s() - self._own)
+        return max(0.0, others / elapsed)
+
+
+def _busy_s() -> float:
+    times = psutil.cpu_times()
+    return float(sum(times) - times.idle - getattr(times, "iowait", 0.0))
+
+
+def _own_s() -> float:
+    """Return the CPU seconds of this process and of the database sessions it waits for."""
+    own = time.process_time()
+    for process in psutil.process_iter(["name", "cmdline"]):
+        if process.info["name"] == "postgres" and "millwright-lab" in " ".join(
+            process.info["cmdline"] or ()
+        ):
+            own += sum(process.cpu_times()[:2])
+    return own
+
+
+def _throughput(job: Job, n_clients: int) -> list[float]:
+    """Return the answers of each second of a closed loop of some clients."""
+    context = get_context("spawn")
+    barrier, counts = context.Barrier(n_clients), context.Queue()
+    clients = [
+        context.Process(target=_client, args=(job, number, barrier, counts))
+        for number in range(n_clients)
+    ]
+    for client in clients:
+        client.start()
+    try:
+        found = [counts.get(timeout=_START_TIMEOUT_S + 10 * CLIENT_SECONDS) for _ in clients]
+    finally:
+        for client in clients:
+            client.join(5)
+            client.kill()
+    return np.sum(found, axis=0).astype(float).tolist()  # type: ignore[no-any-return]
+
+
+def _client(job: Job, number: int, barrier: Any, counts: Any) -> None:
+    corpus = job.corpus()
+    searcher = measuring.opened(job.cell, job.engine(), corpus, job.folder)
+    places = np.random.default_rng(number).permutation(len(corpus.queries)).tolist()
+    for place in places[:10]:
+        searcher.search(place)
+    barrier.wait(_START_TIMEOUT_S)
+    done = np.zeros(CLIENT_SECONDS)
+    start = time.perf_counter()
+    at = 0
+    while (elapsed := time.perf_counter() - start) < CLIENT_SECONDS:
+        searcher.search(places[at % len(places)])
+        at += 1
+        done[int(elapsed)] += 1
+    searcher.close()
+    counts.put(done.tolist())
+
+
+def _peak_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def _go_on() -> None:
+    return None
+
+
+ACTIONS: dict[str, Callable[[Job], dict[str, Any]]] = {
+    "build": build,
+    "lexical": lexical,
+    "measure": measure,
+}
+
+
+def main(path: Path) -> int:
+    """Do the job of a file; returns the exit status."""
+    job = Job.read(path)
+    if job.memory_mb:
+        resource.setrlimit(resource.RLIMIT_DATA, (job.memory_mb << 20, job.memory_mb << 20))
+    try:
+        answer = ACTIONS[job.action](job)
+    except MemoryError:
+        return OUT_OF_MEMORY
+    beside = path.with_suffix(".partial")
+    beside.write_text(json.dumps(answer))
+    beside.replace(path.with_name(ANSWER))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

@@ -1,0 +1,136 @@
+"""Campaigns with a real worker: measured, paused, resumed, killed and repeated."""
+
+import os
+import signal
+from collections.abc import Callable
+from io import StringIO
+from typing import Any
+
+import psutil
+import pytest
+from django.core.management import CommandError, call_command
+
+from portal.core.actors import Actor
+from portal.core.errors import Conflict, InvalidInput
+from portal.runs.models import Run, State
+from search.lab import dispatch, selectors
+from search.lab.engine.matrix import Matrix
+from search.lab.models import Campaign, CellResult
+from search.lab.services import campaigns, reports
+
+ACTOR = Actor.system("test")
+SMALL = Matrix(
+    scales=(1_000,),
+    dimensions=(16,),
+    search_types=("vector",),
+    filters=(None, 0.1),
+    engines=("faiss-flat", "duckdb-hnsw"),
+)
+
+Wait = Callable[..., Any]
+
+
+def is_over(campaign: Campaign) -> bool:
+    return Run.objects.get(pk=str(Campaign.objects.get(pk=campaign.pk).run_id)).is_terminal
+
+
+@pytest.mark.integration
+@pytest.mark.timeout(400)
+@pytest.mark.django_db(transaction=True)
+def test_a_campaign_is_measured_and_a_killed_cell_is_not_lost(
+    celery_worker: Callable[..., Any], wait_for: Wait
+) -> None:
+    celery_worker("bench")
+    campaign = dispatch.start(plan=SMALL, name="small", actor=ACTOR)
+    Campaign.objects.filter(pk=campaign.pk).update(clients=[1])
+    wait_for(lambda: _measuring() or is_over(campaign), 120)
+    for process in _measuring():
+        os.kill(process, signal.SIGKILL)
+    wait_for(lambda: is_over(campaign), 240, pause=0.5)
+    assert Run.objects.get(pk=str(campaign.run_id)).state == State.SUCCEEDED
+    failed = campaign.cells.filter(state=CellResult.State.FAILED).count()
+    assert failed <= 1
+    if failed:
+        dispatch.resume(campaign=campaign, actor=ACTOR)
+        wait_for(lambda: is_over(campaign), 120, pause=0.5)
+    _check_figures(campaign)
+    with pytest.raises(Conflict, match="has measured all of its cells"):
+        dispatch.resume(campaign=campaign, actor=ACTOR)
+    _damage(campaign)
+    dispatch.resume(campaign=campaign, actor=ACTOR)
+    wait_for(lambda: is_over(campaign), 120, pause=0.5)
+    assert campaign.cells.filter(state=CellResult.State.MEASURED).count() == SMALL.n_cells
+    out = StringIO()
+    call_command("benchmark_report", "small", stdout=out)
+    assert "faiss-flat 1,000 x 16, vector" in out.getvalue()
+
+
+def _measuring() -> list[int]:
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        words = " ".join(process.info["cmdline"] or ())
+        if "search.lab.services.worker" in words and words.endswith("measure.json"):
+            found.append(process.pid)
+    return found
+
+
+def _check_figures(campaign: Campaign) -> None:
+    lines = selectors.lines(campaign)
+    assert len(lines) == SMALL.n_cells
+    for line in lines:
+        assert line.p50 is not None
+        assert line.recall is not None
+        assert line.throughput is not None
+        assert 0 < line.p50.low <= line.p50.value <= line.p50.high
+        assert line.throughput.value > 0
+    exact = [line for line in lines if line.cell.engine == "faiss-flat"]
+    assert all(line.recall and line.recall.value > 0.99 for line in exact)
+    filtered = [
+        line
+        for line in lines
+        if line.cell.engine == "duckdb-hnsw"
+        and line.cell.filter_share
+        and line.cell.search_type == "vector"
+    ]
+    assert all("short" in line.flags for line in filtered)
+    content = reports.content(campaign)
+    assert content["analysis"]["recommendation"]["n_considered"] <= SMALL.n_cells
+
+
+def _damage(campaign: Campaign) -> None:
+    """Make one checkpoint disagree with its digest."""
+    row = campaign.cells.all()[0]
+    CellResult.objects.filter(pk=row.pk).update(facts=row.facts | {"peak_mb": 1})
+
+
+@pytest.mark.django_db
+def test_a_campaign_that_rests_is_not_paused_again() -> None:
+    campaign = campaigns.create(plan=SMALL, name="rests", actor=ACTOR)
+    with pytest.raises(Conflict, match="nothing to pause"):
+        campaigns.pause(campaign=campaign)
+
+
+@pytest.mark.django_db
+def test_bounds_are_refused_by_name() -> None:
+    with pytest.raises(InvalidInput, match="workers is 99"):
+        campaigns.create(plan=SMALL, name="", actor=ACTOR, n_workers=99)
+    with pytest.raises(InvalidInput, match="engines is 'sonar'"):
+        campaigns.matrix({"engines": ["sonar"]})
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--engines", "sonar"], "sonar"),
+        (["--filters", "half"], "half"),
+        (["--scales", "5"], "scales"),
+        (["--resume", "nothing"], "nothing"),
+    ],
+)
+def test_the_command_says_what_is_wrong(
+    words: list[str], said: str, django_user_model: Any
+) -> None:
+    django_user_model.objects.create_superuser("root", password="a long word of passage")
+    with pytest.raises(CommandError, match=said):
+        call_command("benchmark", *words, "--user", "root", stdout=StringIO())

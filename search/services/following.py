@@ -37,6 +37,8 @@ POLL_S = 0.5
 FIRST_LOAD_S = 5.0
 #: What could not be opened is tried again this often.
 RETRY_S = 30.0
+#: An index that is being opened is waited for so long when the process lets go of all.
+STOP_S = 60.0
 #: Documents whose changes are read at once.
 BATCH = 100
 
@@ -110,10 +112,10 @@ class Follower:
         self._stop.set()
         self._wake.set()
         if self._thread is not None:
-            self._thread.join(10.0)
+            self._thread.join(STOP_S)
         for slot in self._slots.values():
             if slot.opening is not None:
-                slot.opening.join(10.0)
+                slot.opening.join(STOP_S)
         self._reset()
 
     def _start(self) -> None:

@@ -76,7 +76,7 @@ def test_a_build_killed_anywhere_leaves_the_live_index_and_is_repeated(
         assert searching.search("defects", "기포").result.hits
         assert selectors.last_move_id("search-defects", Alias.CHAMPION) is not None
     celery_worker()
-    wait_for(lambda: Run.objects.get(pk=run.pk).is_terminal, PATIENCE_S)
+    wait_for(lambda: Run.objects.get(pk=run.pk).is_terminal, 2 * PATIENCE_S)
 
     run.refresh_from_db()
     assert (run.state, run.result["version"]) == (State.SUCCEEDED, 2), run.error_message
@@ -138,6 +138,7 @@ def test_a_damaged_artifact_is_an_alert_and_no_answer(build: Build) -> None:
     wait_for(refused, PATIENCE_S)
 
 
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_forked_process_follows_by_itself(build: Build) -> None:
     build()
     assert searching.search("defects", "기포").version == 1

@@ -264,7 +264,7 @@ def campaign(
         As in `training.train`; the protocol is that of the parameters. They are the reference, and
         run whether the axes hold them or not.
     axes : Axes, optional
-        All features, latent sizes and learners otherwise: sixty cells, hours on large data.
+        All features, latent sizes and learners otherwise: 75 cells, hours on large data.
     done : Checkpoint, optional
         Of the same campaign; its cells are not run again.
     on_cell : callable, optional

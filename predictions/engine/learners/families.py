@@ -2,7 +2,13 @@
 
 from collections.abc import Mapping
 
-from predictions.engine.learners import extra_trees, gradient_boosting, logistic, stacking
+from predictions.engine.learners import (
+    extra_trees,
+    gradient_boosting,
+    histogram,
+    logistic,
+    stacking,
+)
 from predictions.engine.learners.contract import Family
 from predictions.engine.problems import gettext_noop
 
@@ -17,6 +23,16 @@ FAMILIES: Mapping[str, Family] = {
             gettext_noop("Trees fitted one after the other, each on what the others left over."),
             gradient_boosting.fit,
             gradient_boosting.restore,
+        ),
+        Family(
+            "histogram_boosting",
+            gettext_noop("Histogram boosting"),
+            gettext_noop(
+                "Boosting on binned values, its trees grown leaf by leaf, as LightGBM does. Fast "
+                "with many shots."
+            ),
+            histogram.fit,
+            histogram.restore,
         ),
         Family(
             "extra_trees",
@@ -36,8 +52,8 @@ FAMILIES: Mapping[str, Family] = {
             "stacking",
             gettext_noop("Stacking"),
             gettext_noop(
-                "A weighted sum of the three learners above, the weights fitted on shots they had "
-                "not seen. Takes about six times as long."
+                "A weighted sum of gradient boosting, extra trees and logistic regression, the "
+                "weights fitted on shots they had not seen. Takes about six times as long."
             ),
             stacking.fit,
             stacking.restore,

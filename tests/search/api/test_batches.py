@@ -39,7 +39,7 @@ def lines(answer: Any) -> list[dict[str, Any]]:
     return [json.loads(line) for line in answer.getvalue().splitlines()]
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 def test_a_batch_is_answered_line_by_line(ask: Ask, look: Any, indexed: Collection) -> None:
     job = started(ask, priority="high")
     assert (job["status"], job["priority"], job["n_queries"], job["n_done"]) == (

@@ -11,7 +11,7 @@ from tests.search.api.conftest import Ask
 from tests.search.api.test_search import PATH, found
 from tests.search.conftest import ACTOR, Build, incoming
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def test_no_answer_outlives_a_change_or_a_new_version(

@@ -60,6 +60,7 @@ INSTALLED_APPS = [
     "predictions.apps.PredictionsConfig",
     "search.apps.SearchConfig",
     "search.lab.apps.LabConfig",
+    "tuning.apps.TuningConfig",
     "monitoring.apps.MonitoringConfig",
     "portal.console.apps.ConsoleConfig",
 ]

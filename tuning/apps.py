@@ -1,0 +1,12 @@
+"""Tuning as a Django app."""
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class TuningConfig(AppConfig):
+    """Studies over real targets: measured, proved, promoted."""
+
+    name = "tuning"
+    verbose_name = _("Tuning")
+    default_auto_field = "django.db.models.BigAutoField"

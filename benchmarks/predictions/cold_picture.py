@@ -7,7 +7,8 @@ from pathlib import Path
 started = time.perf_counter()
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from predictions.engine.explanation import raster, waterfall  # noqa: E402 - the import is measured
+from portal.lib import raster  # noqa: E402 - the import is measured
+from predictions.engine.explanation import waterfall  # noqa: E402 - the import is measured
 from predictions.engine.explanation.waterfall import Captions, Step  # noqa: E402 - as above
 
 steps = [Step(f"Casting pressure {n} = 71.3 MPa", (-1) ** n / (n + 2)) for n in range(11)]

@@ -23,9 +23,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from portal.lib import raster
 from predictions.engine import export, serving
 from predictions.engine.explanation import explainer as engine
-from predictions.engine.explanation import raster, waterfall
+from predictions.engine.explanation import waterfall
 from predictions.engine.explanation.explainer import Explainer, form_of
 from predictions.engine.explanation.waterfall import Captions, Step
 from predictions.engine.features import FEATURES

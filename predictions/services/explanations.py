@@ -7,7 +7,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from portal.core.errors import Corrupt
-from predictions.engine.explanation import raster, waterfall
+from portal.lib import raster
+from predictions.engine.explanation import waterfall
 from predictions.engine.explanation.explainer import TOLERANCE, Explained, log_odds_error
 from predictions.engine.explanation.waterfall import Captions, Layout, Palette, Step
 from predictions.engine.features import BY_NAME

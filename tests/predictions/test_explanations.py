@@ -14,10 +14,10 @@ from django.test import Client
 from pytest_django import Settings
 
 from portal.core.errors import Corrupt
+from portal.lib.raster import can_show
 from portal.registry.models import ModelVersion
 from predictions.engine.calibrators import Platt
 from predictions.engine.explanation.explainer import from_bytes
-from predictions.engine.explanation.raster import can_show
 from predictions.engine.explanation.settings import SETTINGS
 from predictions.engine.features import FEATURE_NAMES
 from predictions.models import Explanation, Prediction

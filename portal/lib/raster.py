@@ -9,11 +9,13 @@ from pathlib import Path
 
 import resvg_py
 
-FONT = Path(__file__).parent / "fonts" / "MillwrightSansKR-Regular.otf"
+FONT = Path(__file__).parent / "fonts" / "MillwrightSansKR-Regular.ttf"
 FAMILY = "Millwright Sans KR"
 BACKGROUND = "#ffffff"
 #: Pixels for one unit of the SVG; ours: sharp on paper at 17 cm, and half the time of doubling.
 SCALE = 1.5
+#: What stands for a character that the font lacks; it has this one.
+BOX = "□"
 #: Marks beyond Latin-1 that the font has.
 MARKS = "–—‘’“”•…℃←→−≤≥μ"  # noqa: RUF001 - these very characters are meant
 
@@ -40,6 +42,11 @@ def png(svg: str) -> bytes:
     )
 
 
+def shown(text: str) -> str:
+    """Return a text with a box for every character that the font lacks; line breaks stay."""
+    return "".join(one if one == "\n" or _has(one) else BOX for one in text)
+
+
 def can_show(text: str) -> bool:
     """Return whether the font has every character of a text."""
     return all(_has(character) for character in text)
@@ -52,4 +59,4 @@ def _has(character: str) -> bool:
             return len(character.encode("euc_kr")) == 2
         except UnicodeEncodeError:
             return False
-    return 0x20 <= code < 0x7F or 0xA0 <= code < 0x100 or character in MARKS
+    return 0x20 <= code < 0x7F or 0xA0 <= code < 0x100 or character in MARKS + BOX

@@ -73,4 +73,5 @@ def report() -> dict[str, Any]:
 def missing() -> dict[str, Finding]:
     """Return what this process still needs before it can answer requests."""
     found = watches.findings()
-    return {name: found[name] for name in NEEDED if found[name].status != Status.HEALTHY}
+    ill = {name: found[name] for name in NEEDED if found[name].status != Status.HEALTHY}
+    return ill | {name: one for name, one in found.items() if one.is_starting}

@@ -175,7 +175,7 @@ def champions() -> Mapping[str, Finding]:
     )
     models = {
         model.name: {"champion": assigned.get(model.pk), "held": _held(model)}
-        for model in RegisteredModel.objects.all()
+        for model in RegisteredModel.objects.filter(retired_at__isnull=True)
     }
     return {"champions": _judge(models)}
 

@@ -10,10 +10,11 @@ from django.utils.translation import gettext as _
 from portal.core.actors import Actor
 from portal.core.errors import Conflict
 from portal.runs import services as runs
-from portal.runs.models import Artifact, Run, RunArtifact
+from portal.runs.artifacts import Content
+from portal.runs.models import Run, RunArtifact
 from search import tasks
 from search.models import Collection
-from search.services import batches, importing, requesting
+from search.services import batches, importing, requesting, uploads
 from search.services.batches import Priority
 from search.services.serving import Query
 
@@ -42,7 +43,7 @@ def build_index(*, collection: Collection, actor: Actor, reason: str = "") -> Ru
 def import_file(
     *,
     collection: Collection,
-    artifact: Artifact,
+    content: Content,
     name: str,
     actor: Actor,
     external_id: str = "",
@@ -58,8 +59,8 @@ def import_file(
     ----------
     collection
         Where it goes.
-    artifact
-        What :func:`search.services.importing.keep_upload` kept.
+    content
+        Of the file.
     name
         File name; its ending tells the kind.
     actor
@@ -77,7 +78,7 @@ def import_file(
         "content_type": content_type,
         "metadata": dict(metadata or {}),
     }
-    return _import(collection, artifact, name, actor, duplicates, given)
+    return _import(collection, content, uploads.FILE, name, actor, duplicates, given)
 
 
 def import_folder(
@@ -95,20 +96,23 @@ def import_folder(
     InvalidInput
         When there is no file in it.
     """
-    artifact, n_files = importing.pack(folder, pattern)
-    given = {"is_archive": True, "n_files": n_files}
-    return _import(collection, artifact, folder.resolve().name, actor, duplicates, given)
+    with importing.packed(folder, pattern) as (file, n_files):
+        given = {"is_archive": True, "n_files": n_files}
+        name = folder.resolve().name
+        return _import(collection, file, uploads.ARCHIVE, name, actor, duplicates, given)
 
 
 def _import(
     collection: Collection,
-    artifact: Artifact,
+    content: Content,
+    media_type: str,
     name: str,
     actor: Actor,
     duplicates: str,
     given: dict[str, Any],
 ) -> Run:
-    with transaction.atomic():
+    with transaction.atomic():  # what was sent is never kept without the run that reads it
+        artifact = uploads.keep(content, media_type)
         run = runs.enqueue(
             kind=tasks.IMPORT_DOCUMENTS,
             actor=actor,
@@ -122,7 +126,7 @@ def _import(
             title=_("Import “%(name)s” into “%(collection)s”")
             % {"name": name[:100], "collection": collection.name},
         )
-        RunArtifact.objects.create(run=run, artifact=artifact, name=importing.INPUT)
+        RunArtifact.objects.create(run=run, artifact=artifact, name=uploads.INPUT)
     return run
 
 

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from portal.core.models import Scope
 from portal.runs import kinds
 from portal.runs.context import RunContext
-from portal.runs.models import Queue
+from portal.runs.models import Queue, Schedule
 from portal.runs.services.schedules import Plan, declare
 from search.services import batches
 from search.services.requesting import BUILD_INDEX
@@ -18,6 +18,7 @@ EVALUATE = "search.evaluate"
 BATCH = batches.KIND
 TUNE = "search.tune"
 TEND = "search.tend"
+REBUILD = "search.rebuild"
 
 
 @kinds.run_task(
@@ -75,6 +76,24 @@ def tend(ctx: RunContext) -> dict[str, Any]:
     return tending.tend(ctx)
 
 
+@kinds.run_task(kind=REBUILD, queue=Queue.MAINTENANCE, title=_("Rebuild search indexes"))
+def rebuild(ctx: RunContext) -> dict[str, Any]:
+    """Build every collection anew that changed since its last build."""
+    from search.services import tending  # noqa: PLC0415 - as above
+
+    return tending.rebuild(ctx)
+
+
+declare(
+    Plan(
+        name="rebuild-search-indexes",
+        kind=REBUILD,
+        crontab="30 2 * * 0",
+        missed_policy=Schedule.MissedPolicy.ONCE,
+        overlap_key=REBUILD,
+        description="Build every search index anew whose documents changed since its last build.",
+    )
+)
 declare(
     Plan(
         name="tend-search-indexes",

@@ -169,7 +169,7 @@ def live() -> list[Live]:
     last = {move.model_id: move for move in moves.distinct("model_id")}
     return [
         _live(model, by_model.get(model.pk), last.get(model.pk))
-        for model in RegisteredModel.objects.all()
+        for model in RegisteredModel.objects.filter(retired_at__isnull=True)
     ]
 
 

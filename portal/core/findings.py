@@ -33,11 +33,14 @@ class Finding:
         Why it is not healthy, in a sentence; it names no host, account or file.
     figures
         What was measured, units in the names.
+    is_starting
+        Whether the process should be sent no request before this is over.
     """
 
     status: Status
     detail: str = ""
     figures: dict[str, Any] = field(default_factory=dict)
+    is_starting: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Return the finding as the report shows it."""

@@ -141,7 +141,7 @@ def removable(
     """Return the versions made before a moment that nothing refers to, for retention.
 
     Spared are versions an alias points at, candidate and champion of live requests, and the last
-    former champions of each model, as many as it keeps rollback targets.
+    former champions of each model that is not retired, as many as it keeps rollback targets.
     """
     live = PromotionRequest.objects.filter(state__in=PromotionRequest.LIVE_STATES)
     old = (
@@ -161,6 +161,7 @@ def removable(
     spared = {
         version.pk
         for one in models.values()
+        if one.retired_at is None
         for version in former_champions(one)[: one.n_rollback_targets]
     }
     return [version for version in old if version.pk not in spared]

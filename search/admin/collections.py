@@ -3,12 +3,14 @@
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.translation import gettext as _g
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from portal.core import formats
 from portal.core.admin.base import (
@@ -27,9 +29,10 @@ from search import dispatch, selectors, tasks
 from search.admin.forms import CollectionForm, CollectionSettingsForm, UploadForm
 from search.admin.searching import SearchPages
 from search.models import Collection
-from search.services import collections, importing
+from search.services import collections, removal
 from search.services.problems import stored_sentence
 
+DELETE = "search.delete_collection"
 IMPORT, BUILD = "search.import_document", "search.build_index"
 ADD, CHANGE = "search.add_collection", "search.change_collection"
 N_VERSIONS = 20
@@ -44,7 +47,7 @@ class CollectionAdmin(SearchPages, EvidenceAdmin[Collection]):
     list_before_template = "search/_links.html"
     empty_hint = _("Make a collection, send documents to it, and ask.")
     list_pages = ("search", "answer", "click")
-    row_pages = ("build", "upload", "settings", "evaluate", "tune")
+    row_pages = ("build", "upload", "settings", "evaluate", "tune", "remove")
     list_display = ("name", "called", "n_documents", "n_passages", "live", "built")
     search_fields = ("name", "title")
 
@@ -106,6 +109,7 @@ class CollectionAdmin(SearchPages, EvidenceAdmin[Collection]):
             "may_build": BUILD in grants,
             "may_import": IMPORT in grants,
             "may_change": CHANGE in grants,
+            "may_delete": DELETE in grants,
         }
 
     # --- Making and changing ----------------------------------------------------------------------
@@ -162,6 +166,28 @@ class CollectionAdmin(SearchPages, EvidenceAdmin[Collection]):
         }
         return self.page(request, "search/collection_new.html", context, obj=obj, status=status)
 
+    def remove_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Say what goes with the collection, ask the reason, then delete it."""
+        obj = self.find(request, object_id)
+        act = Act(
+            title=_("Delete this collection?"),
+            effects=_effects(removal.held(obj)),
+            button=_("Delete"),
+            done=_("The collection is deleted."),
+            permission=DELETE,
+            tone="danger",
+        )
+        return self.confirm(
+            request,
+            act,
+            lambda form: removal.delete(
+                collection=obj, actor=actor_of(request), reason=form.cleaned_data["reason"]
+            ),
+            back=self.url("change", obj.pk),
+            obj=obj,
+            then=lambda _held: self.url("changelist"),
+        )
+
     # --- Files ------------------------------------------------------------------------------------
     def upload_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Take files, start reading each and show how it goes."""
@@ -197,7 +223,7 @@ class CollectionAdmin(SearchPages, EvidenceAdmin[Collection]):
     def _import(self, request: HttpRequest, obj: Collection, file: Any, form: forms.Form) -> Run:
         return dispatch.import_file(
             collection=obj,
-            artifact=importing.keep_upload(file.file, file.name),
+            content=file.file,
             name=file.name,
             actor=actor_of(request),
             taxonomy=form.cleaned_data["taxonomy"],
@@ -276,6 +302,29 @@ class CollectionAdmin(SearchPages, EvidenceAdmin[Collection]):
             obj=obj,
             then=_page_of,
         )
+
+
+def _effects(held: removal.Held) -> list[Any]:
+    return [
+        ngettext(
+            "%(n)s document is removed and found no more.",
+            "%(n)s documents are removed and found no more.",
+            held.n_documents,
+        )
+        % {"n": formats.number(held.n_documents)},
+        _g("Judged queries that are removed: %(judged)s. Queries of the log: %(searches)s.")
+        % {
+            "judged": formats.number(held.n_judged),
+            "searches": formats.number(held.n_searches),
+        },
+        _g(
+            "Index versions that are live no more: %(n)s. "
+            "Their files are removed after %(days)d days."
+        )
+        % {"n": formats.number(held.n_versions), "days": settings.INDEX_RETENTION_DAYS},
+        _("Their history stays in the registry, and the deletion in the audit log."),
+        _("The name may be used again for another collection."),
+    ]
 
 
 def _skipped(run: Run) -> list[dict[str, str]]:

@@ -13,6 +13,7 @@ from unfold.paginator import InfinitePaginator
 
 from portal.core import formats
 from portal.core.admin.base import Act, EvidenceAdmin, NoReasonForm, actor_of, grants_of
+from search.admin import kinds
 from search.models import Collection, Document
 from search.services import documents
 
@@ -45,7 +46,7 @@ class DocumentAdmin(EvidenceAdmin[Document]):
     row_pages = ("remove",)
     paginator = InfinitePaginator
     show_full_result_count = False
-    list_display = ("called", "identifier", "taxonomy", "content_type", "date", "length", "changed")
+    list_display = ("called", "identifier", "taxonomy", "kind", "date", "length", "changed")
     list_filter = (CollectionFilter, ("updated_at", RangeDateTimeFilter))
     list_filter_submit = True
     search_fields = ("title__icontains", "external_id__startswith")
@@ -63,6 +64,10 @@ class DocumentAdmin(EvidenceAdmin[Document]):
     def identifier(self, obj: Document) -> SafeString:
         return format_html('<span class="mw-mono">{}</span>', obj.external_id)
 
+    @admin.display(description=_("kind"), ordering="content_type")
+    def kind(self, obj: Document) -> str:
+        return kinds.name_of(obj.content_type)
+
     @admin.display(description=_("characters"), ordering="n_chars")
     def length(self, obj: Document) -> str:
         return formats.number(obj.n_chars)
@@ -77,6 +82,7 @@ class DocumentAdmin(EvidenceAdmin[Document]):
         return {
             "title": str(obj),
             "document": obj,
+            "kind": kinds.name_of(obj.content_type),
             "blocks": obj.blocks[:MOST_BLOCKS],
             "n_more": max(len(obj.blocks) - MOST_BLOCKS, 0),
             "n_passages": len(passages),

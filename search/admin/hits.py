@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
+from search.admin import kinds
 from search.engine.results import Hit
 from search.models import Collection, Document
 
@@ -47,6 +48,11 @@ class ShownHit:
     snippet: SafeString
     legs: tuple[Leg, ...]
     fused: float
+
+    @property
+    def kind(self) -> str:
+        """What people call the kind of the document."""
+        return kinds.name_of(self.hit.passage.content_type)
 
     @property
     def headings(self) -> list[str]:

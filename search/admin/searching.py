@@ -1,7 +1,9 @@
-"""The search page: query, filters, hits and why they were found."""
+"""The search page: query, filters, hits and why they were found.
 
-import time
-from collections.abc import Mapping, Sequence
+It asks as programs do: within the quota and the gate, from the cache where that has it, logged.
+"""
+
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -14,19 +16,16 @@ from django.utils.translation import gettext as _
 
 from portal.core.admin.base import grants_of, require
 from portal.core.errors import InvalidInput, PortalError
-from portal.core.request_context import current_request_id
 from search import selectors
-from search.admin import tree
+from search.admin import kinds, tree
 from search.admin.forms import MOST_HITS, N_HITS, SearchForm
 from search.admin.hits import keys_of, shown
-from search.engine.passages import Passage
-from search.models import Collection, Document, SearchRecord
-from search.services import answers, collections, querylog, searching
-from search.services.answers import Answer
-from search.services.searching import Found
+from search.models import Collection, Document
+from search.services import collections, querylog, quotas, replies, searching, serving
+from search.services.serving import Query, Served
 
 VIEW = "search.view_document"
-#: Cut from what the log keeps, not from what is asked.
+#: Cut from what the box shows, not from what is asked.
 LONGEST_LOGGED = 1000
 N_KINDS = 30
 #: Passages of one document among the hits, so that a long one does not fill the page. Ours.
@@ -67,20 +66,16 @@ class SearchPages(PagesMixin):
             return 200
         collection = context["collection"]
         try:
-            found, took_ms = _timed(collection.name, form)
+            found = _asked(collection.name, form, principal_of(request))
         except PortalError as error:
             context |= {"error": error, "is_unbuilt": error.specific_code == "no_index"}
             return error.status
-        record = _record(request, collection, form, found, took_ms)
-        querylog.note(record)
-        hits = found.result.hits
+        hits = found.hits()
         context |= {
             "found": found,
             "hits": shown(collection, hits),
-            "took_ms": took_ms,
-            "record": record,
-            "grade_query": urlencode({"collection": collection.name, "q": record.query}),
-            "vector_weight": _vector_weight(found),
+            "grade_query": urlencode({"collection": collection.name, "q": context["query"]}),
+            "vector_weight": _vector_weight(collection.name, form.cleaned_data["mode"]),
             "next_k": _next(form.cleaned_data["k"]) if len(hits) == form.cleaned_data["k"] else 0,
         }
         return 200
@@ -96,13 +91,13 @@ class SearchPages(PagesMixin):
         status = 200
         try:
             collection = collections.get(given["collection"])
-            found = answers.answer(collection.name, given["q"], filters=form.filters)
+            quotas.spend(principal_of(request))
+            found = replies.reply(collection.name, given["q"], filters=form.filters).members()
         except PortalError as error:
             context["error"] = error
             status = error.status
         else:
-            keys = keys_of(collection, {hit.passage.document_id for hit in found.sources})
-            context |= {"answer": found, "sources": _sources(found, keys)}
+            context |= {"answer": found, "sources": _sources(collection, found)}
         return TemplateResponse(request, "search/_answer.html", context, status=status)
 
     def click_view(self, request: HttpRequest) -> HttpResponse:
@@ -127,11 +122,12 @@ class SearchPages(PagesMixin):
         return HttpResponse(status=204)
 
 
-def _sources(found: Answer, keys: Mapping[str, int]) -> list[tuple[int, Passage, int | None]]:
-    """Return what an answer cites: number, passage and the row of its document."""
-    cited = {number for sentence in found.sentences for number in sentence.citations}
-    numbered = [(number, hit.passage) for number, hit in enumerate(found.sources, 1)]
-    return [(n, own, keys.get(own.document_id)) for n, own in numbered if n in cited]
+def _sources(collection: Collection, found: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what an answer cites, each with the row of its document if it is still there."""
+    cited = {number for sentence in found["sentences"] for number in sentence["citations"]}
+    named = [one for one in found["sources"] if one["number"] in cited]
+    keys = keys_of(collection, {one["document"]["external_id"] for one in named})
+    return [one | {"pk": keys.get(one["document"]["external_id"])} for one in named]
 
 
 def require_view(request: HttpRequest) -> None:
@@ -152,62 +148,47 @@ def _chosen(known: Sequence[Collection], name: str) -> Collection:
 def _around(collection: Collection, form: SearchForm) -> dict[str, Any]:
     """Return what stands beside the hits: the taxonomy and kinds with counts, what is chosen."""
     path = form.data.get("path", "").strip("/")[:500]
-    kinds = Document.objects.present().filter(collection=collection).exclude(content_type="")
-    counted = kinds.order_by().values("content_type").annotate(n=Count("pk"))
+    kept = Document.objects.present().filter(collection=collection).exclude(content_type="")
+    counted = kept.order_by().values("content_type").annotate(n=Count("pk"))
     return {
         "collection": collection,
         "tree": tree.grow(selectors.taxonomy(collection), path),
         "trail": tree.trail(path),
-        "kinds": counted.order_by("-n", "content_type")[:N_KINDS],
+        "kinds": [
+            {**row, "name": kinds.name_of(row["content_type"])}
+            for row in counted.order_by("-n", "content_type")[:N_KINDS]
+        ],
+        "kind_name": kinds.name_of(form.data.get("kind", "")),
         "n_documents": Document.objects.present().filter(collection=collection).count(),
         "chosen": {name: form.data.get(name, "") for name in ("path", "kind", "since", "until")},
         "mode": form.data.get("mode", ""),
     }
 
 
-def _timed(name: str, form: SearchForm) -> tuple[Found, float]:
+def _asked(name: str, form: SearchForm, principal: str) -> Served:
+    """Ask as a program would, with few passages of one document."""
     given = form.cleaned_data
-    began = time.perf_counter()
-    found = searching.search(
-        name,
-        given["q"],
+    quotas.spend(principal)
+    searching.held(name)  # before what it is asked with is looked up
+    asked = Query(
+        collection=name,
+        query=given["q"],
         mode=given["mode"],
         top_k=given["k"],
         filters=form.filters,
         options=replace(searching.defaults(name), per_document=PER_DOCUMENT),
     )
-    return found, 1000 * (time.perf_counter() - began)
+    return serving.search(asked, principal)
 
 
-def _record(
-    request: HttpRequest, collection: Collection, form: SearchForm, found: Found, took_ms: float
-) -> SearchRecord:
-    given, hits = form.cleaned_data, found.result.hits
-    return SearchRecord(
-        id=querylog.new_id(),
-        collection=collection,
-        query=given["q"].replace("\x00", "")[:LONGEST_LOGGED],
-        mode=given["mode"],
-        top_k=given["k"],
-        filters=form.filters,
-        version=found.version,
-        n_hits=len(hits),
-        took_ms=took_ms,
-        degraded=list(found.result.degraded),
-        document_ids=list(dict.fromkeys(hit.passage.document_id for hit in hits))[:10],
-        principal=principal_of(request),
-        request_id=current_request_id()[:64],
-    )
-
-
-def _vector_weight(found: Found) -> float | None:
-    """Return how much meaning counts beside words in this collection; None in a single leg."""
-    if found.result.mode != "hybrid":
+def _vector_weight(name: str, mode: str) -> float | None:
+    """Return how much meaning counts beside words in a collection; None in a single leg."""
+    if mode != "hybrid":
         return None
-    own = searching.defaults(found.collection).vector_weight
+    own = searching.defaults(name).vector_weight
     if own is not None:
         return own
-    stored = searching.held(found.collection).index.manifest.parameters.get("vector_weight")
+    stored = searching.held(name).index.manifest.parameters.get("vector_weight")
     return float(stored) if isinstance(stored, int | float) else None
 
 

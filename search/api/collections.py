@@ -16,10 +16,12 @@ from search import dispatch, selectors
 from search.api import bodies
 from search.api.search import LOOK
 from search.models import Collection
-from search.services import collections, searching
+from search.services import collections, removal, searching
 
 ADD, CHANGE, BUILD = "search.add_collection", "search.change_collection", "search.build_index"
+DELETE = "search.delete_collection"
 MOST_FACETS = 200
+LONGEST_REASON = 300
 
 
 class NewCollectionSerializer(StrictSerializer):
@@ -132,7 +134,8 @@ class CollectionDetail(APIView):
     """One collection."""
 
     def get_permissions(self) -> list[Any]:
-        return [scope("search", CHANGE if self.request.method == "PATCH" else LOOK)()]
+        needed = {"PATCH": CHANGE, "DELETE": DELETE}.get(self.request.method or "", LOOK)
+        return [scope("search", needed)()]
 
     @extend_schema(summary="Look at a collection", responses=CollectionSerializer)
     def get(self, request: Request, name: str) -> Response:
@@ -150,6 +153,20 @@ class CollectionDetail(APIView):
             collection=collections.get(name), actor=actor_of(request), **form.validated_data
         )
         return Response(CollectionSerializer(changed).data)
+
+    @extend_schema(
+        summary="Delete a collection",
+        description="With its documents, judgements and log of queries; the files of its index "
+        "versions go by retention. Refused (409) while a build or an import is under way.",
+        parameters=[OpenApiParameter("reason", OpenApiTypes.STR, description="For the audit log.")],
+        responses={status.HTTP_204_NO_CONTENT: None},
+    )
+    def delete(self, request: Request, name: str) -> Response:
+        given = request.query_params.dict()
+        reason = bodies.text(given, "reason", "", LONGEST_REASON, default="")
+        collection = collections.get(name)
+        removal.delete(collection=collection, actor=actor_of(request), reason=reason)
+        return Response(status=status.HTTP_204_NO_CONTENT)
 
 
 class IndexVersionList(generics.ListAPIView[ModelVersion]):

@@ -237,8 +237,6 @@ def _date(value: Any, place: str) -> datetime.date | None:
 
 
 def _file(request: Request) -> Run:
-    from search.services import importing  # noqa: PLC0415 - the readers are large
-
     form = FileSerializer(data=request.data)
     form.is_valid(raise_exception=True)
     given = form.validated_data
@@ -246,7 +244,7 @@ def _file(request: Request) -> Run:
     upload = given["file"]
     return dispatch.import_file(
         collection=collection,
-        artifact=importing.keep_upload(upload.file, upload.name),
+        content=upload.file,
         name=upload.name,
         actor=actor_of(request),
         external_id=given["external_id"],

@@ -57,4 +57,4 @@ def answer(call: Call) -> Any:
         raise bodies.empty("question")
     quotas.spend(call.principal.name)
     said = replies.reply(collection, question, filters=filters, taxonomy=taxonomy)
-    return HttpResponse(said, JSON)
+    return HttpResponse(said.to_json(), JSON)

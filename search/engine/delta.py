@@ -55,7 +55,8 @@ class Delta:
         self.passages: list[Passage] = []
         self.slots_of: dict[str, list[int]] = {}
         self._postings: dict[str, list[tuple[int, int]]] = {}
-        self._lengths: list[int] = []
+        self._arrays: dict[str, NDArray[np.int64]] = {}
+        self._lengths = np.zeros(64, dtype=np.int64)
         self._vectors = np.zeros((64, dimensions), dtype=np.float32)
 
     def add(self, passage: Passage, tokens: Sequence[str], vector: Vectors | None) -> int:
@@ -63,11 +64,12 @@ class Delta:
         slot = len(self.passages)
         if slot == len(self._vectors):
             self._vectors = np.concatenate((self._vectors, np.zeros_like(self._vectors)))
+            self._lengths = np.concatenate((self._lengths, np.zeros_like(self._lengths)))
         if vector is not None:
             self._vectors[slot] = vector
         for token, count in Counter(tokens).items():
             self._postings.setdefault(token, []).append((slot, count))
-        self._lengths.append(len(tokens))
+        self._lengths[slot] = len(tokens)
         self.slots_of.setdefault(passage.document_id, []).append(slot)
         self.passages.append(passage)
         return slot
@@ -81,17 +83,36 @@ class Delta:
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Return those of some slots that hold a token, and their BM25 scores."""
         total = np.zeros(len(self.passages))
-        mean = main.mean_tokens or 1.0
+        relative = self._lengths[: len(total)] / (main.mean_tokens or 1.0)
         for token in dict.fromkeys(tokens):
-            entries = [entry for entry in self._postings.get(token, ()) if entry[0] < len(total)]
-            if not entries:
+            places, counts = self._entries(token, len(total))
+            if not len(places):
                 continue
-            places, counts = np.array(entries, dtype=np.int64).T
             weight = bm25_weight(main.n_passages, frequency(token))
-            lengths = np.array([self._lengths[place] for place in places])
-            total[places] += weight * bm25_count(counts, lengths / mean)
+            total[places] += weight * bm25_count(counts, relative[places])
         chosen = slots[total[slots] > 0]
         return chosen, total[chosen]
+
+    def _entries(self, token: str, n_slots: int) -> NDArray[np.int64]:
+        """Return the slots below `n_slots` that hold a token and its counts; shape (2, n).
+
+        Entries are added in the order of their slots. What was made of them for one query is kept
+        for the next, because a token of many passages is asked for often.
+        """
+        entries = self._postings.get(token, ())
+        kept = self._arrays.get(token)
+        if kept is None or kept.shape[1] != len(entries):
+            kept = np.array(entries, dtype=np.int64).reshape(-1, 2).T.copy()
+            if len(entries):
+                self._arrays[token] = kept
+        return kept[:, : int(np.searchsorted(kept[0], n_slots))]
+
+    def similarities(self, slots: NDArray[np.int64], query: Vectors) -> NDArray[np.float64]:
+        """Return the inner products of some slots, ascending, with a query."""
+        n_seen = int(slots[-1]) + 1
+        if 2 * len(slots) > n_seen:  # to copy most of the rows costs more than to multiply all
+            return (self._vectors[:n_seen] @ query).astype(np.float64)[slots]
+        return (self._vectors[slots] @ query).astype(np.float64)
 
     def vectors(self, slots: NDArray[np.int64]) -> Vectors:
         """Return the vectors of some slots; zeros where the embedder did not answer."""

@@ -1,7 +1,9 @@
 """What a search answers."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from datetime import date as Date  # noqa: N812 - the field is called date
+from typing import Any, Self
 
 from search.engine.highlight import Snippet
 from search.engine.passages import Passage
@@ -63,6 +65,36 @@ class Hit:
             "taxonomy_boost": self.taxonomy_boost,
             "metadata": dict(own.metadata),
         }
+
+    @classmethod
+    def from_dict(cls, kept: Mapping[str, Any]) -> Self:
+        """Return the hit that :meth:`to_dict` made `kept` of."""
+        document, own, cut = kept["document"], kept["passage"], kept["snippet"]
+        passage = Passage(
+            id=own["id"],
+            document_id=document["external_id"],
+            text=own["text"],
+            title=document["title"],
+            headings=tuple(own["headings"]),
+            taxonomy=document["taxonomy"],
+            content_type=document["content_type"],
+            date=Date.fromisoformat(document["date"]) if document["date"] else None,
+            position=own["position"],
+            metadata=kept["metadata"],
+        )
+        scores = {name: kept[name] for name in _SCORES}
+        snippet = Snippet(cut["text"], tuple((start, end) for start, end in cut["ranges"]))
+        return cls(passage=passage, snippet=snippet, **scores)
+
+
+_SCORES = (
+    "score",
+    "lexical_score",
+    "vector_score",
+    "rank_lexical",
+    "rank_vector",
+    "taxonomy_boost",
+)
 
 
 @dataclass(frozen=True)

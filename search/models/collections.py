@@ -8,6 +8,18 @@ from django.utils.translation import gettext_lazy as _
 from portal.lib import clock
 
 PREFIX = "search-"
+#: Before the generation; no name of a collection has two hyphens side by side.
+AGAIN = "--"
+
+
+def model_name(name: str, generation: int) -> str:
+    """Return what the registry calls the indexes of a collection."""
+    return f"{PREFIX}{name}" if generation == 1 else f"{PREFIX}{name}{AGAIN}{generation}"
+
+
+def name_of(model_name: str) -> str:
+    """Return the collection whose indexes the registry calls so."""
+    return model_name.removeprefix(PREFIX).partition(AGAIN)[0]
 
 
 class Collection(models.Model):
@@ -29,6 +41,12 @@ class Collection(models.Model):
         help_text=_("Of the documents that changed since the build, from 0.01 to 1."),
     )
     sequence = models.BigIntegerField(_("last change"), default=0, editable=False)
+    generation = models.PositiveIntegerField(
+        _("generation"),
+        default=1,
+        editable=False,
+        help_text=_("How many collections of this name there were, this one included."),
+    )
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         models.PROTECT,
@@ -62,5 +80,8 @@ class Collection(models.Model):
 
     @property
     def model_name(self) -> str:
-        """The registered model whose versions are the indexes of this collection."""
-        return f"{PREFIX}{self.name}"
+        """The registered model whose versions are the indexes of this collection.
+
+        A name of a deleted collection may be used again, the model of its indexes may not.
+        """
+        return model_name(self.name, self.generation)

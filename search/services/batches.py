@@ -8,6 +8,7 @@ answered twice.
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -23,7 +24,7 @@ from portal.runs import artifacts
 from portal.runs.context import RunContext
 from portal.runs.models import TERMINAL_STATES, Artifact, Run, RunArtifact
 from search.engine.options import SearchOptions
-from search.services import searching
+from search.services import following, searching
 from search.services.serving import Query
 
 KIND = "search.batch"
@@ -34,6 +35,8 @@ MOST_QUERIES = 10_000
 PART_S = 1.0
 #: Results of batches are kept so long; ours.
 KEPT = timedelta(days=7)
+#: A worker waits so long for an index that it has to open; nobody sits in front of it.
+OPEN_S = 60.0
 _PART_NAME = re.compile(r"part-(\d+)-(\d+)-(\d+)\.ndjson")
 
 
@@ -118,6 +121,8 @@ def ask(ctx: RunContext) -> dict[str, Any]:
         How many were answered and how many could not be.
     """
     rows = msgspec.json.decode(artifacts.read(ctx.parameters["artifact"]))
+    for name in sorted({row["collection"] for row in rows}):
+        _open(name)
     done = parts(ctx.run_id)
     position = done[-1].end if done else 0
     n_failed = sum(part.n_failed for part in done)
@@ -141,6 +146,12 @@ def ask(ctx: RunContext) -> dict[str, Any]:
             rate=(position - start) / max(time.monotonic() - began, 1e-6),
         )
     return {"n_queries": len(rows), "n_failed": n_failed}
+
+
+def _open(name: str) -> None:
+    """Wait for an index that is live; why there is none, each of its queries is told."""
+    with suppress(PortalError):
+        following.held(name, OPEN_S)
 
 
 def _line(number: int, row: Mapping[str, Any]) -> tuple[bytes, bool]:

@@ -5,12 +5,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from portal.core import audit
 from portal.core.actors import Actor
 from portal.core.errors import Conflict, FieldProblem, InvalidInput, NotFound
+from portal.registry.models import RegisteredModel
 from search.models import Collection
+from search.models.collections import AGAIN, model_name
 from search.services import configuration
 
 _NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
@@ -58,6 +61,7 @@ def create(
                 description=description,
                 options=dict(options or {}),
                 created_by_id=actor.user_id,
+                generation=1 + _n_before(name),
             )
             audit.record(actor, "collection.create", name, detail={"options": made.options})
     except IntegrityError as exc:
@@ -132,6 +136,13 @@ def configure(
 def lock(collection: Collection) -> Collection:
     """Take the lock under which the documents of a collection change."""
     return Collection.objects.select_for_update(no_key=True).get(pk=collection.pk)
+
+
+def _n_before(name: str) -> int:
+    """Return how many collections of a name were deleted after an index was built."""
+    first = model_name(name, 1)
+    of_name = Q(name=first) | Q(name__startswith=f"{first}{AGAIN}")
+    return RegisteredModel.objects.filter(of_name).count()
 
 
 def _check_name(name: str) -> None:

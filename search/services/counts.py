@@ -54,6 +54,9 @@ def look_at_indexes() -> Finding:
         }
         if held is None or _is_late(collection.name, behind or 0):
             late.append(collection.name)
+    if opening := following.opening():
+        detail = f"The live index is being opened here: {', '.join(opening)}."
+        return Finding(Status.DEGRADED, detail, {"collections": figures}, is_starting=True)
     if late:
         detail = f"The live index is not open, or not up to date, here: {', '.join(late)}."
         return Finding(Status.DEGRADED, detail, {"collections": figures})

@@ -1,56 +1,56 @@
 """The indexes held in this process: they follow their champions and the changes of documents.
 
 One thread looks twice a second where the champions point and how far the documents have changed,
-for all collections that this process was ever asked about. A new version is opened beside the old
-one, brought up to date and then put in its place in one assignment; a search finishes on what it
-took, and the old index goes with the last search on it. Only the first index of a process answers
-before it is up to date, because there is nothing else to answer.
+in a web process for all collections, elsewhere for those it was ever asked about. A new version is
+opened beside the old one, brought up to date and then put in its place in one assignment; a search
+finishes on what it took, and the old index goes with the last search on it. Only the first index of
+a process answers before it is up to date, because there is nothing else to answer. A web process
+opens what is live before it takes requests.
 """
 
 import logging
 import os
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import Error as DatabaseError
 from django.db import connection
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from portal.core import alerts
 from portal.core.errors import PortalError, Unavailable
 from portal.lib import metrics
 from portal.lib.hashing import digest_json
+from portal.registry import selectors as registry
 from portal.registry.models import Alias, AliasAssignment, ModelVersion
 from search.models import Collection
-from search.models.collections import PREFIX
+from search.models.collections import name_of
 from search.services import collections
-from search.services.configuration import cutting_of
 from search.services.holding import Held
+from search.services.loading import catch_up, load
 
 logger = logging.getLogger(__name__)
 
 #: Ours: with the time to apply a change this stays far under the five seconds promised.
 POLL_S = 0.5
-#: How long the first search of a process waits for its index.
+#: How long a search waits for an index that is live and not open yet.
 FIRST_LOAD_S = 5.0
+#: A web process that starts waits so long for its indexes; then it takes requests and says that it
+#: is not ready. Ours: 300 MB are fetched, verified and mapped in about two seconds.
+START_S = 20.0
 #: What could not be opened is tried again this often.
 RETRY_S = 30.0
 #: An index that is being opened is waited for so long when the process lets go of all.
 STOP_S = 60.0
-#: Documents whose changes are read at once.
-BATCH = 100
 
 LOADS = metrics.counter(
     "portal_search_index_loads_total",
     "Indexes opened, by collection and outcome.",
     ["collection", "outcome"],
-)
-CHANGES = metrics.counter(
-    "portal_search_changes_applied_total",
-    "Changed documents applied to indexes in memory.",
-    ["collection"],
 )
 
 
@@ -85,6 +85,28 @@ class Follower:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._was_down = False
+        self._follows_all = False
+        self._has_looked = threading.Event()
+        self._awaited: list[Slot] = []
+
+    def open_all(self, patience_s: float) -> bool:
+        """Open every live index and follow all collections; return whether all are settled.
+
+        An index that cannot be opened counts as settled: waiting would not mend it.
+        """
+        self._follows_all = True
+        self._start()
+        deadline = time.monotonic() + patience_s
+        self._has_looked.wait(patience_s)
+        self._awaited = list(self._slots.values())
+        for slot in self._awaited:
+            slot.is_settled.wait(max(0.0, deadline - time.monotonic()))
+        return not self.opening()
+
+    def opening(self) -> list[str]:
+        """Return the collections whose index this process still opens for its start."""
+        self._awaited = [slot for slot in self._awaited if not slot.is_settled.is_set()]
+        return sorted(slot.name for slot in self._awaited)
 
     def known(self, name: str) -> Slot | None:
         """Return what is known of a collection, without a look at the database."""
@@ -106,6 +128,10 @@ class Follower:
             self._wake.set()
         self._start()
         return slot
+
+    def look_soon(self) -> None:
+        """Have the thread look now."""
+        self._wake.set()
 
     def stop(self) -> None:
         """Forget every index and follow nothing."""
@@ -132,6 +158,7 @@ class Follower:
         try:
             while not self._stop.is_set():
                 self._look()
+                self._has_looked.set()
                 self._wake.wait(POLL_S)
                 self._wake.clear()
         finally:
@@ -153,10 +180,13 @@ class Follower:
     def _compare(self) -> None:
         """Compare what is held with what should be, and set out to change what differs."""
         slots = dict(self._slots)
-        rows = {row.name: row for row in Collection.objects.filter(name__in=slots)}
+        rows = {row.name: row for row in self._followed(slots)}
+        for name in rows.keys() - slots.keys():
+            with self._lock:
+                slots[name] = self._slots.setdefault(name, Slot(name))
         champions = dict(
             AliasAssignment.objects.filter(
-                model__name__in=[PREFIX + name for name in slots], alias=Alias.CHAMPION
+                model__name__in=[row.model_name for row in rows.values()], alias=Alias.CHAMPION
             ).values_list("model__name", "version_id")
         )
         for name, slot in slots.items():
@@ -169,6 +199,10 @@ class Follower:
                 slot.defaults_digest = digest_json(slot.defaults)[:8]
             slot.wanted = champions.get(row.model_name)
             self._settle(slot, row)
+
+    def _followed(self, slots: Mapping[str, Slot]) -> QuerySet[Collection]:
+        rows = Collection.objects.all()
+        return rows if self._follows_all else rows.filter(name__in=slots)
 
     def _drop(self, slot: Slot) -> None:
         """Forget a collection that was deleted; whoever asks again is told that there is none."""
@@ -193,6 +227,8 @@ class Follower:
             return
         if slot.failed_version == version_id and time.monotonic() < slot.retry_at:
             return
+        if slot.held is None:
+            slot.is_settled.clear()  # whoever asks now waits for it
         slot.opening = threading.Thread(
             target=self._open,
             args=(slot, version_id),
@@ -238,45 +274,18 @@ class Follower:
             logger.warning("no alert about the index of %s, the database is away", slot.name)
 
 
-def load(version: ModelVersion, collection: str) -> Held:
-    """Open a version as it was built; :func:`catch_up` brings it up to date.
-
-    Raises
-    ------
-    Corrupt, OutOfSpace
-        As :func:`search.services.opening.opened`.
-    """
-    from search.services import opening  # noqa: PLC0415 - the engine is large
-
-    return Held(
-        collection=collection,
-        version_id=version.pk,
-        version=version.number,
-        digest=version.digest,
-        index=opening.opened(version),
-        cutting=cutting_of(version.settings["cutting"]),
-        sequence=int(version.settings["through"]),
-    )
-
-
-def catch_up(held: Held, until: int) -> int:
-    """Apply the changes of documents up to a sequence; return how many documents that were."""
-    from search.services import changes  # noqa: PLC0415 - the engine is large
-
-    n_changed = 0
-    while held.sequence < until:
-        n_applied = changes.apply_next(held, until, BATCH)
-        n_changed += n_applied
-    if n_changed:
-        CHANGES.labels(held.collection).inc(n_changed)
-    return n_changed
-
-
 follower = Follower()
 
 
-def held(name: str) -> Held:
-    """Return the index of a collection in this process, waiting for its first load.
+def held(name: str, patience_s: float | None = None) -> Held:
+    """Return the index of a collection in this process, waiting for it to be opened.
+
+    Parameters
+    ----------
+    name
+        Of the collection.
+    patience_s
+        How long it is waited for; :data:`FIRST_LOAD_S` when None.
 
     Raises
     ------
@@ -289,10 +298,29 @@ def held(name: str) -> Held:
     if slot is not None and slot.held is not None:
         return slot.held
     slot = follower.slot(name)
-    slot.is_settled.wait(FIRST_LOAD_S)
+    if slot.is_settled.is_set() and slot.wanted is None and _is_live(name):
+        slot.is_settled.clear()  # it went live since the last look
+        follower.look_soon()
+    slot.is_settled.wait(FIRST_LOAD_S if patience_s is None else patience_s)
     if (found := slot.held) is not None:
         return found
     raise _unavailable(slot)
+
+
+def _is_live(name: str) -> bool:
+    """Whether a collection has a live index by now."""
+    row = Collection.objects.filter(name=name).first()
+    return row is not None and registry.champion(row.model_name) is not None
+
+
+def start() -> bool:
+    """Open what is live before this process takes requests; return whether all of it is open."""
+    return follower.open_all(START_S)
+
+
+def opening() -> list[str]:
+    """Return the collections whose index this process still opens for its start."""
+    return follower.opening()
 
 
 def peek(name: str) -> Held | None:
@@ -307,7 +335,7 @@ def peek(name: str) -> Held | None:
 
 def held_number(model_name: str) -> int | None:
     """Return the version held for a registered model, without waiting, and follow it."""
-    found = peek(model_name.removeprefix(PREFIX))
+    found = peek(name_of(model_name))
     return found.version if found is not None else None
 
 

@@ -6,7 +6,7 @@ should find that document again. They need nobody's judgement, so every collecti
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,8 @@ from search.engine.metrics import ndcg, recall, reciprocal_rank
 from search.engine.options import SearchOptions
 from search.engine.tuning import DEPTH, Judged
 from search.models import Collection, Document
-from search.services import judgements, opening
+from search.services import judgements, loading
+from search.services.configuration import search_options
 from search.services.contents import passages_of
 
 JUDGED, KNOWN_ITEM = "judged", "known_item"
@@ -126,9 +127,20 @@ def thawed(data: bytes) -> list[Asked]:
     return [Asked(**one) for one in json.loads(data)["queries"]]
 
 
-def ask(index: Index, asked: Sequence[Asked], check: Callable[[], None] | None = None) -> Achieved:
-    """Ask an index queries and hold its answers against the right ones."""
-    options = SearchOptions(snippet_chars=40)
+def ask(
+    index: Index,
+    asked: Sequence[Asked],
+    options: SearchOptions,
+    check: Callable[[], None] | None = None,
+) -> Achieved:
+    """Ask an index queries and hold its answers against the right ones.
+
+    Parameters
+    ----------
+    options
+        How the collection is searched; the snippets are not looked at.
+    """
+    options = replace(options, snippet_chars=40)
     rows = np.zeros((len(asked), 3))
     for place, one in enumerate(asked):
         if check is not None:
@@ -147,13 +159,23 @@ def ask(index: Index, asked: Sequence[Asked], check: Callable[[], None] | None =
 def score(version: ModelVersion, evaluation_set: EvaluationSet) -> RowScores:
     """Return what a version achieves on the queries of a frozen set, as the gate compares it.
 
+    It is asked as it would answer now, with all that changed since it was built: a version from
+    before a collection grew would otherwise win by having less to choose from.
+
     Raises
     ------
     Corrupt
         When a file of the version or of the set does not match its digest.
     """
     asked = thawed(artifacts.read(evaluation_set.artifact_id))
-    achieved = ask(opening.opened(version), asked)
+    held = loading.load(version, version.settings["collection"])
+    try:
+        collection = Collection.objects.filter(name=held.collection).first()
+        if collection is not None:
+            loading.catch_up(held, collection.sequence)
+        achieved = ask(held.index, asked, own_options(collection))
+    finally:
+        held.index.close()
     ones = np.ones(len(asked))
     return RowScores(
         parts={
@@ -166,9 +188,14 @@ def score(version: ModelVersion, evaluation_set: EvaluationSet) -> RowScores:
     )
 
 
-def as_asked(judged: Sequence[Judged]) -> list[Asked]:
-    """Return judged queries as they are asked."""
-    return [Asked(one.query, dict(one.gains), JUDGED) for one in judged]
+def own_options(collection: Collection | None) -> SearchOptions:
+    """Return how a collection is searched by whoever says nothing else."""
+    return search_options(collection.search_defaults) if collection else SearchOptions()
+
+
+def judged_digest(asked: Sequence[Asked]) -> str:
+    """Return the digest of the judgements among what was asked."""
+    return judgements.digest(Judged(one.query, one.gains) for one in asked if one.kind == JUDGED)
 
 
 def report(achieved: Achieved) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import json
 import zipfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryFile
@@ -25,13 +26,10 @@ from search.models import Collection
 from search.services import collections, documents, frontmatter, problems, requesting
 from search.services.documents import Incoming
 
-IMPORT_DOCUMENTS = "search.import_documents"
-ARCHIVE = "application/vnd.millwright.documents+zip"
-REPORT, INPUT = "report.json", "input"
+REPORT = "report.json"
 #: Files that are kept in one transaction.
 BATCH = 50
 MOST_LISTED = 200
-_BINARY = "application/octet-stream"
 _MARKDOWN = (".md", ".markdown")
 
 
@@ -63,20 +61,9 @@ class Tally:
         }
 
 
-def keep_upload(content: artifacts.Content, name: str) -> Artifact:
-    """Keep a file that was sent until it is imported.
-
-    Raises
-    ------
-    OutOfSpace
-        When the storage is full.
-    """
-    del name
-    return artifacts.save(content, _BINARY)
-
-
-def pack(folder: Path, pattern: str = "*") -> tuple[Artifact, int]:
-    """Keep the files of a folder as one archive and return it with their number.
+@contextmanager
+def packed(folder: Path, pattern: str = "*") -> Iterator[tuple[BinaryIO, int]]:
+    """Give the files of a folder as one archive, with their number.
 
     Hidden files and folders are left out; a file that cannot be opened is kept as an empty one, so
     that the report names it.
@@ -102,7 +89,7 @@ def pack(folder: Path, pattern: str = "*") -> tuple[Artifact, int]:
                 except OSError:
                     archive.writestr(name, b"")
         file.seek(0)
-        return artifacts.save(file, ARCHIVE), len(files)
+        yield file, len(files)
 
 
 def _files(folder: Path, pattern: str) -> Iterator[Path]:
@@ -118,9 +105,9 @@ def load(ctx: RunContext) -> dict[str, Any]:
     Parameters
     ----------
     ctx
-        Its parameters: ``collection``, ``artifact``, ``name``; ``is_archive`` for what :func:`pack`
-        made; ``external_id``, ``taxonomy``, ``content_type``, ``metadata`` for a single file;
-        ``duplicates``.
+        Its parameters: ``collection``, ``artifact``, ``name``; ``is_archive`` for what
+        :func:`packed` made; ``external_id``, ``taxonomy``, ``content_type``, ``metadata`` for a
+        single file; ``duplicates``.
 
     Returns
     -------

@@ -19,13 +19,14 @@ from portal.registry import selectors
 from portal.registry import services as registry
 from portal.registry.models import ModelVersion
 from portal.runs.context import RunContext
+from portal.runs.models import Run
 from search.engine.building import build as build_folder
 from search.engine.index import open_index
 from search.engine.manifest import Manifest
 from search.engine.passages import Passage
 from search.engine.problems import EngineError
 from search.models import Collection
-from search.services import collections, configuration, folders, gating, opening
+from search.services import collections, configuration, folders, gating, opening, relevance
 from search.services.configuration import Configuration
 from search.services.contents import passages_of
 from search.services.problems import translated
@@ -115,7 +116,7 @@ def _built(ctx: RunContext, collection: Collection) -> ModelVersion:
             dataset_fingerprint=settings.digest,
             description=_("Queries of “%(name)s”.") % {"name": collection.name},
         )
-        return registry.register_version(
+        version = registry.register_version(
             model=model,
             run=run,
             artifacts=stored,
@@ -134,6 +135,24 @@ def _built(ctx: RunContext, collection: Collection) -> ModelVersion:
             card=_card(collection, manifest),
             is_synthetic=False,
         )
+        _keep_relevance(collection, version, asked, achieved, run)
+    return version
+
+
+def _keep_relevance(
+    collection: Collection,
+    version: ModelVersion,
+    asked: list[gating.Asked],
+    achieved: gating.Achieved,
+    run: Run,
+) -> None:
+    """Keep how the new version answers the judged queries beside how older ones did."""
+    figures = achieved.means(gating.JUDGED)
+    if figures is None:
+        return
+    n_judged = int(figures.pop("n"))
+    digest = gating.judged_digest(asked)
+    relevance.keep(collection, version, digest, figures | {"n_judged": n_judged}, run)
 
 
 def _build_folder(
@@ -198,7 +217,7 @@ def _ask(
     ctx.progress(0.0, _("queries"), _("Asking %(count)d queries.") % {"count": len(asked)})
     index = open_index(folder, verify_files=False, credentials=opening.credentials())
     try:
-        return asked, gating.ask(index, asked, ctx.check)
+        return asked, gating.ask(index, asked, gating.own_options(collection), ctx.check)
     finally:
         index.close()
 

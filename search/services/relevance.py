@@ -15,7 +15,7 @@ from search.engine.tuning import N_FOLDS
 from search.engine.tuning import evaluate as measured
 from search.engine.tuning import tune as tuned
 from search.models import Collection, RelevanceCheck
-from search.services import collections, following, judgements
+from search.services import collections, judgements, loading
 from search.services.configuration import search_options
 from search.services.problems import translated
 
@@ -34,8 +34,8 @@ def evaluate(ctx: RunContext, name: str) -> dict[str, Any]:
         raise _nothing_judged(1)
     version = _live(collection)
     ctx.progress(0.0, _("queries"), _("Asking %(count)d queries.") % {"count": len(judged)})
-    held = following.load(version, collection.name)
-    following.catch_up(held, collection.sequence)
+    held = loading.load(version, collection.name)
+    loading.catch_up(held, collection.sequence)
     quality = measured(
         held.index,
         judged,
@@ -91,8 +91,8 @@ def tune(ctx: RunContext, name: str, *, adopt: bool) -> dict[str, Any]:
     judged = judgements.load(collection)
     if len(judged) < N_FOLDS:
         raise _nothing_judged(N_FOLDS)
-    held = following.load(_live(collection), collection.name)
-    following.catch_up(held, collection.sequence)
+    held = loading.load(_live(collection), collection.name)
+    loading.catch_up(held, collection.sequence)
 
     def tell(fraction: float, _phase: str, _message: str) -> None:
         ctx.progress(fraction, _TUNING, _("Trying ways to join the legs."))

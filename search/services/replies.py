@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -22,14 +23,43 @@ SHARE = 4
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The answer to a question.
+
+    Attributes
+    ----------
+    content
+        The members that do not differ from request to request, as JSON.
+    is_hit
+        Whether it came from the cache.
+    took_ms
+        From the request to the answer.
+    """
+
+    content: bytes
+    is_hit: bool
+    took_ms: float
+
+    def members(self) -> dict[str, Any]:
+        """Return the members of the answer, see :func:`members`."""
+        decoded: dict[str, Any] = msgspec.json.decode(self.content)
+        return decoded
+
+    def to_json(self) -> bytes:
+        """Return the whole answer."""
+        own = {"cache": HIT if self.is_hit else MISS, "took_ms": self.took_ms}
+        return msgspec.json.encode(own)[:-1] + b"," + self.content[1:]
+
+
 def reply(
     collection: str,
     question: str,
     *,
     filters: Mapping[str, Any] | None = None,
     taxonomy: str = "",
-) -> bytes:
-    """Return the answer to a question as JSON.
+) -> Reply:
+    """Return the answer to a question.
 
     Raises
     ------
@@ -54,11 +84,8 @@ def reply(
         return Made(msgspec.json.encode(members(made)), is_kept=not made.degraded)
 
     found = kept().get(key_of(_encode(essence)), make)
-    own = {
-        "cache": HIT if found.is_hit else MISS,
-        "took_ms": round((time.perf_counter() - started) * 1000, 3),
-    }
-    return msgspec.json.encode(own)[:-1] + b"," + found.content[1:]
+    took_ms = round((time.perf_counter() - started) * 1000, 3)
+    return Reply(found.content, found.is_hit, took_ms)
 
 
 @cache

@@ -106,6 +106,13 @@ def reason_to_build(collection: Collection) -> str:
     }
 
 
+def is_changed(collection: Collection) -> bool:
+    """Whether any document changed since the live index was built, or there is none."""
+    champion = selectors.champion(collection.model_name)
+    through = int(champion.settings["through"]) if champion is not None else 0
+    return collection.documents.since(through).exists()
+
+
 def _builds(collection: Collection) -> QuerySet[Run]:
     return Run.objects.filter(kind=BUILD_INDEX, parameters__collection=collection.name)
 

@@ -17,6 +17,7 @@ from django.conf import settings
 from portal.core.request_context import current_request_id
 from portal.lib import metrics
 from search.engine.options import SearchOptions
+from search.engine.results import Hit
 from search.models import SearchRecord
 from search.services import admission, collections, querylog, searching
 from search.services.caching import HIT, MISS, Cache, Made, key_of
@@ -78,6 +79,10 @@ class Served:
     is_hit: bool
     took_ms: float
 
+    def hits(self) -> list[Hit]:
+        """Return the hits as the engine gave them, for whoever shows them."""
+        return [Hit.from_dict(one) for one in _decode(self.members)["hits"]]
+
     def to_json(self) -> bytes:
         """Return the whole answer."""
         timings = {} if self.is_hit else self.head.timings_ms
@@ -116,7 +121,7 @@ def search(asked: Query, principal: str) -> Served:
     served = Served(
         querylog.new_id(), head, members, found.is_hit, took_ms=round(spent_s * 1000, 3)
     )
-    _note(asked, served, principal)
+    _note(asked, served, principal, _collection_id(asked.collection, state))
     return served
 
 
@@ -183,24 +188,26 @@ def _unpacked(content: bytes) -> tuple[Head, bytes]:
     return _decode_head(content[4:end]), content[end:]
 
 
+_decode = msgspec.json.Decoder().decode
 _decode_head = msgspec.json.Decoder(Head).decode
-_collection_ids: dict[tuple[str, int], int] = {}
+_collection_ids: dict[tuple[str, str], int] = {}
 
 
-def _collection_id(name: str, version: int) -> int:
-    """Return the row of a collection, looked up once for each version of its index."""
-    known = _collection_ids.get((name, version))
+def _collection_id(name: str, state: str) -> int:
+    """Return the row of a collection, looked up once for each index; a name may be used again."""
+    index = state.partition(":")[0]
+    known = _collection_ids.get((name, index))
     if known is None:
-        known = _collection_ids[name, version] = collections.get(name).pk
+        known = _collection_ids[name, index] = collections.get(name).pk
     return known
 
 
-def _note(asked: Query, served: Served, principal: str) -> None:
+def _note(asked: Query, served: Served, principal: str, collection_id: int) -> None:
     head = served.head
     querylog.note(
         SearchRecord(
             id=served.search_id,
-            collection_id=_collection_id(asked.collection, head.version),
+            collection_id=collection_id,
             query=asked.query[:LONGEST_LOGGED],
             mode=asked.mode,
             top_k=asked.top_k,

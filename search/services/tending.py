@@ -12,7 +12,7 @@ from portal.registry import services as registry
 from portal.registry.models import PORTAL_NAME, AliasAssignment, ModelVersion
 from portal.runs.context import RunContext
 from search.models import Collection, Document, SearchRecord
-from search.services import batches, folders, requesting
+from search.services import batches, folders, requesting, uploads
 from search.services.family import FAMILY_NAME
 
 BATCH = 5_000
@@ -38,7 +38,27 @@ def tend(ctx: RunContext) -> dict[str, Any]:
         "n_tombstones_removed": sum(_bury(one, ctx) for one in collections),
         "n_records_removed": _forget_queries(ctx),
         "n_batch_files_removed": batches.tidy(ctx),
+        "n_uploads_removed": uploads.tidy(ctx),
     }
+
+
+def rebuild(ctx: RunContext) -> dict[str, Any]:
+    """Start a full build of every collection that changed at all since its live index was built.
+
+    Changes live in the memory of every process that searches until they are built in; what is
+    rebuilt by its share of changes leaves a rest that nothing else would take up.
+    """
+    collections = list(Collection.objects.all())
+    started: list[str] = []
+    for place, collection in enumerate(collections):
+        ctx.progress(place / len(collections), _("rebuild"), collection.name)
+        ctx.check()
+        if not requesting.is_changed(collection) or requesting.under_way(collection) is not None:
+            continue
+        run = requesting.request(collection=collection, actor=ACTOR, reason=_("By the schedule."))
+        if run is not None:
+            started.append(collection.name)
+    return {"n_collections": len(collections), "n_builds_started": len(started), "built": started}
 
 
 def _served() -> set[Any]:

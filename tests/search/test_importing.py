@@ -11,10 +11,11 @@ from portal.core.errors import InvalidInput
 from portal.runs import artifacts
 from portal.runs.models import Run, RunArtifact, State
 from search import dispatch
-from search.models import Collection, Document
-from search.services import collections, frontmatter, importing, knowledge, searching
+from search.models import Collection, Document, RelevanceCheck
+from search.services import collections, frontmatter, importing, knowledge, searching, uploads
 from search.services.requesting import BUILD_INDEX
 from tests.search.conftest import ACTOR, done, is_held
+from tests.search.engine.readers.files import encrypted_pdf
 from tests.waiting import wait_for
 
 HEAD = """---
@@ -42,7 +43,7 @@ def bomb() -> bytes:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Give a folder of five good files and six that cannot be read."""
+    """Give a folder of six good files and eight that cannot be read."""
     (tmp_path / "manuals" / "die").mkdir(parents=True)
     (tmp_path / "gate.md").write_text(HEAD)
     (tmp_path / "manuals" / "vent.txt").write_text("진공 밸브를 매일 청소한다.")
@@ -55,6 +56,9 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "photo.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(200))
     (tmp_path / "binary.txt").write_bytes(bytes(range(256)) * 4)
     (tmp_path / "bomb.docx").write_bytes(bomb())
+    (tmp_path / "secret.pdf").write_bytes(encrypted_pdf("a", "only with this"))
+    (tmp_path / "emoji.md").write_text("# 🔥 금형 🙂\n\n'; DROP TABLE search_document; --")
+    (tmp_path / "surrogate.txt").write_bytes(b"half of a letter: \xed\xa0\xbd\xff\xfe\x80")
     (tmp_path / ".hidden").write_text("not for import")
     return tmp_path
 
@@ -72,7 +76,7 @@ def test_one_bad_file_never_stops_the_rest(empty: Collection, folder: Path) -> N
     run = imported(empty, folder)
 
     assert run.state == State.SUCCEEDED, run.error_message
-    assert run.result["n_created"] == 5
+    assert run.result["n_created"] == 6
     skipped = {one["name"]: one["code"] for one in run.result["skipped"]}
     assert skipped == {
         "binary.txt": "binary",
@@ -81,9 +85,11 @@ def test_one_bad_file_never_stops_the_rest(empty: Collection, folder: Path) -> N
         "manuals/vent.txt": "duplicate",
         "photo.png": "unknown_kind",
         "scan.pdf": "not_what_it_says",
+        "secret.pdf": "encrypted",
+        "surrogate.txt": "wrong_encoding",
     }
     report = RunArtifact.objects.get(run=run, name=importing.REPORT)
-    assert json.loads(artifacts.read(report.artifact_id))["n_skipped"] == 6
+    assert json.loads(artifacts.read(report.artifact_id))["n_skipped"] == 8
 
 
 def test_a_file_says_of_itself_what_it_is(empty: Collection, folder: Path) -> None:
@@ -113,7 +119,7 @@ def test_a_second_import_changes_only_what_changed(empty: Collection, folder: Pa
     assert (run.result["n_created"], run.result["n_updated"], run.result["n_unchanged"]) == (
         0,
         1,
-        4,
+        5,
     )
     assert empty.sequence == before + 1
 
@@ -129,20 +135,20 @@ def test_an_import_has_the_first_index_built(empty: Collection, folder: Path) ->
 
 
 def test_a_single_file_that_cannot_be_read_fails_its_run(empty: Collection) -> None:
-    artifact = importing.keep_upload(b"not a pdf at all", "scan.pdf")
-    run = dispatch.import_file(collection=empty, artifact=artifact, name="scan.pdf", actor=ACTOR)
-
-    run = done(run)
+    run = done(
+        dispatch.import_file(
+            collection=empty, content=b"not a pdf at all", name="scan.pdf", actor=ACTOR
+        )
+    )
 
     assert (run.state, run.error_code) == (State.FAILED, "not_what_it_says")
     assert "scan.pdf" in run.error_message
 
 
 def test_a_single_file_keeps_what_was_said_of_it(empty: Collection) -> None:
-    artifact = importing.keep_upload(HEAD.encode(), "gate.md")
     run = dispatch.import_file(
         collection=empty,
-        artifact=artifact,
+        content=HEAD.encode(),
         name="gate.md",
         actor=ACTOR,
         external_id="g-1",
@@ -152,7 +158,8 @@ def test_a_single_file_keeps_what_was_said_of_it(empty: Collection) -> None:
 
     assert done(run).result["n_created"] == 1
     kept = Document.objects.get(external_id="g-1")
-    assert (kept.taxonomy, kept.metadata["line"], kept.source) == ("other", 3, artifact)
+    sent = RunArtifact.objects.get(run=run, name=uploads.INPUT)
+    assert (kept.taxonomy, kept.metadata["line"], kept.source) == ("other", 3, sent.artifact)
 
 
 def test_a_folder_without_files_is_refused(empty: Collection, tmp_path: Path) -> None:
@@ -180,3 +187,6 @@ def test_the_shipped_knowledge_base_answers_its_judged_queries(transactional_db:
     assert build.result["outcome"] == "started", build.error_message
     assert build.result["relevance"]["judged"]["n"] == n_judged >= 40
     assert build.result["relevance"]["judged"]["ndcg_at_10"] > 0.6
+    kept = RelevanceCheck.objects.get(collection=collection)
+    assert kept.n_judged == n_judged
+    assert kept.ndcg_at_10 == build.result["relevance"]["judged"]["ndcg_at_10"]

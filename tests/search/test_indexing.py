@@ -51,6 +51,20 @@ def test_a_version_says_what_it_holds_and_how_well_it_was_validated(build: Build
     assert not list((folders.root() / "building").iterdir())
 
 
+def test_a_version_of_a_smaller_collection_does_not_win_by_having_less_to_choose_from(
+    build: Build, collection: Collection
+) -> None:
+    build()
+    grown = [
+        Incoming(f"{name}-{number}", f"{text[: len(text) // 2]} Reported by shift {number}.")
+        for name, text in DEFECTS.items()
+        for number in range(20)
+    ]
+    documents.upsert(collection=collection, documents=grown, actor=ACTOR)
+
+    assert build().result["outcome"] == "applied"
+
+
 def test_changes_are_searchable_without_a_build(build: Build, collection: Collection) -> None:
     build()
     assert first("scratched surface") != "scratch"

@@ -12,6 +12,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from pytest_django import Settings
 
 from portal.core.errors import Unavailable
 from portal.core.models import User
@@ -19,7 +20,7 @@ from portal.runs.models import Run
 from search.admin import tree
 from search.admin.forms import SearchForm
 from search.models import Click, Collection, Document, JudgedQuery, SearchRecord
-from search.services import collections, documents, judgements, querylog, searching
+from search.services import collections, documents, judgements, querylog, quotas, searching
 from tests.console.conftest import person, signed_in
 from tests.search.conftest import ACTOR, Build, incoming
 from tests.waiting import wait_for
@@ -95,6 +96,21 @@ def test_without_an_index_the_search_page_says_so(
     assert client.get(ANSWER, {"q": " "}).status_code == 422
 
 
+def test_the_search_page_keeps_to_quotas(
+    collection: Collection, signed_in: SignedIn, settings: Settings
+) -> None:
+    settings.QUERIES_PER_MINUTE = 1
+    quotas._limiter.cache_clear()
+    client, asked = signed_in("viewer"), {"collection": "defects", "q": "flash"}
+    try:  # a new minute may begin between two of them
+        answers = [client.get(path, asked) for path in (SEARCH, ANSWER) * 4]
+    finally:
+        quotas._limiter.cache_clear()
+    spent = [one for one in answers if one.status_code == 429]
+    assert spent
+    assert "beyond your quota" in spent[0].text
+
+
 def test_somebody_without_a_role_may_not_search(
     collection: Collection, person: Callable[..., Any]
 ) -> None:
@@ -161,6 +177,11 @@ def test_hits_come_with_marks_reasons_and_a_record(build: Build) -> None:
         assert client.post(reverse("admin:search_collection_click"), click).status_code == 204
     assert Click.objects.get().external_id == "flash"
     assert client.get(reverse("admin:search_collection_click")).status_code == 405
+
+    again = client.get(SEARCH, {"collection": "defects", "q": "Flash <b>leaks</b>", "k": "3"})
+    assert "From the cache." in again.text
+    assert [hit.rank for hit in again.context["hits"]] == [1, 2, 3]
+    assert again.context["hits"][0].snippet == answer.context["hits"][0].snippet
 
     card = client.get(ANSWER, {"collection": "defects", "q": "What is soldering?"})
     assert card.status_code == 200

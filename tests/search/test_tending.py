@@ -11,7 +11,7 @@ from portal.core.findings import Status
 from portal.lib import clock
 from portal.registry.models import ModelVersion
 from portal.runs import services as runs
-from portal.runs.models import Run, State
+from portal.runs.models import Artifact, Run, State
 from search import dispatch, selectors, tasks
 from search.models import Collection, Document, SearchRecord
 from search.services import (
@@ -24,6 +24,7 @@ from search.services import (
     querylog,
     requesting,
     searching,
+    uploads,
 )
 from search.services.documents import Incoming
 from search.services.requesting import BUILD_INDEX
@@ -165,3 +166,42 @@ def test_health_names_an_index_that_is_not_open_here(build: Build) -> None:
 
     assert counts.look_at_indexes().status == Status.DEGRADED
     wait_for(lambda: counts.look_at_indexes().status == Status.HEALTHY, PATIENCE_S)
+
+
+def rebuilt() -> list[str]:
+    run = done(runs.enqueue(kind=tasks.REBUILD, actor=ACTOR))
+    assert run.state == State.SUCCEEDED, run.error_message
+    return list(run.result["built"])
+
+
+def test_the_schedule_rebuilds_what_changed_at_all(build: Build, collection: Collection) -> None:
+    build()
+    collections.create(name="empty", actor=ACTOR)
+    assert rebuilt() == []
+    write(collection, 1)
+    assert requesting.if_needed(collection=collection, actor=ACTOR) is None
+
+    assert rebuilt() == ["defects"]
+    assert rebuilt() == []  # one waits already
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_file_that_no_document_came_from_is_removed_when_its_import_is_old(
+    collection: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done(
+        dispatch.import_file(
+            collection=collection, content=b"# Vent\n\nClean it.", name="vent.md", actor=ACTOR
+        )
+    )
+    done(dispatch.import_file(collection=collection, content=b"no pdf", name="a.pdf", actor=ACTOR))
+    assert tend().result["n_uploads_removed"] == 0  # it may be repeated
+
+    later = clock.now() + uploads.KEPT + timedelta(hours=1)
+    monkeypatch.setattr(clock, "now", lambda: later)
+
+    assert tend().result["n_uploads_removed"] == 1
+    assert Document.objects.get(external_id="vent.md").source is not None
+    documents.delete(collection=collection, external_ids=["vent.md"], actor=ACTOR)
+    assert tend().result["n_uploads_removed"] == 1
+    assert not Artifact.objects.filter(media_type=uploads.FILE).exists()

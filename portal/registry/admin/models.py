@@ -42,6 +42,8 @@ class RegisteredModelAdmin(EvidenceAdmin[RegisteredModel]):
 
     @admin.display(description=_("live version"))
     def live_version(self, obj: Any) -> str:
+        if obj.retired_at is not None:
+            return formats.badge(_("retired"))
         return f"v{obj.champions[0].version.number}" if obj.champions else formats.DASH
 
     @admin.display(description=_("versions"), ordering="versions_count")
@@ -65,7 +67,8 @@ class RegisteredModelAdmin(EvidenceAdmin[RegisteredModel]):
             "live_then": selectors.live_at(obj, moment) if moment else None,
             "open_request": obj.promotions.filter(state__in=["open", "approved"]).first(),
             "retrain_page": retrain_page(obj),
-            "can_roll_back": bool(selectors.former_champions(obj))
+            "can_roll_back": obj.retired_at is None
+            and bool(selectors.former_champions(obj))
             and "registry.rollback_model" in grants,
         }
 

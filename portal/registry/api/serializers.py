@@ -52,6 +52,7 @@ class ModelSerializer(serializers.ModelSerializer[RegisteredModel]):
             "gate_policy",
             "n_rollback_targets",
             "created_at",
+            "retired_at",
         )
         read_only_fields = fields
 

@@ -51,6 +51,7 @@ class AliasMove(models.Model):
         ROLLBACK = "rollback", _("Rollback")
         BREAK_GLASS = "break_glass", _("Break-glass")
         ASSIGNMENT = "assignment", _("Assignment")
+        RETIREMENT = "retirement", _("Retirement")
 
     model = models.ForeignKey(
         RegisteredModel, models.PROTECT, related_name="moves", verbose_name=_("model")
@@ -94,8 +95,10 @@ class AliasMove(models.Model):
         indexes = [models.Index(fields=["model", "alias", "-id"], name="registry_move_history")]
         constraints = [
             models.CheckConstraint(
-                condition=Q(alias="champion", to_version__isnull=False) & ~Q(kind="assignment")
-                | Q(alias__in=["challenger", "shadow"], kind__in=["assignment", "rollback"]),
+                condition=Q(alias="champion", to_version__isnull=False)
+                & ~Q(kind__in=["assignment", "retirement"])
+                | Q(alias__in=["challenger", "shadow"], kind__in=["assignment", "rollback"])
+                | Q(to_version__isnull=True, kind="retirement"),
                 name="registry_move_kind_fits_alias",
             ),
             models.CheckConstraint(

@@ -21,6 +21,13 @@ class RegisteredModel(models.Model):
     )
     n_rollback_targets = models.PositiveSmallIntegerField(_("rollback targets kept"), default=3)
     created_at = models.DateTimeField(_("created"), default=clock.now, editable=False)
+    retired_at = models.DateTimeField(
+        _("retired"),
+        null=True,
+        blank=True,
+        editable=False,
+        help_text=_("Nothing of it goes live any more; its history stays."),
+    )
 
     class Meta:
         verbose_name = _("model")

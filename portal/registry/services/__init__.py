@@ -19,6 +19,7 @@ from portal.registry.services.emergencies import (
 from portal.registry.services.gates import sentences
 from portal.registry.services.manifests import read_artifact, verify
 from portal.registry.services.requests import request_promotion
+from portal.registry.services.retirement import retire
 from portal.registry.services.upkeep import (
     Removed,
     check_damaged,
@@ -57,6 +58,7 @@ __all__ = [
     "release",
     "remove_old_versions",
     "request_promotion",
+    "retire",
     "rollback",
     "sentences",
     "set_gate_policy",

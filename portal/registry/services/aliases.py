@@ -41,8 +41,14 @@ def move(
     Raises
     ------
     Conflict
-        If the database refuses the move: its message says which rule it breaks.
+        If the model is retired, or the database refuses the move: its message says which rule it
+        breaks.
     """
+    if RegisteredModel.objects.filter(pk=model.pk, retired_at__isnull=False).exists():
+        raise Conflict(
+            _("“%(model)s” is retired: nothing of it goes live any more.") % {"model": model.name},
+            code="model_retired",
+        )
     try:
         with transaction.atomic():
             row = AliasMove.objects.create(

@@ -13,7 +13,12 @@ from portal.core.errors import Conflict
 from portal.lib import clock
 from portal.registry import selectors
 from portal.registry.engine import canonical
-from portal.registry.models import GateEvaluation, ModelVersion, PromotionRequest
+from portal.registry.models import (
+    GateEvaluation,
+    ModelVersion,
+    PromotionRequest,
+    RegisteredModel,
+)
 from portal.registry.services import evidence, gates
 from portal.registry.services.aliases import lock
 from portal.registry.services.ground import page_of, settle, target_of
@@ -65,6 +70,12 @@ def _live(version: ModelVersion) -> QuerySet[PromotionRequest]:
 def check_requestable(version: ModelVersion, champion: ModelVersion | None) -> None:
     """Raise :class:`Conflict` when a version cannot go live, is live, or another one waits."""
     version.refresh_from_db(fields=["state", "state_reason"])
+    if RegisteredModel.objects.filter(pk=version.model_id, retired_at__isnull=False).exists():
+        raise Conflict(
+            _("“%(model)s” is retired: nothing of it goes live any more.")
+            % {"model": version.model.name},
+            code="model_retired",
+        )
     if version.state != ModelVersion.State.READY:
         raise Conflict(
             _("%(version)s is %(state)s and cannot go live: %(reason)s.")

@@ -12,11 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from search.engine.building import build
-from search.engine.delta import bm25_count, bm25_weight
+from search.engine.delta import Delta, bm25_count, bm25_weight
 from search.engine.index import Index, open_index
 from search.engine.options import BuildOptions
 from search.engine.passages import Passage
 from search.engine.problems import BuildProblem, IndexDamaged
+from search.engine.searching import Leg
 from tests.search.engine.collection import generated, passages
 
 
@@ -159,3 +160,24 @@ def test_searches_go_on_while_documents_change(index: Index, plant: list[Passage
         thread.join()
     assert problems == []
     assert index.n_passages == len(plant)
+
+
+def test_the_best_of_many_candidates_are_those_of_a_full_sort() -> None:
+    generator = np.random.default_rng(3)
+    scores = generator.integers(0, 40, 500) / 10  # with ties
+    merged = Leg(np.array([1000]), np.array([3.05])).merged(np.arange(500), scores, 10)
+    everything = np.concatenate(([3.05], scores))
+    expected = np.argsort(-everything, kind="stable")[:10]
+    assert merged.scores.tolist() == everything[expected].tolist()
+    assert merged.keys.tolist() == np.concatenate(([1000], np.arange(500)))[expected].tolist()
+
+
+def test_a_delta_mostly_removed_compares_what_is_left() -> None:
+    delta = Delta(dimensions=4)
+    vectors = np.eye(4, dtype=np.float32)
+    for slot in range(8):
+        delta.add(Passage(f"p{slot}", f"d{slot}", "글"), ["글"], vectors[slot % 4])
+    query = np.array([1, 2, 3, 4], dtype=np.float32)
+    for slots in (np.arange(8), np.array([5]), np.array([0, 7])):
+        expected = [float(vectors[slot % 4] @ query) for slot in slots]
+        assert delta.similarities(slots, query).tolist() == expected

@@ -61,7 +61,7 @@ def _entry(
     return {
         "title": title,
         "icon": icon,
-        "link": reverse(f"admin:{page or f'{app}_{model}_changelist'}"),
+        "link": reverse(page or f"admin:{app}_{model}_changelist"),
         "permission": lambda request: request.user.has_perm(permission),
         "badge": str(badge) if badge else None,
         "badge_variant": variant,
@@ -76,6 +76,20 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     dashboard = {"title": _("Dashboard"), "icon": "dashboard", "link": reverse("admin:index")}
     groups: list[tuple[str, list[Entry]]] = [
         ("", [dashboard]),
+        (
+            _("Quality"),
+            [
+                {
+                    **_entry(
+                        _("Quality console"),
+                        "precision_manufacturing",
+                        "predictions.prediction",
+                        page="console:predict",
+                    ),
+                    "active": lambda request: "/admin/quality/" in request.path,
+                },
+            ],
+        ),
         (
             _("Work"),
             [
@@ -103,7 +117,9 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         (
             _("Search"),
             [
-                _entry(_("Search"), "search", "search.document", page="search_collection_search"),
+                _entry(
+                    _("Search"), "search", "search.document", page="admin:search_collection_search"
+                ),
                 {
                     **_entry(_("Collections"), "library_books", "search.collection"),
                     # Its address begins like that of the search page, which has its own entry.
@@ -150,6 +166,11 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
 def stylesheet(request: HttpRequest) -> str:
     """Return the address of the portal's own style sheet."""
     return static("console/console.css")
+
+
+def quality_stylesheet(request: HttpRequest) -> str:
+    """Return the address of the style sheet of the quality console and what looks like it."""
+    return static("console/quality.css")
 
 
 def favicon(request: HttpRequest) -> str:

@@ -326,7 +326,7 @@ UNFOLD = {
     "SHOW_HISTORY": True,
     "SHOW_LANGUAGES": True,
     "SHOW_BACK_BUTTON": False,
-    "STYLES": ["portal.admin_site.stylesheet"],
+    "STYLES": ["portal.admin_site.stylesheet", "portal.admin_site.quality_stylesheet"],
     "SIDEBAR": {"navigation": "portal.admin_site.navigation"},
     "COLORS": {
         "primary": {

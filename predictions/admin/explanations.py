@@ -12,8 +12,8 @@ from unfold.paginator import InfinitePaginator
 
 from portal.core import formats
 from portal.core.admin.base import EvidenceAdmin
-from predictions.admin import reasons
 from predictions.models import Explanation, Prediction
+from predictions.services import reasons
 
 
 @admin.register(Explanation)

@@ -25,11 +25,10 @@ from portal.lib import clock
 from portal.registry.models import Alias, ModelVersion
 from portal.runs.models import Run
 from predictions import dispatch, selectors, tasks
-from predictions.admin import reasons
 from predictions.admin.forms import OutcomeFileForm
 from predictions.admin.predictions import N_VERSIONS, REPORT, principal_name
 from predictions.models import Outcome
-from predictions.services import feedback, outcome_files
+from predictions.services import feedback, outcome_files, reasons
 
 N_NEXT = 8
 N_IMPORTS = 8

@@ -15,11 +15,10 @@ from portal.core import formats
 from portal.core.admin.base import EvidenceAdmin, grants_of, require
 from portal.core.models import ApiKey, User
 from portal.registry.models import Alias, ModelVersion
-from predictions.admin import reasons
 from predictions.admin.forms import OutcomeForm
 from predictions.engine.features import BY_NAME
 from predictions.models import Prediction
-from predictions.services import feedback
+from predictions.services import feedback, reasons
 
 N_VERSIONS = 50
 REPORT = "predictions.add_outcome"

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from django.utils.translation import get_language
+from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 
 from portal.core.errors import PortalError
@@ -95,9 +95,12 @@ def reply(
     with _step(steps, ANSWER) as step:
         said = found.text
         step.facts = {"kind": found.kind, "support": found.support}
-        step.detail = found.reason or _(
-            "%(count)d sentences are supported by the passages found."
-        ) % {"count": len(found.sentences)}
+        n_sentences = len(found.sentences)
+        step.detail = found.reason or ngettext(
+            "%(count)d sentence is supported by the passages found.",
+            "%(count)d sentences are supported by the passages found.",
+            n_sentences,
+        ) % {"count": n_sentences}
     parts = [*facts, *([said] if said else [])]
     return Reply(
         answer=" ".join(parts) or None,

@@ -8,6 +8,7 @@ api = [
     path("", include("portal.registry.api.urls")),
     path("", include("predictions.api.urls")),
     path("", include("search.api.urls")),
+    path("", include("tuning.api.urls")),
     path("", include("monitoring.api.urls")),
     path("", include("portal.console.api.urls")),
 ]

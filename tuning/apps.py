@@ -10,3 +10,7 @@ class TuningConfig(AppConfig):
     name = "tuning"
     verbose_name = _("Tuning")
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Make the kinds of runs known."""
+        from tuning import tasks  # noqa: F401, PLC0415 - models must be loaded first

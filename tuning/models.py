@@ -69,6 +69,7 @@ class Study(models.Model):
         related_name="+",
         verbose_name=_("best trial"),
     )
+    findings = models.JSONField(_("findings"), default=dict)
     proof = models.JSONField(_("proof"), default=dict)
     verdict = models.CharField(
         _("verdict"), max_length=10, choices=Verdict.choices, blank=True, default=""

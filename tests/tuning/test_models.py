@@ -1,11 +1,10 @@
 """Rows of studies and trials: what the database refuses and who may do what."""
 
 import pytest
-from django.contrib.auth.models import Group
 from django.db import IntegrityError, connection, transaction
 
 from portal.core.actors import Actor
-from portal.core.models import User
+from tests.tuning.people import person
 from tuning.models import Study, Trial
 
 
@@ -31,12 +30,10 @@ def test_a_complete_trial_says_when_it_ended_and_what_it_changed() -> None:
 
 
 @pytest.mark.django_db
-def test_operators_tune_and_viewers_look(django_user_model: type[User]) -> None:
+def test_operators_tune_and_viewers_look() -> None:
     holds = {}
     for role in ("viewer", "operator", "approver"):
-        user = django_user_model.objects.create_user(role, password="a long word of passage")
-        user.groups.add(Group.objects.get(name=role))
-        actor = Actor.of_user(user, via="person")
+        actor = Actor.of_user(person(role), via="person")
         holds[role] = (actor.holds("tuning.view_study"), actor.holds("tuning.add_study"))
     assert holds == {"viewer": (True, False), "operator": (True, True), "approver": (True, False)}
 

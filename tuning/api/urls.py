@@ -1,0 +1,13 @@
+from django.urls import include, path
+from rest_framework.routers import SimpleRouter
+
+from tuning.api.studies import Studies, Targets, Trials
+
+router = SimpleRouter()
+router.register("studies", Studies, basename="study")
+
+urlpatterns = [
+    path("studies/<uuid:id>/trials/", Trials.as_view(), name="study-trials"),
+    path("tuning-targets/", Targets.as_view(), name="tuning-targets"),
+    path("", include(router.urls)),
+]

@@ -1,0 +1,63 @@
+"""A study as the engine reads it: its plan, its space and what it has done."""
+
+from tuning.engine import procedure, sampling, searching
+from tuning.engine.contract import Target
+from tuning.engine.options import Option
+from tuning.engine.procedure import Done, Plan
+from tuning.engine.searching import Budget, Goal
+from tuning.models import Study, Trial
+
+_OVER = (
+    Trial.State.COMPLETE,
+    Trial.State.FAILED,
+    Trial.State.LOST,
+    Trial.State.PRUNED,
+    Trial.State.DISTURBED,
+)
+
+
+def plan(study: Study, target: Target) -> Plan:
+    """Return what was asked of a study."""
+    budget = study.budget
+    return Plan(
+        Goal.from_dict(study.objective, target),
+        Budget(budget["seconds"], budget["trial_seconds"], budget["n_trials"], budget["n_pairs"]),
+        study.current,
+        study.seed,
+    )
+
+
+def space(study: Study, target: Target) -> tuple[Option, ...]:
+    """Return the options that a study may change."""
+    return sampling.searchable(searching.narrowed(target.options(), study.space))
+
+
+def done(study: Study) -> list[Done]:
+    """Return the trials that are over, in order."""
+    return [
+        Done(
+            trial.role,  # type: ignore[arg-type]  # one of the choices
+            trial.configuration,
+            trial.state,  # type: ignore[arg-type]  # as above
+            trial.values,
+            trial.pair,
+            trial.seconds,
+        )
+        for trial in study.trials.filter(state__in=_OVER)
+    ]
+
+
+def findings(study: Study, target: Target) -> dict[str, object]:
+    """Return what the search showed: which option matters, and the trials no other beats."""
+    asked = plan(study, target)
+    reference = procedure.current_values(done(study))
+    if reference is None:
+        return {}
+    measured = list(study.trials.filter(role=Trial.Role.SEARCH, state=Trial.State.COMPLETE))
+    gains = [asked.goal.gains(trial.values, reference) for trial in measured]
+    scored = [(trial.configuration, trial.score) for trial in measured if trial.score is not None]
+    return {
+        "current": reference,
+        "importance": sampling.importance(space(study, target), scored, study.seed),
+        "pareto": [measured[place].number for place in sampling.front(gains)],
+    }

@@ -1,0 +1,393 @@
+"""The work of a study: one trial after the other until the engine says that it is over.
+
+What comes next is told from the rows alone, so whatever dies loses at most the trial in hand: it is
+marked lost when the run is taken up again, and measured once more.
+"""
+
+import json
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fcntl import LOCK_EX, LOCK_UN, flock
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db.models import F
+from django.utils.translation import gettext as _
+
+from portal.core.errors import Conflict, OutOfSpace, RunCancelled
+from portal.lib import clock
+from portal.runs.context import RunContext
+from tuning.engine import procedure, sampling
+from tuning.engine.contract import Beat, Measurement, Target, preset
+from tuning.engine.options import Value
+from tuning.engine.problems import NoSpace, TargetLost, TuningError
+from tuning.engine.procedure import MAX_TRIES, CannotBegin, Done, End, Plan, Step
+from tuning.engine.proof import Proof
+from tuning.engine.sampling import Search
+from tuning.models import Study, Trial
+from tuning.services import history, machine, notebook, targets
+
+#: Of an earlier study, so many of its best are measured first.
+N_WARM = 5
+#: How much shorter the first look of a pruned search is.
+SHORT_LOOK = 3
+_JSON = "application/json"
+_ENDED = (
+    "state",
+    "reason",
+    "finished_at",
+    "seconds",
+    "values",
+    "score",
+    "is_within_guards",
+    "facts",
+    "samples",
+)
+_SEED = 2**31 - 1
+
+
+@dataclass
+class Work:
+    """One run of a study."""
+
+    ctx: RunContext
+    study: Study
+    target: Target
+    plan: Plan
+    search: Search
+    is_exhausted: bool = False
+
+
+def work(ctx: RunContext) -> dict[str, Any]:
+    """Measure until the study is decided, paused or out of budget."""
+    study = Study.objects.get(pk=ctx.parameters["study"])
+    target = targets.get(study.target)
+    machine.require_room()
+    _lose_open(ctx, study)
+    with ctx.fenced():
+        Study.objects.filter(pk=study.pk).update(environment=machine.facts())
+    with notebook.opened() as storage:
+        plan, options = history.plan(study, target), history.space(study, target)
+        made = sampling.make_study(
+            name=str(study.pk),
+            n_gains=_n_gains(plan),
+            sampler=sampling.make_sampler(
+                study.budget["sampler"], options, study.seed + study.trials.count()
+            ),
+            pruner=study.budget["pruner"],
+            storage=storage,
+        )
+        search = Search(made, options, target, study.current)
+        search.close_open()
+        _warm(study, search)
+        job = Work(ctx, study, target, plan, search)
+        try:
+            ended = _go_on(job)
+        except RunCancelled:
+            _mark_lost(study, _("The run was cancelled."))
+            raise
+    if ended is not None:
+        _finish(job, ended)
+    study.refresh_from_db()
+    return {"study": str(study.pk), "is_paused": study.is_paused, "verdict": study.verdict}
+
+
+def _n_gains(plan: Plan) -> int:
+    return len(plan.goal.metrics) if plan.goal.is_pareto else 1
+
+
+def _go_on(job: Work) -> End | None:
+    """Measure until the end, or until somebody wants a pause."""
+    while not _is_paused(job.study):
+        job.ctx.check()
+        so_far = history.done(job.study)
+        try:
+            step = procedure.next_step(job.plan, so_far, is_exhausted=job.is_exhausted)
+        except CannotBegin as exc:
+            raise _cannot_begin(job.study) from exc
+        if isinstance(step, End):
+            return step
+        _show(job, so_far, step)
+        _measure(job, step, so_far)
+    return None
+
+
+def _cannot_begin(study: Study) -> Conflict:
+    last = study.trials.filter(role=Trial.Role.BASELINE).last()
+    return Conflict(
+        _("The options in use could not be measured, so there is nothing to compare with: %(why)s")
+        % {"why": last.reason if last else "-"},
+        code="no_baseline",
+    )
+
+
+def _measure(job: Work, step: Step, so_far: list[Done]) -> None:
+    proposal = None
+    if step.configuration is None:
+        proposal = job.search.ask()
+        if proposal is None:
+            job.is_exhausted = True
+            return
+    configuration = dict(proposal.configuration if proposal else step.configuration or {})
+    trial = _begin(job, step, configuration, proposal.number if proposal else None)
+    try:
+        found = _measured(job, trial, so_far)
+    except NoSpace as exc:
+        _end(job, trial, Trial.State.FAILED, reason=str(exc))
+        raise OutOfSpace(targets.refused(exc).message, code="no_space") from exc
+    except TargetLost as exc:
+        _end(job, trial, Trial.State.LOST, reason=str(exc))
+        found = None
+    except TuningError as exc:
+        _end(job, trial, Trial.State.FAILED, reason=str(exc))
+        found = None
+    gains = _keep(job, trial, found, so_far) if found else None
+    _tell(job, trial, gains, so_far)
+
+
+def _measured(job: Work, trial: Trial, so_far: list[Done]) -> Measurement | None:
+    """Measure a trial; None when a short look was enough to give it up."""
+    workload = preset(job.target, job.study.workload)
+    seconds = job.plan.budget.trial_seconds
+    reference = procedure.current_values(so_far)
+    is_looked_at = (
+        job.study.budget["pruner"] != "none"
+        and trial.optuna_number is not None
+        and reference is not None
+        and not job.plan.goal.is_pareto
+    )
+    for length in (seconds / SHORT_LOOK, seconds) if is_looked_at else (seconds,):
+        with _alone(job.ctx), _folder() as folder:
+            found = job.target.measure(
+                trial.configuration,
+                workload,
+                seconds=length,
+                seed=trial.seed,
+                folder=folder,
+                beat=_beat(job, trial),
+            )
+        if length < seconds and reference is not None and trial.optuna_number is not None:
+            gain = job.plan.goal.score(found.values, reference)
+            if job.search.should_prune(trial.optuna_number, gain):
+                trial.score, trial.values = gain, _plain(found.values)
+                _end(job, trial, Trial.State.PRUNED, seconds=found.seconds)
+                return None
+    return found
+
+
+def _begin(
+    job: Work, step: Step, configuration: Mapping[str, Value], optuna_number: int | None
+) -> Trial:
+    with job.ctx.fenced():
+        last = job.study.trials.order_by("-number").values_list("number", flat=True).first()
+        number = 0 if last is None else last + 1
+        pair_seed = step.pair if step.pair is not None else 1_000 + number
+        return Trial.objects.create(
+            study=job.study,
+            number=number,
+            role=step.role,
+            pair=step.pair,
+            optuna_number=optuna_number,
+            configuration=dict(configuration),
+            seed=(job.study.seed * 10_007 + pair_seed) % _SEED,
+        )
+
+
+def _keep(
+    job: Work, trial: Trial, found: Measurement, so_far: list[Done]
+) -> tuple[list[float], list[float]] | None:
+    """Write what was measured; returns gains and guard excesses, or None if it does not count."""
+    content = json.dumps(found.as_json() | {"configuration": trial.configuration}).encode()
+    trial.samples = job.ctx.save_artifact(f"trial-{trial.number}.json", content, _JSON)
+    trial.values = _plain(found.values)
+    trial.facts = {
+        "steady": found.steady,
+        "why": found.why,
+        "foreign_load": round(found.foreign_load, 3),
+        "is_disturbed": found.disturbed,
+        "counters": {name: float(value) for name, value in found.counters.items()},
+    }
+    if found.disturbed and _n_disturbed(so_far, trial) < MAX_TRIES - 1:
+        reason = _("Others kept %(load).1f processors busy.") % {"load": found.foreign_load}
+        _end(job, trial, Trial.State.DISTURBED, reason=reason, seconds=found.seconds)
+        return None
+    reference = procedure.current_values(so_far) or trial.values
+    gains = job.plan.goal.gains(trial.values, reference)
+    excesses = job.plan.goal.excesses(trial.values, reference)
+    trial.score = job.plan.goal.score(trial.values, reference)
+    trial.is_within_guards = all(excess <= 0 for excess in excesses)
+    _end(job, trial, Trial.State.COMPLETE, seconds=found.seconds)
+    return (list(gains.values()) if job.plan.goal.is_pareto else [trial.score]), excesses
+
+
+def _plain(values: Mapping[str, float]) -> dict[str, float]:
+    return {name: float(value) for name, value in values.items()}
+
+
+def _n_disturbed(so_far: list[Done], trial: Trial) -> int:
+    """Return how often this very trial was disturbed just before."""
+    count = 0
+    for one in reversed(so_far):
+        if one.state != "disturbed" or one.configuration != trial.configuration:
+            break
+        count += 1
+    return count
+
+
+def _tell(
+    job: Work,
+    trial: Trial,
+    found: tuple[list[float], list[float]] | None,
+    so_far: list[Done],
+) -> None:
+    """Tell the sampler what came of a trial of the search."""
+    if trial.role != Trial.Role.SEARCH:
+        return
+    if trial.optuna_number is None:
+        if found is not None:  # measured again after it was lost or disturbed
+            job.search.learn(trial.configuration, found[0])
+    elif trial.state == Trial.State.PRUNED:
+        job.search.tell_pruned(trial.optuna_number)
+    elif found is None:
+        job.search.tell(trial.optuna_number, None)
+    else:
+        job.search.tell(trial.optuna_number, *found)
+    if found is not None:
+        _note_best(job, so_far)
+
+
+def _note_best(job: Work, so_far: list[Done]) -> None:
+    best = (
+        job.study.trials.filter(
+            role=Trial.Role.SEARCH, state=Trial.State.COMPLETE, is_within_guards=True
+        )
+        .order_by(F("score").desc(nulls_last=True))
+        .first()
+    )
+    n_searched = sum(one.role == "search" and one.has_values for one in so_far)
+    fields: dict[str, Any] = {"best": best}
+    if n_searched % 8 == 0:
+        fields["findings"] = history.findings(job.study, job.target)
+    with job.ctx.fenced():
+        Study.objects.filter(pk=job.study.pk).update(**fields)
+
+
+def _end(
+    job: Work, trial: Trial, state: Trial.State, *, reason: str = "", seconds: float = 0.0
+) -> None:
+    moment = clock.now()
+    trial.state, trial.reason = state, reason[:2_000]
+    trial.finished_at = moment
+    trial.seconds = seconds or (moment - trial.started_at).total_seconds()
+    if reason:
+        job.ctx.log("trial", level="warning", number=trial.number, state=state, reason=reason)
+    with job.ctx.fenced():
+        trial.save(update_fields=_ENDED)
+        Study.objects.filter(pk=job.study.pk).update(spent_s=F("spent_s") + trial.seconds)
+        if trial.pair is not None:
+            _note_proof(job)
+
+
+def _note_proof(job: Work) -> None:
+    """Keep where the proof stands, for whoever looks at it."""
+    so_far = history.done(job.study)
+    stands = procedure.standing(job.plan, so_far)
+    Study.objects.filter(pk=job.study.pk).update(
+        phase=Study.Phase.PROOF, proof=_proof_json(job, stands, so_far)
+    )
+
+
+def _proof_json(job: Work, stands: Proof, so_far: list[Done]) -> dict[str, Any]:
+    return stands.to_dict() | {
+        "log_ratios": procedure.pairs(job.plan, so_far),
+        "candidate": procedure.best(job.plan, so_far),
+        "metrics": procedure.metric_ratios(so_far),
+    }
+
+
+def _finish(job: Work, ended: End) -> None:
+    so_far = history.done(job.study)
+    findings = history.findings(job.study, job.target)
+    content = _proof_json(job, ended.proof, so_far) | {
+        "candidate": dict(ended.candidate) if ended.candidate else None
+    }
+    with job.ctx.fenced():
+        Study.objects.filter(pk=job.study.pk).update(
+            phase=Study.Phase.DONE,
+            proof=content,
+            findings=findings,
+            verdict=ended.proof.verdict,
+            finished_at=clock.now(),
+        )
+    job.ctx.progress(1.0, "done", str(Study.Verdict(ended.proof.verdict).label))
+
+
+def _warm(study: Study, search: Search) -> None:
+    """Have the best of an earlier study measured first."""
+    if study.warm_from_id is None or study.trials.filter(role=Trial.Role.SEARCH).exists():
+        return
+    earlier = Trial.objects.filter(
+        study=study.warm_from_id, role=Trial.Role.SEARCH, state=Trial.State.COMPLETE
+    ).order_by(F("score").desc(nulls_last=True))
+    for trial in earlier[:N_WARM]:
+        search.enqueue(trial.configuration)
+
+
+def _lose_open(ctx: RunContext, study: Study) -> None:
+    """Mark what an earlier attempt left open; it is measured again."""
+    with ctx.fenced():
+        n_lost = _mark_lost(study, _("The worker died in the middle of the trial."))
+    if n_lost:
+        ctx.log("trials lost", level="warning", count=n_lost)
+
+
+def _mark_lost(study: Study, reason: str) -> int:
+    return Trial.objects.filter(study=study, state=Trial.State.RUNNING).update(
+        state=Trial.State.LOST, reason=reason, finished_at=clock.now()
+    )
+
+
+def _is_paused(study: Study) -> bool:
+    return Study.objects.filter(pk=study.pk, is_paused=True).exists()
+
+
+def _beat(job: Work, trial: Trial) -> Beat:
+    so_far = job.study.spent_s
+
+    def beat(fraction: float, phase: str) -> None:
+        spent = so_far + fraction * job.plan.budget.trial_seconds
+        share = min(0.99, spent / job.plan.budget.seconds)
+        job.ctx.progress(share, phase, _("Trial %(number)s") % {"number": trial.number})
+
+    return beat
+
+
+def _show(job: Work, so_far: list[Done], step: Step) -> None:
+    job.study.spent_s = sum(one.seconds for one in so_far)
+    share = min(0.99, job.study.spent_s / job.plan.budget.seconds)
+    job.ctx.progress(share, step.role)
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    """Give a folder for one trial; whatever is left in it is removed."""
+    machine.home().mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=machine.home(), ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+@contextmanager
+def _alone(ctx: RunContext) -> Iterator[None]:
+    """Hold the lock under which this machine times one thing at a time, the lab's cells as well."""
+    ctx.check()
+    place = Path(settings.HOME) / "lab" / "timing.lock"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with place.open("w") as lock:
+        flock(lock, LOCK_EX)
+        try:
+            yield
+        finally:
+            flock(lock, LOCK_UN)

@@ -9,6 +9,7 @@ api = [
     path("", include("predictions.api.urls")),
     path("", include("search.api.urls")),
     path("", include("tuning.api.urls")),
+    path("", include("search.lab.api.urls")),
     path("", include("monitoring.api.urls")),
     path("", include("portal.console.api.urls")),
 ]

@@ -14,17 +14,28 @@ from search.lab.services import campaigns
 
 @transaction.atomic
 def start(
-    *, plan: Matrix, name: str, actor: Actor, n_workers: int = 1, memory_mb: int = 0, seed: int = 0
+    *,
+    plan: Matrix,
+    name: str,
+    actor: Actor,
+    wishes: campaigns.Wishes | None = None,
+    collection: str = "",
+    baseline: Campaign | None = None,
 ) -> Campaign:
-    """Make a campaign and start its run.
+    """Make a campaign and start its run; see `search.lab.services.campaigns.create`.
 
     Raises
     ------
     InvalidInput
-        If workers or cap are out of bounds.
+        If a wish is out of bounds.
     """
     campaign = campaigns.create(
-        plan=plan, name=name, actor=actor, n_workers=n_workers, memory_mb=memory_mb, seed=seed
+        plan=plan,
+        name=name,
+        actor=actor,
+        wishes=wishes,
+        collection=collection,
+        baseline=baseline,
     )
     _run(campaign, actor)
     return campaign

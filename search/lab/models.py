@@ -7,13 +7,26 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from portal.runs.models import Artifact, Run
+from portal.runs.models import Artifact, Run, State
 from search.lab.engine.matrix import Cell, Matrix
 
 
 def usual_clients() -> list[int]:
     """Return the numbers of clients whose throughput is measured."""
     return [1, 2, 4]
+
+
+class Standing(models.TextChoices):
+    """Where a campaign stands; follows from its run and its cells, and is stored nowhere."""
+
+    QUEUED = "queued", _("Queued")
+    RUNNING = "running", _("Running")
+    PAUSING = "pausing", _("Pausing")
+    PAUSED = "paused", _("Paused")
+    CANCELLING = "cancelling", _("Stopping")
+    CANCELLED = "cancelled", _("Cancelled")
+    STOPPED = "stopped", _("Broken off")
+    COMPLETE = "complete", _("Complete")
 
 
 class Campaign(models.Model):
@@ -26,6 +39,17 @@ class Campaign(models.Model):
     n_workers = models.PositiveSmallIntegerField(_("parallel builds"), default=1)
     memory_mb = models.PositiveIntegerField(_("memory cap in MB"), default=0)
     clients = models.JSONField(_("numbers of clients"), default=usual_clients)
+    max_tries = models.PositiveSmallIntegerField(_("tries of a disturbed cell"), default=3)
+    collection = models.CharField(_("collection"), max_length=60, blank=True)
+    corpus = models.CharField(_("corpus"), max_length=200, blank=True)
+    phases = models.JSONField(_("what was built, and how long it took"), default=list)
+    baseline = models.ForeignKey(
+        "self",
+        on_delete=models.SET_NULL,
+        null=True,
+        related_name="+",
+        verbose_name=_("compared with"),
+    )
     is_paused = models.BooleanField(_("paused"), default=False)
     environment = models.JSONField(_("environment"), default=dict)
     run = models.ForeignKey(
@@ -47,6 +71,24 @@ class Campaign(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def state(self) -> str:
+        """Where the campaign stands, as a value of `Standing`."""
+        run = self.run
+        if run is not None and run.state in {State.QUEUED, State.RUNNING}:
+            if run.cancel_requested_at is not None:
+                return Standing.CANCELLING
+            if self.is_paused:
+                return Standing.PAUSING
+            return Standing.QUEUED if run.state == State.QUEUED else Standing.RUNNING
+        if not self.cells.filter(state=CellResult.State.WAITING).exists():
+            return Standing.COMPLETE
+        if self.is_paused:
+            return Standing.PAUSED
+        if run is not None and run.state == State.CANCELLED:
+            return Standing.CANCELLED
+        return Standing.STOPPED
 
     @property
     def plan(self) -> Matrix:

@@ -2,19 +2,19 @@
 
 import io
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from portal.runs import artifacts
 from search.lab.engine import statistics
 from search.lab.engine.analysis.points import Point
 from search.lab.engine.matrix import Cell
-from search.lab.engine.measuring import Samples
 from search.lab.engine.statistics import Figure
 from search.lab.models import Campaign, CellResult
+
+if TYPE_CHECKING:
+    from search.lab.engine.measuring import Samples
 
 
 @dataclass(frozen=True)
@@ -66,32 +66,32 @@ class Line:
 
 def lines(campaign: Campaign) -> list[Line]:
     """Return all cells of a campaign in their order."""
-    return [_line(row) for row in campaign.cells.select_related("samples")]
+    return [line(row) for row in campaign.cells.all()]
 
 
 def points(campaign: Campaign) -> list[Point]:
     """Return the measured cells as an analysis reads them."""
     found = []
-    for line in lines(campaign):
-        if line.p50 is None or line.p95 is None or line.recall is None:
+    for one in lines(campaign):
+        if one.p50 is None or one.p95 is None or one.recall is None:
             continue
-        facts = line.facts or {}
+        facts = one.facts or {}
         found.append(
             Point(
-                line.cell,
-                line.p50.value,
-                line.p95.value,
-                line.recall.value,
+                one.cell,
+                one.p50.value,
+                one.p95.value,
+                one.recall.value,
                 facts["peak_mb"],
                 facts["build_s"],
                 facts["size_bytes"] / 1e6,
-                is_sound=not line.flags,
+                is_sound=not one.flags,
             )
         )
     return found
 
 
-def samples(row: CellResult) -> Samples:
+def samples(row: CellResult) -> "Samples":
     """Return every measured question of a cell.
 
     Raises
@@ -99,34 +99,41 @@ def samples(row: CellResult) -> Samples:
     Corrupt
         If the stored samples do not match their digest.
     """
+    from search.lab.engine.measuring import Samples  # noqa: PLC0415 - brings every engine along
+
     content = artifacts.read(str(row.samples_id))
     return Samples.from_table(pq.read_table(io.BytesIO(content)))
 
 
-def _line(row: CellResult) -> Line:
+def line(row: CellResult) -> Line:
+    """Return one cell as tables show it."""
     if row.state != CellResult.State.MEASURED:
         return Line(row.what, row.state, row.error)
-    own, facts = samples(row), row.facts
+    kept, facts = _figures(row), row.facts
     return Line(
         row.what,
         row.state,
-        p50=statistics.quantile(own.wall_ms, 0.50),
-        p95=statistics.quantile(own.wall_ms, 0.95),
-        p99=statistics.quantile(own.wall_ms, 0.99),
-        cpu=statistics.quantile(own.cpu_ms, 0.50),
-        recall=statistics.mean(own.recall_at_10),
-        throughput=statistics.throughput(_seconds(facts)),
+        p50=kept["p50"],
+        p95=kept["p95"],
+        p99=kept["p99"],
+        cpu=kept["cpu"],
+        recall=kept["recall"],
+        throughput=kept["throughput"],
         facts=facts,
-        flags=_flags(facts),
+        flags=flags(facts),
     )
 
 
-def _seconds(facts: dict[str, Any]) -> NDArray[np.float64]:
-    fewest = min(facts["per_second"], key=int)
-    return np.asarray(facts["per_second"][fewest], dtype=np.float64)
+def _figures(row: CellResult) -> dict[str, Figure]:
+    """Return the figures that were kept with the cell, or those of its samples."""
+    kept = row.facts.get("figures")
+    if kept is None:
+        return statistics.figures(samples(row), row.facts["per_second"])
+    return {name: Figure(**one) for name, one in kept.items()}
 
 
-def _flags(facts: dict[str, Any]) -> tuple[str, ...]:
+def flags(facts: dict[str, Any]) -> tuple[str, ...]:
+    """Return what is to be said against a cell."""
     known = {
         "no_index": not facts["uses_index"],
         "short": facts["falls_short"],

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from portal.lib.hashing import digest_json, sha256_stream
 from search.engine.embedders.lsa import LsaEmbedder
+from search.engine.spill import SpilledTokens, TokenSpill
 from search.engine.tokenids import TokenNumbers
 from search.engine.tokenizers import tokenizer
 from search.lab.engine.problems import CorpusProblem
@@ -183,7 +184,12 @@ def of_collection(
     CorpusProblem
         If there are fewer than `MIN_PASSAGES`.
     """
-    count = sum(1 for _ in texts())
+    if is_there(folder, name, seed):
+        return TextFolder.open(_folder_of(folder, name, seed))
+    count = 0
+    for count, _text in enumerate(texts(), start=1):
+        if count % BATCH == 0:
+            check()
     if count < MIN_PASSAGES:
         raise CorpusProblem("too_few_passages", value=count, limit=MIN_PASSAGES)
     n_held = min(N_QUESTIONS, max(100, count // 100))
@@ -195,7 +201,16 @@ def of_collection(
     def questions() -> list[str]:
         return [_first_sentence(text) for place, text in enumerate(texts()) if place in held]
 
-    return _texts(folder / f"texts-{name}-{seed}-v{FORMAT}", kept, questions, seed, check)
+    return _texts(_folder_of(folder, name, seed), kept, questions, seed, check)
+
+
+def is_there(folder: Path, name: str, seed: int) -> bool:
+    """Whether the texts of a collection were made before and are still kept."""
+    return (_folder_of(folder, name, seed) / _MANIFEST).exists()
+
+
+def _folder_of(folder: Path, name: str, seed: int) -> Path:
+    return folder / f"texts-{name}-{seed}-v{FORMAT}"
 
 
 def with_vectors(
@@ -264,29 +279,35 @@ def _batches(texts: Iterable[str]) -> Iterator[list[str]]:
 
 
 def _embed(path: Path, texts: TextFolder, dimension: int, seed: int, check: Check) -> None:
-    cut, numbers = tokenizer(TOKENIZER), TokenNumbers()
-
-    def tokens(batch: Sequence[str]) -> list[Any]:
-        return [numbers.of(cut.tokens(text)) for text in batch]
-
-    every = max(1, texts.n_passages // SAMPLE)
-    sample = []
-    for place, batch in enumerate(texts.texts()):
-        check()
-        first = -(place * BATCH) % every
-        sample += tokens(batch[first::every])
+    cut, tokens = tokenizer(TOKENIZER), _tokens(texts, check)
+    every = max(1, len(tokens) // SAMPLE)
+    sample = [tokens[row] for row in range(0, len(tokens), every)][:SAMPLE]
     generator = np.random.default_rng((seed, 4))
-    embedder = LsaEmbedder.fit(sample[:SAMPLE], cut, generator, dimensions=dimension)
+    embedder = LsaEmbedder.fit(sample, cut, generator, dimensions=dimension)
     del sample
     shape = (texts.n_passages, dimension)
     vectors = np.lib.format.open_memmap(path / _VECTORS, "w+", np.float32, shape)
-    start = 0
-    for batch in texts.texts():
+    for start in range(0, len(tokens), BATCH):
         check()
-        vectors[start : start + len(batch)] = embedder.encode_tokens(tokens(batch))
-        start += len(batch)
+        stop = min(start + BATCH, len(tokens))
+        vectors[start:stop] = embedder.encode_tokens([tokens[row] for row in range(start, stop)])
     vectors.flush()
     np.save(path / _QUERIES, embedder.encode(texts.questions))
+
+
+def _tokens(texts: TextFolder, check: Check) -> SpilledTokens:
+    """Return the tokens of all passages, cut once for all lengths of their vectors."""
+    path = texts.path.with_name(f"tokens-{texts.digest[:16]}-{TOKENIZER}-v{FORMAT}")
+    if not (path / _MANIFEST).exists():
+        with _fresh(path) as fresh:
+            cut, numbers, spill = tokenizer(TOKENIZER), TokenNumbers(), TokenSpill(fresh)
+            for batch in texts.texts():
+                check()
+                for text in batch:
+                    spill.add(numbers.of(cut.tokens(text)))
+            spill.close()
+            (fresh / _MANIFEST).write_text(json.dumps({"n_tokens": spill.n_tokens}))
+    return SpilledTokens(path)
 
 
 class _fresh:  # noqa: N801 - a context manager, used like a function

@@ -25,6 +25,10 @@ TEMPLATES: Mapping[str, str] = {
         "{engine} asked for more than the {limit} MB that a cell may take: raise the cap or choose "
         "a smaller scale."
     ),
+    "memory_gone": gettext_noop(
+        "{engine} was ended by the system while at {phase}, as it is when memory runs out: choose "
+        "fewer parallel builds, a smaller scale, or a machine with more memory."
+    ),
     "too_few_samples": gettext_noop(
         "{field} needs at least {limit} measured cells and has {value}: measure more."
     ),

@@ -4,10 +4,15 @@ Intervals are percentile bootstrap (Efron and Tibshirani, 1993) over questions; 
 over the seconds of the run.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from search.lab.engine.measuring import Samples
 
 N_BOOTSTRAPS = 1_000
 CONFIDENCE = 0.95
@@ -32,6 +37,24 @@ class Figure:
     def overlaps(self, other: "Figure") -> bool:
         """Whether two intervals share a point."""
         return self.low <= other.high and other.low <= self.high
+
+
+def figures(samples: "Samples", per_second: Mapping[str, Sequence[float]]) -> dict[str, Figure]:
+    """Return what tables show of a cell.
+
+    Returns
+    -------
+    dict
+        ``p50``, ``p95``, ``p99`` and ``cpu`` in milliseconds, ``recall`` at 10, and ``throughput``
+        in answers a second of the fewest clients.
+    """
+    fewest = np.asarray(per_second[min(per_second, key=int)], dtype=np.float64)
+    return {
+        **{name: quantile(samples.wall_ms, share) for name, share in QUANTILES.items()},
+        "cpu": quantile(samples.cpu_ms, 0.50),
+        "recall": mean(samples.recall_at_10),
+        "throughput": throughput(fewest),
+    }
 
 
 def quantile(samples: NDArray[np.float64], share: float, seed: int = 0) -> Figure:

@@ -1,54 +1,107 @@
 """Making a campaign, pausing it, going on."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext as _
 
 from portal.core.actors import Actor
-from portal.core.errors import Conflict, FieldProblem, InvalidInput
+from portal.core.errors import Conflict, FieldProblem, InvalidInput, NotFound
 from portal.lib.hashing import digest_json
+from portal.runs import services as runs
 from portal.runs.models import Run, State
-from search.lab.engine.matrix import Matrix
-from search.lab.engine.problems import LabProblem
+from search.lab.engine.matrix import PROFILES, Matrix
+from search.lab.engine.problems import LabProblem, MatrixProblem
 from search.lab.models import Campaign, CellResult
+from search.lab.services import own, problems
 
 MAX_WORKERS = 16
+MAX_CLIENTS = 64
+MAX_TRIES = 10
 
 
-def matrix(content: dict[str, Any]) -> Matrix:
+@dataclass(frozen=True)
+class Wishes:
+    """How a campaign is run, beside what it measures.
+
+    Attributes
+    ----------
+    n_workers : int
+        Indexes built at once at most.
+    memory_mb : int
+        Cap of each build and measurement; 0 for none.
+    seed : int
+        Of texts, vectors and filters.
+    clients : sequence of int
+        Numbers of clients whose throughput is measured.
+    max_tries : int
+        How often a cell that other work disturbed is measured, before it is kept as disturbed.
+    """
+
+    n_workers: int = 1
+    memory_mb: int = 0
+    seed: int = 0
+    clients: Sequence[int] = (1, 2, 4)
+    max_tries: int = 3
+
+
+def matrix(axes: Mapping[str, Any], *, profile: str = "full", collection: str = "") -> Matrix:
     """Return the matrix that somebody asked for.
+
+    Parameters
+    ----------
+    axes : mapping
+        What is chosen; what is left out has the profile's values.
+    profile : str
+        ``quick`` or ``full``.
+    collection : str
+        Whose passages are the corpus instead of generated ones; it has a size of its own.
 
     Raises
     ------
     InvalidInput
         If it asks for what the lab does not have; names the field.
+    NotFound
+        If there is no such collection.
     """
+    if profile not in PROFILES:
+        raise problems.invalid_input(
+            MatrixProblem(
+                "unknown_choice",
+                field="profile",
+                value=repr(profile)[:80],
+                allowed=", ".join(PROFILES),
+            )
+        )
+    content = PROFILES[profile].to_dict() | dict(axes)
+    if collection:
+        if "scales" in axes:
+            message = _(
+                "“scales” is given together with a collection, which has a size of its own: "
+                "leave one of them out."
+            )
+            raise InvalidInput(message, problems=[FieldProblem("scales", "one_of", message)])
+        content["scales"] = [own.expected_passages(collection)]
     try:
         return Matrix(**content)
     except LabProblem as exc:
-        message = _(exc.template).format(**exc.params)
-        field = str(exc.params.get("field", ""))
-        problems = [FieldProblem(field, exc.code, message)] if field else []
-        raise InvalidInput(message, code=exc.code, problems=problems) from exc
+        raise problems.invalid_input(exc) from exc
 
 
-@transaction.atomic
-def create(
-    *, plan: Matrix, name: str, actor: Actor, n_workers: int = 1, memory_mb: int = 0, seed: int = 0
-) -> Campaign:
-    """Write a campaign and its cells; whoever calls starts its run.
-
-    Raises
-    ------
-    InvalidInput
-        If the number of workers or the cap is out of bounds.
-    """
-    for field, value, low, high in (
-        ("workers", n_workers, 1, MAX_WORKERS),
-        ("max_memory", memory_mb, 0, 1 << 20),
-    ):
+def _check(wishes: Wishes) -> None:
+    bounds = [
+        ("workers", wishes.n_workers, 1, MAX_WORKERS),
+        ("max_memory_mb", wishes.memory_mb, 0, 1 << 20),
+        ("seed", wishes.seed, 0, (1 << 63) - 1),
+        ("tries", wishes.max_tries, 1, MAX_TRIES),
+        ("clients", len(wishes.clients), 1, MAX_CLIENTS),
+        *(("clients", one, 1, MAX_CLIENTS) for one in wishes.clients),
+    ]
+    for field, value, low, high in bounds:
         if not low <= value <= high:
             message = _("%(field)s is %(value)s: it must lie between %(low)s and %(high)s.") % {
                 "field": field,
@@ -57,12 +110,44 @@ def create(
                 "high": high,
             }
             raise InvalidInput(message, problems=[FieldProblem(field, "wrong_number", message)])
+
+
+@transaction.atomic
+def create(
+    *,
+    plan: Matrix,
+    name: str,
+    actor: Actor,
+    wishes: Wishes | None = None,
+    collection: str = "",
+    baseline: Campaign | None = None,
+) -> Campaign:
+    """Write a campaign and its cells; whoever calls starts its run.
+
+    Parameters
+    ----------
+    collection : str
+        Whose passages are the corpus; empty for generated ones.
+    baseline : Campaign or None
+        The one it will be compared with.
+
+    Raises
+    ------
+    InvalidInput
+        If a wish is out of bounds; names the field.
+    """
+    wishes = wishes or Wishes()
+    _check(wishes)
     campaign = Campaign.objects.create(
-        name=name[:120] or _("Benchmark"),
+        name=name.strip()[:120] or _("Benchmark"),
         matrix=plan.to_dict(),
-        seed=seed,
-        n_workers=n_workers,
-        memory_mb=memory_mb,
+        collection=collection,
+        baseline=baseline,
+        seed=wishes.seed,
+        n_workers=wishes.n_workers,
+        memory_mb=wishes.memory_mb,
+        clients=sorted(set(wishes.clients)),
+        max_tries=wishes.max_tries,
         created_by_id=actor.user_id,
     )
     CellResult.objects.bulk_create(
@@ -70,6 +155,37 @@ def create(
         for place, cell in enumerate(plan.cells())
     )
     return campaign
+
+
+def set_scale(*, campaign: Campaign, scale: int) -> None:
+    """Write the size of a collection into the cells, once it is known to the passage."""
+    if campaign.matrix["scales"] == [scale]:
+        return
+    rows = list(campaign.cells.all())
+    for row in rows:
+        cell = replace(row.what, scale=scale)
+        row.cell, row.key = cell.to_dict(), cell.key
+    CellResult.objects.bulk_update(rows, ["cell", "key"])
+    campaign.matrix = campaign.matrix | {"scales": [scale]}
+    campaign.save(update_fields=["matrix"])
+
+
+def get(number: UUID | str) -> Campaign:
+    """Return a campaign.
+
+    Raises
+    ------
+    NotFound
+        If there is none of that number.
+    """
+    found = Campaign.objects.select_related("run", "created_by").filter(pk=number).first()
+    if found is None:
+        raise NotFound(
+            _("There is no campaign %(number)s: the list of benchmarks shows those there are.")
+            % {"number": number},
+            code="no_campaign",
+        )
+    return found
 
 
 def pause(*, campaign: Campaign) -> None:
@@ -86,6 +202,22 @@ def pause(*, campaign: Campaign) -> None:
             code="not_running",
         )
     Campaign.objects.filter(pk=campaign.pk).update(is_paused=True)
+
+
+def cancel(*, campaign: Campaign, actor: Actor) -> None:
+    """Ask the run of a campaign to stop; what is measured stays.
+
+    Raises
+    ------
+    Conflict
+        If it is not at work.
+    """
+    if not is_active(campaign):
+        raise Conflict(
+            _("“%(name)s” is not at work, so there is nothing to cancel.") % {"name": campaign},
+            code="not_running",
+        )
+    runs.cancel(run_id=UUID(str(campaign.run_id)), actor=actor)
 
 
 def ready_to_resume(*, campaign: Campaign) -> int:

@@ -18,8 +18,10 @@ _PACKAGES = (
     "tantivy",
     "psycopg",
 )
-#: Memory that a build is thought to need where no cap is set.
-_USUAL_MB = 4_096
+#: Memory that a build is thought to need where no cap is set: a fixed part for the libraries, and
+#: the vectors three times (as read, in the graph, and while the file is written). Ours.
+_LIBRARIES_MB = 500
+_COPIES = 3
 
 
 def facts() -> dict[str, Any]:
@@ -35,10 +37,21 @@ def facts() -> dict[str, Any]:
     }
 
 
+def needed_mb(scale: int, dimension: int) -> int:
+    """Return the memory that a build of an index is thought to need."""
+    return _LIBRARIES_MB + _COPIES * (scale * dimension * 4 >> 20)
+
+
 def n_workers(wanted: int, memory_mb: int) -> int:
-    """Return how many builds may run side by side: as many as cores and free memory allow."""
+    """Return how many builds may run side by side: as many as cores and free memory allow.
+
+    Parameters
+    ----------
+    memory_mb : int
+        Cap of one build, or what it is thought to need.
+    """
     free_mb = psutil.virtual_memory().available >> 20
-    by_memory = free_mb // (memory_mb or _USUAL_MB)
+    by_memory = free_mb // max(1, memory_mb)
     return max(1, min(wanted, os.cpu_count() or 1, by_memory))
 
 

@@ -5,16 +5,12 @@ indexes of one corpus are built, measured and removed before the next corpus, so
 one corpus' indexes at a time.
 """
 
-import json
 import shutil
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from fcntl import LOCK_EX, LOCK_UN, flock
+from fcntl import LOCK_EX, LOCK_NB, LOCK_UN, flock
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -26,17 +22,19 @@ from django.utils.translation import gettext as _
 from portal.lib.hashing import digest_json
 from portal.runs.context import RunContext
 from search.lab.engine import corpora, hybrid
-from search.lab.engine.corpora import Corpus
+from search.lab.engine.corpora import Corpus, TextFolder
 from search.lab.engine.engines.pg import PgVector
+from search.lab.engine.matrix import Cell
 from search.lab.engine.problems import EngineProblem
 from search.lab.models import Campaign, CellResult
-from search.lab.services import campaigns, machine
-from search.lab.services.worker import ANSWER, OUT_OF_MEMORY, SAMPLES, Job
+from search.lab.services import building, campaigns, estimates, machine, own, processes
+from search.lab.services.problems import said
+from search.lab.services.processes import OutOfMemory, Resting, Watch
+from search.lab.services.worker import SAMPLES, Job
 
 #: Cores that other work may keep busy while a cell is timed, before the cell is repeated.
 MOST_FOREIGN_CORES = 0.3
-MAX_TRIES = 3
-_POLL_S = 0.5
+_LOCK_POLL_S = 0.5
 _PARQUET = "application/vnd.apache.parquet"
 
 
@@ -53,18 +51,204 @@ def work(ctx: RunContext) -> dict[str, Any]:
     with ctx.fenced():
         for label in campaigns.repeat_damaged(campaign=campaign):
             ctx.log("damaged checkpoint, measured again", level="warning", cell=label)
-    left = list(campaign.cells.filter(state=CellResult.State.WAITING))
-    n_cells = campaign.cells.count()
-    for (scale, dimension), group in groupby(left, lambda row: _corpus_of(row)):
-        if _is_paused(campaign):
-            break
-        _say(ctx, n_cells, campaign, _("Corpus of %(n)s passages") % {"n": f"{scale:,}"})
-        corpus = _corpus(ctx, campaign, scale, dimension)
-        _measure_corpus(ctx, campaign, corpus, list(group), n_cells)
+    try:
+        _Work(ctx, campaign).all()
+    except Resting:
+        ctx.log("paused")
     counts = {
         state: campaign.cells.filter(state=state).count() for state in CellResult.State.values
     }
-    return {"campaign": str(campaign.pk), "is_paused": _is_paused(campaign), **counts}
+    campaign.refresh_from_db(fields=["is_paused"])
+    return {"campaign": str(campaign.pk), "is_paused": campaign.is_paused, **counts}
+
+
+class _Work:
+    """One attempt at the cells of a campaign that are left."""
+
+    def __init__(self, ctx: RunContext, campaign: Campaign) -> None:
+        self._ctx = ctx
+        self._campaign = campaign
+        self._watch = Watch(ctx, campaign)
+        self._n_cells = campaign.cells.count()
+        self._started = time.monotonic()
+        self._texts: TextFolder | None = None
+
+    def all(self) -> None:
+        """Go through the corpora, the small ones first."""
+        if self._campaign.collection:
+            self._cut_collection()
+        left = list(self._campaign.cells.filter(state=CellResult.State.WAITING))
+        for (scale, _dimension), group in groupby(left, lambda row: _corpus_of(row)):
+            self._watch.look()
+            rows = list(group)
+            self._say("corpus", _("Corpus of %(n)s passages") % {"n": f"{scale:,}"})
+            self._measure_corpus(self._corpus(rows[0].what), rows)
+
+    def _cut_collection(self) -> None:
+        """Make the texts of somebody's own collection, which say how large it is."""
+        self._say("corpus", _("Passages of “%(name)s”") % {"name": self._campaign.collection})
+        self._texts = own.texts(home() / "corpora", self._campaign, self._watch.look)
+        with self._ctx.fenced():
+            campaigns.set_scale(campaign=self._campaign, scale=self._texts.n_passages)
+
+    def _corpus(self, cell: Cell) -> Corpus:
+        """Return the corpus of a cell; its vectors are made in a process of their own."""
+        folder, seed = home() / "corpora", self._campaign.seed
+        started = time.monotonic()
+        texts = self._texts or corpora.generated(
+            folder, cell.scale, seed=seed, check=self._watch.look
+        )
+        with self._beside("corpora") as place:
+            job = Job(
+                "embed", cell, texts.path, folder, place, home() / "cache", seed=seed,
+                memory_mb=self._campaign.memory_mb,
+            )  # fmt: skip
+            made = processes.do(job, self._watch.look)
+        self._note("corpus", cell, 1, time.monotonic() - started)
+        return Corpus.open(texts.path, Path(made["vectors"]))
+
+    def _measure_corpus(self, corpus: Corpus, rows: Sequence[CellResult]) -> None:
+        with self._beside("indexes") as folder:
+            try:
+                built = self._build_all(corpus, rows, folder)
+                for row in rows:
+                    self._watch.look()
+                    self._say("measure", row.what.label)
+                    key = row.what.index_key
+                    if key in built.problems:
+                        self._failed(row, built.problems[key])
+                    else:
+                        self._measure(self._job("measure", row, corpus, folder), row, built, key)
+            finally:
+                _drop_tables(folder)
+
+    def _build_all(
+        self, corpus: Corpus, rows: Sequence[CellResult], folder: Path
+    ) -> building.Built:
+        self._build_legs(corpus, rows)
+        jobs = {row.what.index_key: self._job("build", row, corpus, folder) for row in rows}
+        cell = rows[0].what
+        cap = self._campaign.memory_mb or machine.needed_mb(cell.scale, cell.dimension)
+        n_workers = machine.n_workers(self._campaign.n_workers, cap)
+        self._say("build", _("Building %(n)s indexes") % {"n": len(jobs)})
+        built = building.build(jobs, n_workers, self._watch)
+        self._note("build", cell, built.n_workers, built.wall_s, built.sum_s)
+        return built
+
+    def _build_legs(self, corpus: Corpus, rows: Sequence[CellResult]) -> None:
+        cache = home() / "cache"
+        cache.mkdir(parents=True, exist_ok=True)
+        for row in rows:
+            name = row.what.lexical
+            if name and not hybrid.leg_folder(cache, corpus, name).exists():
+                started = time.monotonic()
+                self._say("build", _("Building the lexical leg %(name)s") % {"name": name})
+                with self._beside("cache") as place:
+                    texts, vectors = corpus.texts.path, corpus.path
+                    job = Job("lexical", row.what, texts, vectors, place, cache)
+                    processes.do(job, self._watch.look)
+                self._note("lexical", row.what, 1, time.monotonic() - started)
+
+    def _measure(self, job: Job, row: CellResult, built: building.Built, key: str) -> None:
+        started, n_tries, is_disturbed = time.monotonic(), 0, True
+        while is_disturbed and n_tries < self._campaign.max_tries:
+            n_tries += 1
+            try:
+                with self._timing():
+                    facts = processes.do(job, self._watch.look)
+            except OutOfMemory:
+                return self._failed(row, processes.short_of_memory(job))
+            except EngineProblem as exc:
+                return self._failed(row, said(exc))
+            is_disturbed = facts["foreign_cores"] > MOST_FOREIGN_CORES
+            if is_disturbed:
+                cores = round(facts["foreign_cores"], 2)
+                self._ctx.log("disturbed", level="warning", cell=row.what.label, cores=cores)
+        elapsed = {"is_disturbed": is_disturbed, "elapsed_s": time.monotonic() - started}
+        self._measured(job, row, facts | dict(built.facts[key]) | elapsed, n_tries)
+        return None
+
+    def _measured(self, job: Job, row: CellResult, facts: dict[str, Any], n_tries: int) -> None:
+        samples = self._ctx.save_artifact(f"samples-{row.key}", job.folder / SAMPLES, _PARQUET)
+        with self._ctx.fenced():
+            CellResult.objects.filter(pk=row.pk).update(
+                state=CellResult.State.MEASURED,
+                facts=facts,
+                digest=digest_json(facts),
+                samples=samples,
+                n_tries=n_tries,
+                measured_at=timezone.now(),
+                error="",
+            )
+
+    def _failed(self, row: CellResult, reason: str) -> None:
+        self._ctx.log("cell failed", level="warning", cell=row.what.label, reason=reason)
+        with self._ctx.fenced():
+            CellResult.objects.filter(pk=row.pk).update(
+                state=CellResult.State.FAILED, error=reason[:2_000], measured_at=timezone.now()
+            )
+
+    def _job(self, action: str, row: CellResult, corpus: Corpus, folder: Path) -> Job:
+        cell = row.what
+        return Job(
+            action,
+            cell,
+            corpus.texts.path,
+            corpus.path,
+            folder / cell.index_key,
+            home() / "cache",
+            campaigns.postgres() if cell.engine == "pgvector" else "",
+            self._campaign.memory_mb,
+            tuple(self._campaign.clients),
+        )
+
+    @contextmanager
+    def _beside(self, name: str) -> Iterator[Path]:
+        """Give a folder of this work's own that is removed at the end."""
+        (home() / name).mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=".work-", dir=home() / name))
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    @contextmanager
+    def _timing(self) -> Iterator[None]:
+        """Hold the one lock of this machine under which cells are timed."""
+        home().mkdir(parents=True, exist_ok=True)
+        with (home() / "timing.lock").open("w") as lock:
+            while not _locked(lock.fileno()):
+                self._watch.look()
+                time.sleep(_LOCK_POLL_S)
+            try:
+                yield
+            finally:
+                flock(lock, LOCK_UN)
+
+    def _note(
+        self, phase: str, cell: Cell, n_workers: int, wall_s: float, sum_s: float | None = None
+    ) -> None:
+        """Keep how long a phase took, for the report and for estimates."""
+        facts = {
+            "phase": phase,
+            "scale": cell.scale,
+            "dimension": cell.dimension,
+            "n_workers": n_workers,
+            "wall_s": round(wall_s, 3),
+            "sum_s": round(wall_s if sum_s is None else sum_s, 3),
+        }
+        with self._ctx.fenced():
+            campaign = Campaign.objects.get(pk=self._campaign.pk)
+            Campaign.objects.filter(pk=campaign.pk).update(phases=[*campaign.phases, facts])
+
+    def _say(self, phase: str, message: str) -> None:
+        """Report how far the campaign is, by what its cells cost rather than by their number."""
+        left_s = estimates.remaining(self._campaign).seconds
+        share = self._spent_s() / max(1e-9, self._spent_s() + left_s)
+        self._ctx.progress(share, phase=phase, message=message)
+
+    def _spent_s(self) -> float:
+        return time.monotonic() - self._started
 
 
 def _corpus_of(row: CellResult) -> tuple[int, int]:
@@ -72,213 +256,21 @@ def _corpus_of(row: CellResult) -> tuple[int, int]:
     return cell.scale, cell.dimension
 
 
-def _corpus(ctx: RunContext, campaign: Campaign, scale: int, dimension: int) -> Corpus:
-    folder = home() / "corpora"
-    texts = corpora.generated(folder, scale, seed=campaign.seed, check=ctx.check)
-    return corpora.with_vectors(folder, texts, dimension, seed=campaign.seed, check=ctx.check)
-
-
-def _measure_corpus(
-    ctx: RunContext, campaign: Campaign, corpus: Corpus, rows: Sequence[CellResult], n_cells: int
-) -> None:
-    (home() / "indexes").mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(dir=home() / "indexes"))
+def _locked(descriptor: int) -> bool:
     try:
-        built = _build_all(ctx, campaign, corpus, rows, folder)
-        for row in rows:
-            if _is_paused(campaign):
-                return
-            facts = built[row.what.index_key]
-            if isinstance(facts, str):
-                _failed(ctx, row, facts)
-            else:
-                _measure(ctx, campaign, corpus, row, folder, facts)
-            _say(ctx, n_cells, campaign, row.what.label)
-    finally:
-        _remove(folder)
+        flock(descriptor, LOCK_EX | LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
-def _build_all(
-    ctx: RunContext,
-    campaign: Campaign,
-    corpus: Corpus,
-    rows: Sequence[CellResult],
-    folder: Path,
-) -> dict[str, Any]:
-    """Return the facts of each index by its key, or what went wrong."""
-    _build_legs(ctx, corpus, rows)
-    jobs = {row.what.index_key: _job("build", row, campaign, corpus, folder) for row in rows}
-    n_workers = machine.n_workers(campaign.n_workers, campaign.memory_mb)
-    found: dict[str, Any] = {}
-    with ThreadPoolExecutor(n_workers) as pool:
-        futures = {key: pool.submit(_do, ctx, job) for key, job in jobs.items()}
-        for key, future in futures.items():
-            found[key] = _outcome(future.result)
-    for key, facts in found.items():
-        if facts == OUT_OF_MEMORY and n_workers > 1:  # alone it may have room
-            _clear(jobs[key])
-            found[key] = _outcome(lambda job=jobs[key]: _do(ctx, job))
-    limit = campaign.memory_mb
-    return {
-        key: _short_of_memory(jobs[key], limit) if facts == OUT_OF_MEMORY else facts
-        for key, facts in found.items()
-    }
-
-
-def _short_of_memory(job: Job, limit: int) -> str:
-    return str(EngineProblem("memory_cap", engine=job.cell.engine, limit=limit))
-
-
-def _outcome(result: Any) -> Any:
-    try:
-        return result()
-    except EngineProblem as exc:
-        return str(exc)
-
-
-def _build_legs(ctx: RunContext, corpus: Corpus, rows: Sequence[CellResult]) -> None:
-    cache = home() / "cache"
-    cache.mkdir(parents=True, exist_ok=True)
-    for row in rows:
-        name = row.what.lexical
-        if name and not hybrid.leg_folder(cache, corpus, name).exists():
-            with tempfile.TemporaryDirectory(dir=cache) as folder:
-                job = Job("lexical", row.what, corpus.texts.path, corpus.path, Path(folder), cache)
-                _do(ctx, job)
-
-
-def _measure(
-    ctx: RunContext,
-    campaign: Campaign,
-    corpus: Corpus,
-    row: CellResult,
-    folder: Path,
-    built: dict[str, Any],
-) -> None:
-    job = _job("measure", row, campaign, corpus, folder)
-    n_tries, is_disturbed = 0, True
-    while is_disturbed and n_tries < MAX_TRIES:
-        n_tries += 1
-        with _timing(ctx):
-            facts = _outcome(lambda: _do(ctx, job))
-        if not isinstance(facts, dict):
-            short = _short_of_memory(job, campaign.memory_mb)
-            _failed(ctx, row, facts if isinstance(facts, str) else short)
-            return
-        is_disturbed = facts["foreign_cores"] > MOST_FOREIGN_CORES
-        if is_disturbed:
-            cores = facts["foreign_cores"]
-            ctx.log("disturbed", level="warning", cell=row.what.label, cores=cores)
-    facts |= built | {"is_disturbed": is_disturbed}
-    samples = ctx.save_artifact(f"samples-{row.key}", job.folder / SAMPLES, _PARQUET)
-    with ctx.fenced():
-        CellResult.objects.filter(pk=row.pk).update(
-            state=CellResult.State.MEASURED,
-            facts=facts,
-            digest=digest_json(facts),
-            samples=samples,
-            n_tries=n_tries,
-            measured_at=timezone.now(),
-            error="",
-        )
-
-
-def _failed(ctx: RunContext, row: CellResult, reason: str) -> None:
-    ctx.log("cell failed", level="warning", cell=row.what.label, reason=reason)
-    with ctx.fenced():
-        CellResult.objects.filter(pk=row.pk).update(
-            state=CellResult.State.FAILED, error=reason[:2_000], measured_at=timezone.now()
-        )
-
-
-def _job(action: str, row: CellResult, campaign: Campaign, corpus: Corpus, folder: Path) -> Job:
-    cell = row.what
-    return Job(
-        action,
-        cell,
-        corpus.texts.path,
-        corpus.path,
-        folder / cell.index_key,
-        home() / "cache",
-        campaigns.postgres() if cell.engine == "pgvector" else "",
-        campaign.memory_mb,
-        tuple(campaign.clients),
-    )
-
-
-def _do(ctx: RunContext, job: Job) -> Any:
-    """Do a job in a process of its own; it is ended when the run must stop.
-
-    Raises
-    ------
-    EngineProblem
-        If the process failed; with the last line it wrote.
-    """
-    job.folder.mkdir(parents=True, exist_ok=True)
-    path, log = job.folder / f"{job.action}.json", job.folder / f"{job.action}.log"
-    answer = job.folder / ANSWER
-    answer.unlink(missing_ok=True)
-    job.write(path)
-    with log.open("wb") as output:
-        process = subprocess.Popen(  # noqa: S603 - this interpreter, a file of ours
-            [sys.executable, "-m", "search.lab.services.worker", str(path)],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            cwd=settings.BASE_DIR,
-        )
-        try:
-            while process.poll() is None:
-                ctx.check()
-                time.sleep(_POLL_S)
-        finally:
-            process.kill()
-            process.wait()
-    if process.returncode == OUT_OF_MEMORY:
-        return OUT_OF_MEMORY
-    if process.returncode or not answer.exists():
-        lines = log.read_text("utf-8", "replace").strip().splitlines() or [""]
-        reason = lines[-1] or f"exit status {process.returncode}"
-        raise EngineProblem(
-            "engine_failed", engine=job.cell.engine, phase=job.action, reason=reason[:500]
-        )
-    return json.loads(answer.read_text())
-
-
-def _clear(job: Job) -> None:
-    shutil.rmtree(job.folder, ignore_errors=True)
-
-
-def _remove(folder: Path) -> None:
+def _drop_tables(folder: Path) -> None:
     for place in folder.glob("*/vectors"):
         if (place / "table.json").exists():
             PgVector(_connect).drop(place)
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _connect() -> Any:
     import psycopg  # noqa: PLC0415 - only where pgvector was measured
 
     return psycopg.connect(campaigns.postgres())
-
-
-@contextmanager
-def _timing(ctx: RunContext) -> Iterator[None]:
-    """Hold the one lock of this machine under which cells are timed."""
-    ctx.check()
-    home().mkdir(parents=True, exist_ok=True)
-    with (home() / "timing.lock").open("w") as lock:
-        flock(lock, LOCK_EX)
-        try:
-            yield
-        finally:
-            flock(lock, LOCK_UN)
-
-
-def _is_paused(campaign: Campaign) -> bool:
-    return Campaign.objects.filter(pk=campaign.pk, is_paused=True).exists()
-
-
-def _say(ctx: RunContext, n_cells: int, campaign: Campaign, message: str) -> None:
-    done = campaign.cells.exclude(state=CellResult.State.WAITING).count()
-    ctx.progress(done / max(1, n_cells), phase="measure", message=message)

@@ -4,9 +4,11 @@ Run as ``python -m search.lab.services.worker JOB.json``; it loads no Django. Th
 written beside the job, whole or not at all: a process that was killed leaves nothing to believe.
 """
 
+import ctypes
 import json
 import os
 import resource
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -21,9 +23,9 @@ import psycopg
 import pyarrow.parquet as pq
 
 from search.engine.tokenizers import tokenizer
-from search.lab.engine import hybrid, measuring
+from search.lab.engine import corpora, hybrid, measuring, statistics
 from search.lab.engine.contract import Engine, chosen
-from search.lab.engine.corpora import TOKENIZER, Corpus
+from search.lab.engine.corpora import TOKENIZER, Corpus, TextFolder
 from search.lab.engine.engines.registry import engine
 from search.lab.engine.lexical import leg
 from search.lab.engine.matrix import Cell
@@ -31,7 +33,8 @@ from search.lab.engine.matrix import Cell
 ANSWER, SAMPLES = "answer.json", "samples.parquet"
 OUT_OF_MEMORY = 78
 CLIENT_SECONDS = 3
-_START_TIMEOUT_S = 120
+_START_TIMEOUT_S = 300
+_PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,9 @@ class Job:
     Attributes
     ----------
     action : str
-        ``build``, ``lexical`` or ``measure``.
+        ``embed``, ``build``, ``lexical`` or ``measure``.
+    vectors : Path
+        Of the corpus; to embed, the folder of all corpora.
     folder : Path
         Of the index: ``vectors`` within.
     cache : Path
@@ -52,6 +57,8 @@ class Job:
         Most private memory; 0 for no cap.
     clients : tuple of int
         Numbers of clients whose throughput is measured.
+    seed : int
+        Of the vectors that are made.
     """
 
     action: str
@@ -63,11 +70,16 @@ class Job:
     postgres: str = ""
     memory_mb: int = 0
     clients: tuple[int, ...] = (1,)
+    seed: int = 0
 
     def write(self, path: Path) -> None:
         """Write the job into its file."""
         content = {name: str(value) for name, value in vars(self).items()}
-        numbers = {"memory_mb": self.memory_mb, "clients": list(self.clients)}
+        numbers = {
+            "memory_mb": self.memory_mb,
+            "clients": list(self.clients),
+            "seed": self.seed,
+        }
         path.write_text(json.dumps(content | numbers | {"cell": self.cell.to_dict()}))
 
     @classmethod
@@ -87,6 +99,13 @@ class Job:
     def corpus(self) -> Corpus:
         """Return the corpus of the cell."""
         return Corpus.open(self.texts, self.vectors)
+
+
+def embed(job: Job) -> dict[str, Any]:
+    """Make the vectors of a corpus, unless they are there."""
+    texts = TextFolder.open(job.texts)
+    made = corpora.with_vectors(job.vectors, texts, job.cell.dimension, seed=job.seed)
+    return {"vectors": str(made.path), "peak_mb": _peak_mb()}
 
 
 def build(job: Job) -> dict[str, Any]:
@@ -135,7 +154,10 @@ def measure(job: Job) -> dict[str, Any]:
     found = measuring.measure(job.cell, job.engine(), corpus, job.folder, job.cache)
     foreign = busy.foreign_cores()
     pq.write_table(found.samples.to_table(), job.folder / SAMPLES)
+    per_second = {str(count): _throughput(job, count) for count in job.clients}
+    figures = statistics.figures(found.samples, per_second)
     return {
+        "figures": {name: vars(one) for name, one in figures.items()},
         "uses_index": found.uses_index,
         "evidence": found.evidence[:10_000],
         "load_s": found.load_s,
@@ -144,7 +166,7 @@ def measure(job: Job) -> dict[str, Any]:
         "peak_mb": _peak_mb(),
         "foreign_cores": foreign,
         "load_average": os.getloadavg()[0],
-        "per_second": {str(count): _throughput(job, count) for count in job.clients},
+        "per_second": per_second,
     }
 
 
@@ -179,7 +201,9 @@ def _own_s() -> float:
 
 
 def _throughput(job: Job, n_clients: int) -> list[float]:
-    """Return the answers of each second of a closed loop of some clients."""
+    """Return the answers of each second of a closed loop of some clients, each a process."""
+    if n_clients == 1:
+        return _loop(job, 0, lambda: None)
     context = get_context("spawn")
     barrier, counts = context.Barrier(n_clients), context.Queue()
     clients = [
@@ -198,12 +222,18 @@ def _throughput(job: Job, n_clients: int) -> list[float]:
 
 
 def _client(job: Job, number: int, barrier: Any, counts: Any) -> None:
+    _die_with_the_parent()
+    counts.put(_loop(job, number, lambda: barrier.wait(_START_TIMEOUT_S)))
+
+
+def _loop(job: Job, number: int, ready: Callable[[], object]) -> list[float]:
+    """Ask one question after another and count the answers of each second."""
     corpus = job.corpus()
     searcher = measuring.opened(job.cell, job.engine(), corpus, job.folder)
     places = np.random.default_rng(number).permutation(len(corpus.queries)).tolist()
     for place in places[:10]:
         searcher.search(place)
-    barrier.wait(_START_TIMEOUT_S)
+    ready()
     done = np.zeros(CLIENT_SECONDS)
     start = time.perf_counter()
     at = 0
@@ -212,7 +242,13 @@ def _client(job: Job, number: int, barrier: Any, counts: Any) -> None:
         at += 1
         done[int(elapsed)] += 1
     searcher.close()
-    counts.put(done.tolist())
+    return [float(one) for one in done]
+
+
+def _die_with_the_parent() -> None:
+    """Have the kernel end this process when the one that started it dies."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
 
 
 def _peak_mb() -> float:
@@ -224,6 +260,7 @@ def _go_on() -> None:
 
 
 ACTIONS: dict[str, Callable[[Job], dict[str, Any]]] = {
+    "embed": embed,
     "build": build,
     "lexical": lexical,
     "measure": measure,
@@ -233,6 +270,7 @@ ACTIONS: dict[str, Callable[[Job], dict[str, Any]]] = {
 def main(path: Path) -> int:
     """Do the job of a file; returns the exit status."""
     job = Job.read(path)
+    _die_with_the_parent()
     if job.memory_mb:
         resource.setrlimit(resource.RLIMIT_DATA, (job.memory_mb << 20, job.memory_mb << 20))
     try:

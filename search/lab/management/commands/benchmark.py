@@ -4,14 +4,15 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as _
 from rich.table import Table
 
+from portal.core import formats
 from portal.core.errors import NotFound
 from portal.runs.management import console, following
 from portal.runs.models import Run
 from search.lab import dispatch, selectors
-from search.lab.engine.matrix import DIMENSIONS, FILTERS, PROFILES, SCALES, SEARCH_TYPES
+from search.lab.engine.matrix import PROFILES, SEARCH_TYPES, Matrix
 from search.lab.engine.statistics import Figure
 from search.lab.models import Campaign
-from search.lab.services import campaigns
+from search.lab.services import campaigns, estimates
 
 
 class Command(BaseCommand):
@@ -31,12 +32,22 @@ class Command(BaseCommand):
         )
         parser.add_argument("--engines", nargs="+", metavar="ENGINE")
         parser.add_argument("--lexical", default="tantivy", help="Leg of hybrid cells.")
+        parser.add_argument(
+            "--collection", default="", help="Measure on the passages of a collection of yours."
+        )
         parser.add_argument("--name", default="")
         parser.add_argument("--seed", type=int, default=0)
         parser.add_argument("--parallel", action="store_true", help="Build indexes side by side.")
         parser.add_argument("--workers", type=int, default=2, help="Builds at once.")
         parser.add_argument(
             "--max-memory", type=int, default=0, metavar="MB", help="Of one cell; 0 for no cap."
+        )
+        parser.add_argument(
+            "--clients", type=int, nargs="+", default=[1, 2, 4], metavar="N",
+            help="Numbers of clients whose throughput is measured.",
+        )  # fmt: skip
+        parser.add_argument(
+            "--tries", type=int, default=3, help="Of a cell that other work disturbed."
         )
         parser.add_argument(
             "--resume", nargs="?", const="latest", metavar="CAMPAIGN", help="Go on with one."
@@ -53,20 +64,21 @@ class Command(BaseCommand):
                 run = dispatch.resume(campaign=campaign, actor=actor)
             else:
                 campaign = dispatch.start(
-                    plan=campaigns.matrix(_chosen(options)),
+                    plan=_plan(options),
                     name=options["name"],
                     actor=actor,
-                    n_workers=options["workers"] if options["parallel"] else 1,
-                    memory_mb=options["max_memory"],
-                    seed=options["seed"],
+                    wishes=_wishes(options),
+                    collection=options["collection"],
                 )
                 run = Run.objects.get(pk=str(campaign.run_id))
+            remaining = estimates.remaining(campaign)
             screen.print(
-                _("Campaign %(campaign)s with %(count)d cells, run %(run)s.")
+                _("Campaign %(campaign)s with %(count)d cells, run %(run)s, about %(time)s.")
                 % {
                     "campaign": campaign.pk,
                     "count": campaign.cells.count(),
                     "run": run.pk,
+                    "time": formats.duration(remaining.seconds),
                 },
                 markup=False,
             )
@@ -123,16 +135,25 @@ def _shown(figure: Figure | None) -> str:
     return f"{figure.value:.3g} ({figure.low:.3g}-{figure.high:.3g})"
 
 
-def _chosen(options: dict[str, Any]) -> dict[str, Any]:
-    matrix = PROFILES["full" if options["all"] else options["profile"]].to_dict()
-    if options["all"]:
-        matrix |= {"scales": SCALES, "dimensions": DIMENSIONS, "filters": FILTERS}
+def _wishes(options: dict[str, Any]) -> campaigns.Wishes:
+    return campaigns.Wishes(
+        n_workers=options["workers"] if options["parallel"] else 1,
+        memory_mb=options["max_memory"],
+        seed=options["seed"],
+        clients=options["clients"],
+        max_tries=options["tries"],
+    )
+
+
+def _plan(options: dict[str, Any]) -> Matrix:
+    axes: dict[str, Any] = {"lexical": options["lexical"]}
     for name in ("scales", "dimensions", "search_types", "engines"):
         if options[name]:
-            matrix[name] = options[name]
+            axes[name] = options[name]
     if options["filters"]:
-        matrix["filters"] = [_share(one) for one in options["filters"]]
-    return matrix | {"lexical": options["lexical"]}
+        axes["filters"] = [_share(one) for one in options["filters"]]
+    profile = "full" if options["all"] else options["profile"]
+    return campaigns.matrix(axes, profile=profile, collection=options["collection"])
 
 
 def _share(text: str) -> float | None:

@@ -1,0 +1,135 @@
+"""Jobs in processes of their own, ended when the run must stop or the campaign must rest."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from django.conf import settings
+
+from portal.runs.context import RunContext
+from search.lab.engine.problems import EngineProblem
+from search.lab.models import Campaign
+from search.lab.services import problems
+from search.lab.services.worker import ANSWER, OUT_OF_MEMORY, Job
+
+_POLL_S = 0.5
+_LOOK_EVERY_S = 1.0
+
+
+class OutOfMemory(Exception):
+    """A process asked for more memory than it may take, or the system ended it for want of it."""
+
+
+class Resting(Exception):
+    """Somebody paused the campaign: the cell in hand is given up."""
+
+
+class Watch:
+    """Says whether the work of a campaign may go on, to every thread that takes part in it."""
+
+    def __init__(self, ctx: RunContext, campaign: Campaign) -> None:
+        self._ctx = ctx
+        self._campaign = campaign
+        self._stop = threading.Event()
+        self._next_look = 0.0
+
+    def check(self) -> None:
+        """Stop here if the work must not go on; safe in any thread, reads no database.
+
+        Raises
+        ------
+        RunCancelled, LeaseLost
+            As the run's context says.
+        Resting
+            If the campaign was paused.
+        """
+        self._ctx.check()
+        if self._stop.is_set():
+            raise Resting
+
+    def look(self) -> None:
+        """As `check`, after a look at whether somebody paused; for the thread of the run."""
+        if time.monotonic() >= self._next_look:
+            self._next_look = time.monotonic() + _LOOK_EVERY_S
+            if Campaign.objects.filter(pk=self._campaign.pk, is_paused=True).exists():
+                self.stop()
+        self.check()
+
+    def stop(self) -> None:
+        """Let no thread go on."""
+        self._stop.set()
+
+
+def do(job: Job, turn: Callable[[], None]) -> dict[str, Any]:
+    """Do a job in a process of its own and return its answer.
+
+    Parameters
+    ----------
+    turn : callable
+        Called twice a second; what it raises ends the process and all that it started.
+
+    Raises
+    ------
+    OutOfMemory
+    EngineProblem
+        If the process failed; with the last line it wrote.
+    """
+    turn()
+    job.folder.mkdir(parents=True, exist_ok=True)
+    path, log = job.folder / f"{job.action}.json", job.folder / f"{job.action}.log"
+    answer = job.folder / ANSWER
+    answer.unlink(missing_ok=True)
+    job.write(path)
+    with log.open("wb") as output:
+        process = subprocess.Popen(  # noqa: S603 - this interpreter, a file of ours
+            [sys.executable, "-m", "search.lab.services.worker", str(path)],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            cwd=settings.BASE_DIR,
+            start_new_session=True,
+        )
+        try:
+            while process.poll() is None:
+                turn()
+                time.sleep(_POLL_S)
+        finally:
+            _end(process)
+    if process.returncode in {OUT_OF_MEMORY, -signal.SIGKILL}:
+        raise OutOfMemory
+    if process.returncode or not answer.exists():
+        lines = log.read_text("utf-8", "replace").strip().splitlines() or [""]
+        reason = lines[-1] or f"exit status {process.returncode}"
+        raise EngineProblem(
+            "engine_failed", engine=job.cell.engine, phase=job.action, reason=reason[:500]
+        )
+    return dict(json.loads(answer.read_text()))
+
+
+def clear(job: Job) -> None:
+    """Remove what a job left."""
+    shutil.rmtree(job.folder, ignore_errors=True)
+
+
+def short_of_memory(job: Job) -> str:
+    """Return what is said of a cell for which there was no memory."""
+    if job.memory_mb:
+        return problems.said(
+            EngineProblem("memory_cap", engine=job.cell.engine, limit=job.memory_mb)
+        )
+    return problems.said(EngineProblem("memory_gone", engine=job.cell.engine, phase=job.action))
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """End a process and those it started, which are in its session."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()

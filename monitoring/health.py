@@ -22,7 +22,10 @@ def _all() -> list[Watch]:
         Watch(["postgres"], probes.postgres),
         Watch(["migrations"], probes.Migrations()),
         Watch(["redis"], probes.redis),
-        Watch(["workers", "beat", "recorder", "sampler", "watcher", "queues"], probes.work),
+        Watch(
+            ["workers", "beat", "recorder", "sampler", "watcher", "queues", "dead_man"],
+            probes.work,
+        ),
         Watch(["champions"], probes.champions),
         Watch(["disk", "processes"], lambda: {**probes.disk(), **probes.processes()}),
         *others,

@@ -16,7 +16,7 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.db.models import Count, Min, Q
 
-from monitoring.selectors import drift
+from monitoring.selectors import dead_man, drift
 from portal.core.findings import Finding, Status
 from portal.core.store import redis_client
 from portal.lib import clock, lifesign
@@ -96,7 +96,23 @@ def work() -> Mapping[str, Finding]:
         "sampler": _one_of("sampler", alive, "No sampler: usage and objectives stand still."),
         "watcher": _watcher(alive),
         "queues": _queues(),
+        "dead_man": _dead_man(),
     }
+
+
+def _dead_man() -> Finding:
+    standing = dead_man.standing()
+    figures = {
+        "state": standing.state.value,
+        "pinged_at": standing.pinged_at.isoformat() if standing.pinged_at else None,
+    }
+    if standing.state == dead_man.State.FAILING:
+        return Finding(DEGRADED, "The address of the dead-man switch does not answer.", figures)
+    if standing.state == dead_man.State.STILL:
+        detail = "The notifier has not looked for a while whether all is well."
+        return Finding(DEGRADED, detail, figures)
+    # What holds the ping back is ill itself, and says so.
+    return Finding(HEALTHY, figures=figures)
 
 
 def _is_alive(row: Heartbeat) -> bool:

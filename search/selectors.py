@@ -1,16 +1,32 @@
-"""How collections stand: reads over documents, index versions and checks."""
+"""How collections stand: reads over documents, index versions, checks and what is asked."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
+from django.conf import settings
 from django.db.models import Count, Q, QuerySet
+from django.utils.translation import gettext as _
 
+from portal.core.errors import Unavailable
+from portal.registry import services as registry
 from portal.registry.models import Alias, AliasAssignment, ModelVersion
+from portal.runs import artifacts
 from portal.runs.models import Run, State
-from search.models import Collection, Document, RelevanceCheck
+from search.models import Collection, Document, RelevanceCheck, SearchRecord
+
+if TYPE_CHECKING:
+    from search.engine.embedders.contract import Vectors
 
 BUILD_INDEX = "search.build_index"
+MANIFEST = "manifest.json"
+#: The latest queries that are kept beside an index, and looked at after it went live.
+MOST_QUERIES = 4_000
+#: How the files of the embedder that an index learnt itself begin.
+EMBEDDER_PREFIX = "lsa-"
 
 
 @dataclass(frozen=True)
@@ -88,6 +104,94 @@ def quality_over_time(collection: Collection) -> QuerySet[RelevanceCheck]:
     """Return the relevance checks of a collection, newest first."""
     rows = RelevanceCheck.objects.filter(collection=collection)
     return rows.select_related("version").order_by("-at", "-pk")
+
+
+@dataclass(frozen=True)
+class LoggedQuery:
+    """One query that somebody asked."""
+
+    at: datetime
+    query: str
+
+
+def live_indexes() -> list[tuple[Collection, AliasAssignment]]:
+    """Return the collections that have a live index, with its version and since when it is live."""
+    rows = {one.model_name: one for one in Collection.objects.order_by("name")}
+    live = AliasAssignment.objects.filter(alias=Alias.CHAMPION, model__name__in=rows)
+    found = {one.version.model.name: one for one in live.select_related("version__model")}
+    return [(row, found[name]) for name, row in rows.items() if name in found]
+
+
+def logged_queries(
+    collection: Collection, *, since: datetime | None = None, most: int = MOST_QUERIES
+) -> list[LoggedQuery]:
+    """Return the latest queries of a collection's log, oldest first."""
+    rows = SearchRecord.objects.filter(collection=collection)
+    if since is not None:
+        rows = rows.filter(at__gt=since)
+    latest = rows.order_by("-at", "-id").values_list("at", "query")[:most]
+    return [LoggedQuery(*one) for one in reversed(latest)]
+
+
+def n_logged_queries(collection: Collection, *, since: datetime) -> int:
+    """Return how many queries of a collection were logged after a moment."""
+    return SearchRecord.objects.filter(collection=collection, at__gt=since).count()
+
+
+def query_baseline(version: ModelVersion) -> "Vectors | None":
+    """Return the vectors of queries asked before an index was built; None without any.
+
+    Raises
+    ------
+    Corrupt
+        When the file does not match its digest.
+    """
+    from search.engine import queries  # noqa: PLC0415 - NumPy stays out of most processes
+
+    if queries.NAME not in version.artifact_digests:
+        return None
+    return queries.read(registry.read_artifact(version, queries.NAME))
+
+
+def query_vectors(version: ModelVersion, texts: Sequence[str]) -> "Vectors":
+    """Return texts as the embedder of an index sees them, float32 [n, dimensions].
+
+    They are as precise as those of the baseline, so that equal queries have equal vectors. Only
+    the embedder's own files are fetched; the index is not opened.
+
+    Raises
+    ------
+    Corrupt
+        When a file does not match its digest.
+    Unavailable
+        When the embedder cannot be asked.
+    ValueError
+        For an index without vectors.
+    """
+    from search.engine import queries  # noqa: PLC0415 - as above
+    from search.engine.embedders import contract, factory  # noqa: PLC0415 - as above
+    from search.engine.manifest import Manifest  # noqa: PLC0415 - as above
+    from search.engine.problems import EngineError  # noqa: PLC0415 - as above
+    from search.engine.tokenizers import tokenizer  # noqa: PLC0415 - as above
+
+    key = settings.EMBEDDING_API_KEY
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        for file, sha256 in version.artifact_digests.items():
+            if file == MANIFEST or file.startswith(EMBEDDER_PREFIX):
+                artifacts.fetch(sha256, folder / file)
+        manifest = Manifest.read(folder)
+        words = tokenizer(manifest.tokenizer)
+        embedder = factory.stored(manifest, folder, words, {"api_key": key} if key else {})
+        if embedder is None:
+            raise ValueError(f"The index {version} has no vectors: its queries have none either.")
+        try:
+            return queries.rounded(contract.normalized(embedder.encode(list(texts))))
+        except EngineError as exc:
+            raise Unavailable(
+                _("The embedder of %(version)s does not answer: %(reason)s")
+                % {"version": version, "reason": exc}
+            ) from exc
 
 
 def _states(rows: Sequence[Collection]) -> list[CollectionState]:

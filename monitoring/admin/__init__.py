@@ -8,6 +8,7 @@ from monitoring.admin import (
     drift_decisions,
     objectives,
     quality,
+    query_watches,
     silences,
     usage,
 )
@@ -20,6 +21,7 @@ __all__ = [
     "drift_decisions",
     "objectives",
     "quality",
+    "query_watches",
     "silences",
     "usage",
 ]

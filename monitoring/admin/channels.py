@@ -21,6 +21,7 @@ from unfold.widgets import (
 )
 
 from monitoring.models import AlertRule, Channel, Delivery, DeliveryAttempt
+from monitoring.selectors import dead_man
 from monitoring.services.alerting import channels, complaints, rules
 from portal.core import formats
 from portal.core.admin import sections
@@ -315,7 +316,16 @@ def alert_section(request: HttpRequest, alert: Alert) -> SafeString | str:
     return render_to_string("monitoring/_told.html", {"deliveries": rows}, request)
 
 
+def dead_man_section(request: HttpRequest, _row: object) -> SafeString | str:
+    """Tell whether somebody outside still hears from the portal."""
+    standing = dead_man.standing()
+    if standing.state == dead_man.State.OFF:
+        return ""
+    return render_to_string("monitoring/_dead_man.html", {"dead_man": standing}, request)
+
+
 sections.register(sections.ALERT, alert_section)
+sections.register(sections.ALERTS, dead_man_section)
 
 
 def state_badge(delivery: Delivery) -> SafeString:

@@ -17,6 +17,7 @@ from unfold.widgets import (
     UnfoldBooleanSwitchWidget,
 )
 
+from monitoring.admin.query_watches import VIEW_QUERIES, shown
 from monitoring.engine.calibration import MIN_WINDOWS
 from monitoring.models import DriftEvent, DriftPolicy, DriftWindow, Slicing
 from monitoring.selectors import drift as selectors
@@ -143,6 +144,7 @@ class LiveFilter(admin.SimpleListFilter):
 class DriftWindowAdmin(EvidenceAdmin[DriftWindow]):
     page_template = "monitoring/drift_window.html"
     empty_hint = _("Once a model is live and asked, its predictions are watched here.")
+    list_before_template = "monitoring/_query_watches.html"
     row_pages = ("reset", "policy")
     list_display = ("name", "part", "standing", "moved", "divergence", "counted", "last")
     list_filter = (LiveFilter,)
@@ -182,6 +184,12 @@ class DriftWindowAdmin(EvidenceAdmin[DriftWindow]):
     @admin.display(description=_("last prediction"), ordering="last_at")
     def last(self, obj: DriftWindow) -> SafeString | str:
         return formats.ago(obj.last_at) if obj.last_at else formats.DASH
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        watches = shown() if VIEW_QUERIES in grants_of(request) else []
+        return super().changelist_view(request, {"watches": watches, **(extra_context or {})})
 
     def page_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
         grants = grants_of(request)

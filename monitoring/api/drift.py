@@ -109,6 +109,21 @@ class DriftReset(APIView):
         return Response({"message": message, "windows": n_windows})
 
 
+class QueryDrift(APIView):
+    """What live search indexes are asked, beside what was asked when they were built."""
+
+    permission_classes = [scope(Scope.READ, "monitoring.view_querywatch")]
+
+    @extend_schema(
+        operation_id="drift_queries",
+        summary="Whether people ask live search indexes for what they asked before",
+        responses=shapes.QueryWatchSerializer(many=True),
+    )
+    def get(self, request: Request) -> Response:
+        found = [row.describe() for row in selectors.query_watches()]
+        return Response(shapes.QueryWatchSerializer(found, many=True).data)
+
+
 class EventFilter(filters.FilterSet):  # type: ignore[misc]  # untyped library
     model = filters.CharFilter("window__version__model__name")
     slice = filters.CharFilter("window__slice")

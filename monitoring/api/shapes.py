@@ -7,7 +7,14 @@ from django.utils.http import urlencode
 from rest_framework import serializers
 
 from monitoring.engine.scale import Scale
-from monitoring.models import DriftEvent, DriftPolicy, DriftWindow, RetrainingProposal, Slicing
+from monitoring.models import (
+    DriftEvent,
+    DriftPolicy,
+    DriftWindow,
+    QueryWatch,
+    RetrainingProposal,
+    Slicing,
+)
 from monitoring.services.drift import events as services
 from portal.core.api import StrictSerializer
 
@@ -241,3 +248,18 @@ class DriftPolicyChangeSerializer(StrictSerializer):
     labelled_window = serializers.IntegerField(required=False)
     cooldown_days = serializers.IntegerField(required=False)
     retrains_on_loss = serializers.BooleanField(required=False)
+
+
+class QueryWatchSerializer(serializers.Serializer[Any]):
+    collection = serializers.CharField()
+    version = serializers.IntegerField(help_text="Number of the live index.")
+    state = serializers.ChoiceField(QueryWatch.State.choices)
+    baseline_queries = serializers.IntegerField(help_text="Asked before the index was built.")
+    queries = serializers.IntegerField(help_text="Asked since it is live.")
+    statistic = serializers.FloatField(
+        allow_null=True, help_text="Squared distance of the mean embeddings."
+    )
+    threshold = serializers.FloatField(allow_null=True)
+    drift_detected = serializers.BooleanField()
+    exceeded_at = serializers.DateTimeField(allow_null=True)
+    looked_at = serializers.DateTimeField(allow_null=True)

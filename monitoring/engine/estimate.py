@@ -77,10 +77,14 @@ class ExpectedLoss(Additive):
     def _each(self) -> Floats:
         return np.stack([expected(value, self.threshold) for value in self.scores.values[:, None]])
 
-    @property
-    def reference(self) -> Floats:
+    @cached_property
+    def _total(self) -> Floats:
         total: Floats = self._each.sum(axis=0)
         return total
+
+    @property
+    def reference(self) -> Floats:
+        return self._total
 
     @property
     def n_reference(self) -> int:

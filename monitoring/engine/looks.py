@@ -9,7 +9,8 @@ embedding; and the scores say what performance to expect.
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from itertools import islice
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -25,6 +26,7 @@ from monitoring.engine.panel import Measure, Panel
 from monitoring.engine.reference import Column, Counts, Floats, Rows
 from monitoring.engine.sliding import Rows32
 
+Array = TypeVar("Array", Counts, Floats)
 SCORE, CLASSES, COLUMNS, ROWS, ESTIMATE = "score", "classes", "columns", "rows", "estimate"
 #: The divergence of the scores where another detector was chosen: learnt, never an alarm.
 KL = "kl"
@@ -164,7 +166,7 @@ class Looker:
         window : float32 array, shape [n, n_columns]
             Its rows, for what counts do not tell.
         """
-        counts = np.sum(self._sums.counts, axis=0)
+        counts = _summed(self._sums.counts)
         scores = window[:, 0].astype(np.float64)
         divergence = float(kl(self.panel.counts[0], counts[0]))
         statistics = {
@@ -172,7 +174,7 @@ class Looker:
             CLASSES: float(chi_square(self.panel.counts[1], counts[1])),
         }
         if self.rows is not None:
-            total = np.sum(self._sums.rows, axis=0)
+            total = _summed(self._sums.rows)
             statistics[ROWS] = float(self.rows.distance(self.rows.reference, total))
         expected: Mapping[str, float] = {}
         if self.estimate is not None:
@@ -182,3 +184,11 @@ class Looker:
         columns = self.panel.distances(MEASURES[self.column_detector], counts)[N_LEADING:]
         index = float(psi(self.panel.counts[0], counts[0]))
         return Look(statistics, columns, divergence, index, expected)
+
+
+def _summed(parts: deque[Array]) -> Array:
+    """Return the sum of arrays of one shape; several times faster than stacking them first."""
+    total = parts[0].copy()
+    for part in islice(parts, 1, None):
+        total += part
+    return total

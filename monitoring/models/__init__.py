@@ -15,6 +15,7 @@ from monitoring.models.quality import (
     Refusal,
     Rule,
 )
+from monitoring.models.query_watches import QueryWatch
 from monitoring.models.series import SeriesHour, SeriesMark, SeriesMinute
 from monitoring.models.usage import UsageHour, UsageMinute, UsageReading
 
@@ -41,6 +42,7 @@ __all__ = [
     "Pulse",
     "QualityWindow",
     "QuarantinedRow",
+    "QueryWatch",
     "Refusal",
     "RetrainingProposal",
     "Rule",

@@ -4,12 +4,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from portal.core.models import AuditEntry
 from portal.lib import clock
 from portal.runs.models import TERMINAL_STATES, Run, State
 
 MAKE = "monitoring.backup"
 DRILL = "monitoring.restore_drill"
 CHECK = "monitoring.check_backups"
+#: What the audit log calls a rehearsal by hand that succeeded.
+DRILLED = "backup.drill"
 #: A nightly backup that is this old has been missed, whatever the reason.
 OVERDUE_AFTER = timedelta(hours=36)
 #: The rehearsal is monthly; a week more is for a machine that was off.
@@ -59,10 +62,18 @@ def standing(now: datetime | None = None) -> Standing:
     moment = now or clock.now()
     backup, drill = _last(MAKE), _last(DRILL)
     made_at = _seen_in_vault()
-    return Standing(
-        _kept(backup, _good(MAKE, backup), made_at, OVERDUE_AFTER, moment),
-        _kept(drill, _good(DRILL, drill), None, DRILL_OVERDUE_AFTER, moment),
-    )
+    made = _kept(backup, _good(MAKE, backup), made_at, OVERDUE_AFTER, moment)
+    drilled = _kept(drill, _good(DRILL, drill), None, DRILL_OVERDUE_AFTER, moment)
+    return Standing(made, _with_those_by_hand(drilled, moment))
+
+
+def _with_those_by_hand(drilled: Kept, now: datetime) -> Kept:
+    """Return how rehearsals stand, one by hand counted like a scheduled one."""
+    entry = AuditEntry.objects.filter(action=DRILLED, outcome="done").order_by("-number").first()
+    if entry is None or (drilled.good_at is not None and drilled.good_at >= entry.at):
+        return drilled
+    is_late = now - entry.at > DRILL_OVERDUE_AFTER
+    return Kept(drilled.last, entry.at, dict(entry.detail or {}), is_late)
 
 
 def _last(kind: str) -> Run | None:

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from monitoring.engine.calibration import MIN_WINDOWS
 from monitoring.engine.looks import SCORE
 from monitoring.engine.scale import Scale
-from monitoring.models import Arrival, DriftEvent, DriftPoint, DriftWindow
+from monitoring.models import Arrival, DriftEvent, DriftPoint, DriftWindow, QueryWatch
 from monitoring.models.drift_windows import DriftWindowQuerySet
 from portal.core.errors import InvalidInput, NotFound
 from portal.core.formats import DASH
@@ -95,6 +95,13 @@ def model_named(name: str | None) -> RegisteredModel:
         % {"names": ", ".join(model.name for model in models[:20])},
         code="model_needed",
     )
+
+
+def query_watches() -> list[QueryWatch]:
+    """Return the watches on the queries of live search indexes, by collection."""
+    live = AliasAssignment.objects.filter(alias=Alias.CHAMPION).values("version")
+    rows = QueryWatch.objects.filter(version__in=live).select_related("version__model")
+    return list(rows.order_by("collection"))
 
 
 def window_of(model: RegisteredModel, slice_name: str = "") -> DriftWindow:

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
-from monitoring.services.drift import judging, learning, upkeep
+from monitoring.services.drift import judging, learning, query_watches, upkeep
 from portal.lib import clock
 from portal.runs.context import RunContext
 from portal.runs.kinds import run_task
@@ -14,6 +14,7 @@ from portal.runs.services.schedules import Plan, declare
 
 CALIBRATE = "monitoring.calibrate_drift"
 JUDGE = "monitoring.judge_by_labels"
+LOOK_AT_QUERIES = "monitoring.watch_queries"
 CLEAN = "monitoring.remove_old_drift"
 
 
@@ -29,6 +30,14 @@ def judge_by_labels(ctx: RunContext) -> dict[str, Any]:
     return judging.judge_all(clock.now())
 
 
+@run_task(
+    kind=LOOK_AT_QUERIES, queue=Queue.MAINTENANCE, title=_("Watch what search indexes are asked")
+)
+def watch_queries(ctx: RunContext) -> dict[str, Any]:
+    """Compare what live search indexes are asked with what was asked when they were built."""
+    return query_watches.look_all(clock.now(), ctx.seed, ctx.check)
+
+
 @run_task(kind=CLEAN, queue=Queue.MAINTENANCE, title=_("Remove old courses of drift"))
 def remove_old_drift(ctx: RunContext) -> dict[str, Any]:
     """Remove old points of courses, and the windows of versions that are gone."""
@@ -41,6 +50,15 @@ declare(
         kind=JUDGE,
         interval=timedelta(minutes=10),
         description="Compare what labels say of live versions with what they were judged with.",
+    )
+)
+declare(
+    Plan(
+        name="watch-queries",
+        kind=LOOK_AT_QUERIES,
+        interval=timedelta(minutes=10),
+        overlap_key=LOOK_AT_QUERIES,
+        description="Compare what live search indexes are asked with what was asked before.",
     )
 )
 declare(

@@ -8,7 +8,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.db.models import QuerySet
 
 from monitoring.models import DriftEvent
-from monitoring.selectors import backups, usage
+from monitoring.selectors import backups, dead_man, usage
 from portal.core.models import Alert, ApiKey, User
 from portal.lib import clock
 from portal.registry import selectors as registry
@@ -98,6 +98,7 @@ class Overview:
     datasets: Sequence[Dataset]
     machines: Sequence[usage.Course]
     backups: backups.Standing
+    dead_man: dead_man.Standing
     progress: Progress
 
     @property
@@ -122,6 +123,7 @@ def overview(person: Person) -> Overview:
         datasets=list(Dataset.objects.select_related("created_by")[:N_ROWS]),
         machines=usage.machines(),
         backups=backups.standing(),
+        dead_man=dead_man.standing(),
         progress=progress(),
     )
 

@@ -30,7 +30,6 @@ from predictions.admin.routing.forms import RoutingTrainForm
 from predictions.admin.training_forms import AblationForm, TrainForm
 from predictions.engine.features import LABEL
 from predictions.models import Dataset
-from predictions.services import datasets
 from predictions.services.models import MODEL_NAME
 from predictions.services.routing.models import MODEL_NAME as ROUTING_MODEL
 
@@ -177,6 +176,8 @@ class DatasetAdmin(EvidenceAdmin[Dataset]):
         if wanted["kind"] == Dataset.Kind.ROUTING:
             return routing.imported(request, wanted)
         upload = wanted["file"]
+        from predictions.services import datasets  # noqa: PLC0415 - the web process loads no Arrow
+
         return datasets.import_dataset(
             source=upload.file,
             name=wanted["name"],

@@ -19,8 +19,9 @@ STEEL_K_S_PER_MM = 0.0346
 SOLID_C_PER_PERCENT = 4.8
 #: Lowest temperature at which the alloy still flows, °C.
 FLOW_TEMP_C = 570.0
-#: Garber's wave constant, m^0.5/s: critical speed of a plunger of 1 m at an empty sleeve.
-GARBER = 0.579
+#: Garber's wave constant, m^0.5/s: critical speed of a plunger of 1 m at an empty sleeve. He gives
+#: 22.8 inches a second for a plunger of one inch (NADCA); that is 0.579 m/s for 0.0254 m.
+GARBER = 22.8 * math.sqrt(0.0254)
 #: Kilogram-force per square centimetre times square centimetres, in tonne-force.
 KGF_TO_TF = 1e-3
 
@@ -48,7 +49,11 @@ def longest_fill_time_s(
 
 
 def critical_slow_speed_m_s(plunger_mm: float, sleeve_fill_percent: float) -> float:
-    """Return the slow-shot speed at which the wave in the sleeve closes over no air (Garber)."""
+    """Return the slow-shot speed at which the wave in the sleeve closes over no air (Garber).
+
+    ``v = 3.63 (100 - f) / 100 sqrt(D)`` with the share f of the sleeve that is filled, in percent,
+    and the plunger's diameter D in metres.
+    """
     return GARBER * (100.0 - sleeve_fill_percent) / 100.0 * math.sqrt(plunger_mm * 1e-3)
 
 

@@ -11,7 +11,7 @@ The manifest is written last. Whatever dies before leaves a folder that no one o
 import platform
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from itertools import islice
@@ -32,6 +32,8 @@ from search.engine.memory import MemoryGuard
 from search.engine.options import BuildOptions
 from search.engine.passages import Passage, checked
 from search.engine.problems import BuildProblem, shown
+from search.engine.queries import MOST, MOST_COSTLY
+from search.engine.queries import write as write_queries
 from search.engine.records import Records, RecordWriter
 from search.engine.snapshot import SnapshotWriter
 from search.engine.spill import SpilledTokens, TokenSpill
@@ -65,6 +67,7 @@ def build(
     n_expected: int | None = None,
     credentials: Mapping[str, str] | None = None,
     guard: MemoryGuard | None = None,
+    queries: Sequence[str] = (),
 ) -> Manifest:
     """Build an index in a folder.
 
@@ -85,6 +88,8 @@ def build(
         What an embedder must know that no manifest may hold.
     guard : MemoryGuard or None
         Makes the build wait while memory is short.
+    queries : sequence of str
+        Asked before, oldest first: their vectors become the baseline of a watch on queries.
 
     Returns
     -------
@@ -101,7 +106,7 @@ def build(
     if any(folder.iterdir()):
         raise BuildProblem("folder_not_empty", value=shown(folder.name))
     build = _Build(folder, options or BuildOptions(), on_progress, check, guard or MemoryGuard())
-    return build.run(passages, n_expected, credentials or {})
+    return build.run(passages, n_expected, credentials or {}, queries)
 
 
 class _Build:
@@ -124,7 +129,11 @@ class _Build:
         self._counts: dict[str, int] = {}
 
     def run(
-        self, passages: Iterable[Passage], n_expected: int | None, credentials: Mapping[str, str]
+        self,
+        passages: Iterable[Passage],
+        n_expected: int | None,
+        credentials: Mapping[str, str],
+        queries: Sequence[str],
     ) -> Manifest:
         cpu = time.process_time()
         spec = self._options.embedder
@@ -136,11 +145,14 @@ class _Build:
             with self._phase("embedder"):
                 embedder = self._learn(dict(spec.parameters))
         vectors = None
+        n_queries = 0
         if embedder is not None:
             with self._phase("vectors"):
                 self._encode(embedder)
             with self._phase("graph"):
                 vectors = self._index_vectors(embedder.dimensions)
+            most = MOST if ready is None else MOST_COSTLY
+            n_queries = write_queries(self._folder, embedder, queries[-most:])
         shutil.rmtree(self._folder / _SPILL)
         with self._phase("validation"):
             report = self._validate(embedder, vectors, lexical)
@@ -163,6 +175,7 @@ class _Build:
             made_with={name: version(name) for name in _PACKAGES}
             | {"python": platform.python_version()},
             files=files,
+            queries={"n": n_queries},
         )
         manifest.write(self._folder)
         self._tell("manifest", 1.0, f"{manifest.n_passages:,} passages are indexed.")

@@ -33,6 +33,8 @@ class Manifest:
         kind (exact, hnsw), dimensions, shards (rows of each), ef_search.
     validation : dict
         recall_at_10, n_queries, smoke figures.
+    queries : dict
+        n: queries asked before the build whose vectors are kept beside the index.
     files : dict
         Size in bytes and SHA-256 of every file.
     """
@@ -50,6 +52,7 @@ class Manifest:
     cpu_s: float
     made_with: dict[str, str]
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
+    queries: dict[str, int] = field(default_factory=dict)
     format: int = FORMAT
 
     @property

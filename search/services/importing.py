@@ -21,7 +21,6 @@ from portal.runs.context import RunContext
 from portal.runs.models import Artifact
 from search.engine.problems import ReadingError
 from search.engine.readers.limits import Limits
-from search.engine.readers.reading import read
 from search.models import Collection
 from search.services import collections, documents, frontmatter, problems, requesting
 from search.services.documents import Incoming
@@ -187,6 +186,8 @@ def _incoming(
     file: Any, name: str, *, source: Artifact | None = None, in_folder: bool = False
 ) -> Incoming:
     """Return the document of a file; raise ``ReadingError`` when it cannot be read."""
+    from search.engine.readers.reading import read  # noqa: PLC0415 - the readers are large
+
     data = file.read(Limits().max_bytes + 1)
     text = read(data, name=PurePosixPath(name).name)
     head = _head(data, name)

@@ -26,6 +26,7 @@ from search.engine.manifest import Manifest
 from search.engine.passages import Passage
 from search.engine.problems import EngineError
 from search.models import Collection
+from search.selectors import logged_queries
 from search.services import collections, configuration, folders, gating, opening, relevance
 from search.services.configuration import Configuration
 from search.services.contents import passages_of
@@ -179,6 +180,7 @@ def _build_folder(
         ctx.check,
         n_expected=max(1, n_chars // settings.cutting.target_chars),
         credentials=opening.credentials(),
+        queries=[one.query for one in logged_queries(collection)],
     )
     ctx.log(
         _("%(passages)d passages of %(documents)d documents are indexed.")
@@ -238,6 +240,7 @@ def _evaluation(manifest: Manifest, achieved: gating.Achieved) -> dict[str, Any]
         "n_documents": manifest.n_documents,
         "size_bytes": manifest.size_bytes,
         "dimensions": manifest.dimensions,
+        "n_queries": manifest.queries.get("n", 0),
         "tokenizer": manifest.tokenizer,
         "embedder": (manifest.embedder or {}).get("name"),
         "validation": manifest.validation,

@@ -34,6 +34,7 @@ PARTS = {
     "sampler",
     "watcher",
     "queues",
+    "dead_man",
     "stream",
     "search",
     "champions",

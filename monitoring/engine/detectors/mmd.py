@@ -76,10 +76,14 @@ class MeanDiscrepancy(Additive):
         total: Floats = self.features(values).sum(axis=0)
         return total
 
-    @property
-    def reference(self) -> Floats:
+    @cached_property
+    def _total(self) -> Floats:
         total: Floats = self._embedded.sum(axis=0)
         return total
+
+    @property
+    def reference(self) -> Floats:
+        return self._total
 
     @property
     def n_reference(self) -> int:

@@ -6,9 +6,13 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from monitoring.management.commands.backup import add_vault, passphrase
+from monitoring.selectors.backups import DRILLED
 from monitoring.services import backups
 from monitoring.services.backups import manifests
+from portal.core import audit
+from portal.core.actors import Actor
 from portal.core.errors import PortalError
+from portal.runs.models import Run
 from portal.stack.errors import StackError
 
 
@@ -23,6 +27,13 @@ class Command(BaseCommand):
         try:
             with backups.opened(options["where"], passphrase(options)) as vault:
                 name = options["name"] or manifests.newest(vault)
-                self.stdout.write(json.dumps(backups.drill(vault, name), indent=2))
+                result = backups.drill(vault, name)
+            audit.record(
+                Actor.system("restore_drill", via=Run.Via.COMMAND),
+                DRILLED,
+                f"backup {name}",
+                detail=result,
+            )
+            self.stdout.write(json.dumps(result, indent=2))
         except (PortalError, StackError) as exc:
             raise CommandError(str(exc)) from exc

@@ -66,6 +66,10 @@ ADVICE: dict[str, tuple[Promise, Promise]] = {
         _("Drift"),
         _("Look at the event and what moved, note the cause; report outcomes to confirm a loss."),
     ),
+    "monitoring.queries.": (
+        _("Queries of search"),
+        _("Look which queries find nothing, add documents or judge queries, then build anew."),
+    ),
     "monitoring.retraining.": (
         _("Retraining proposal"),
         _("Read the reasons and start the retraining, or dismiss the proposal with a reason."),

@@ -16,7 +16,7 @@ PREFIX = "health."
 #: Restarts of a part take a few seconds, of the whole half a minute; ours.
 OPENS_AFTER_S, CLOSES_AFTER_S = 60.0, 60.0
 #: What other machines see as well as this one; all else is this machine's own.
-SHARED = frozenset({"workers", "beat", "recorder", "sampler", "queues", "stream"})
+SHARED = frozenset({"workers", "beat", "recorder", "sampler", "queues", "dead_man", "stream"})
 SEVERITIES = {Status.UNHEALTHY: Alert.Severity.CRITICAL, Status.DEGRADED: Alert.Severity.WARNING}
 STATUSES = {
     Status.UNHEALTHY: gettext_lazy("unhealthy"),

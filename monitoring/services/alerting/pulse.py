@@ -39,7 +39,7 @@ def looked() -> Mapping[str, Finding]:
 
 def _probes() -> Iterator[tuple[tuple[str, ...], Probe]]:
     yield ("redis",), probes.redis
-    yield ("workers", "beat", "recorder", "sampler", "queues"), probes.work
+    yield ("workers", "beat", "recorder", "sampler", "watcher", "queues", "dead_man"), probes.work
     yield ("disk",), probes.disk
     yield ("processes",), probes.processes
     for name, probe in findings.registered().items():

@@ -98,6 +98,7 @@ class AuditEntryAdmin(EvidenceAdmin[AuditEntry]):
 @admin.register(Alert)
 class AlertAdmin(EvidenceAdmin[Alert]):
     page_template = "core/alert.html"
+    list_before_template = "core/_alert_sections.html"
     empty_hint = _("Nothing has gone wrong so far.")
     row_pages = ("acknowledge", "resolve")
     list_display = ("text", "severity_badge", "n_times", "last", "standing")
@@ -124,6 +125,12 @@ class AlertAdmin(EvidenceAdmin[Alert]):
         if obj.acknowledged_at:
             return formats.badge(_("acknowledged"))
         return formats.badge(_("open"), "bad")
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        more = {"sections": sections.shown(sections.ALERTS, request, None)}
+        return super().changelist_view(request, {**more, **(extra_context or {})})
 
     def page_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
         may_change = obj.resolved_at is None and "core.change_alert" in grants_of(request)

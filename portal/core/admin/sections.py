@@ -11,6 +11,8 @@ Section = Callable[[HttpRequest, Any], SafeString | str]
 
 RUN = "run"
 ALERT = "alert"
+#: Above the list of alerts; the row is None.
+ALERTS = "alerts"
 _sections: dict[str, list[Section]] = {}
 
 

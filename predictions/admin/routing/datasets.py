@@ -7,7 +7,6 @@ from django.http import HttpRequest
 
 from portal.core.admin.base import actor_of, grants_of
 from predictions.models import Dataset
-from predictions.services.routing import datasets
 
 TEMPLATE = "predictions/routing/dataset.html"
 
@@ -20,6 +19,8 @@ def imported(request: HttpRequest, wanted: Mapping[str, Any]) -> Dataset:
     PortalError
         As the service says.
     """
+    from predictions.services.routing import datasets  # noqa: PLC0415 - the web process loads no Arrow
+
     items, routings = wanted["items"], wanted["routings"]
     return datasets.import_routings(
         items=datasets.Upload(items.file, items.name),

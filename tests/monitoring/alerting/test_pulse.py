@@ -5,9 +5,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.test import Client
 
 from monitoring import probes
 from monitoring.models import Channel, Pulse
+from monitoring.selectors import dead_man
 from monitoring.services.alerting import channels, pulse
 from monitoring.services.alerting.courier import Courier
 from portal.core import findings
@@ -99,3 +101,26 @@ def test_a_clock_set_back_does_not_stop_it(
     now = clock.now()
     assert pulse.turn(courier, now + timedelta(hours=5))
     assert pulse.turn(courier, now)
+
+
+def test_the_alerts_page_and_health_tell_that_nobody_outside_answers(
+    well: None, receiver: Receiver, courier: Courier, admin_client: Client
+) -> None:
+    receiver.answers = [(500, {}, b"")]
+    assert pulse.turn(courier)
+
+    shown = admin_client.get("/admin/core/alert/", headers={"accept-language": "en"}).text
+
+    card = shown[shown.index('id="dead-man"') :].split("</section>")[0]
+    assert "does not answer" in card
+    assert probes.work()["dead_man"].status == Status.DEGRADED
+    assert dead_man.standing(clock.now() + timedelta(hours=1)).state == dead_man.State.STILL
+
+
+def test_without_an_address_nothing_is_said_of_the_switch(
+    settings: Any, admin_client: Client
+) -> None:
+    settings.HEARTBEAT_URL = ""
+
+    assert dead_man.standing().state == dead_man.State.OFF
+    assert 'id="dead-man"' not in admin_client.get("/admin/core/alert/").text

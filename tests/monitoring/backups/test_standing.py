@@ -9,6 +9,8 @@ from django.test import Client
 from django.urls import reverse
 
 from monitoring.selectors import backups
+from portal.core import audit
+from portal.core.actors import Actor
 from portal.lib import clock
 from portal.runs.models import Run, State
 from tests.console.conftest import person, signed_in
@@ -94,3 +96,21 @@ def test_cancelled_runs_say_nothing() -> None:
     ended(backups.MAKE, hours_ago=5)
     ended(backups.MAKE, hours_ago=1, state=State.CANCELLED)
     assert not backups.standing().backup.has_failed
+
+
+def test_a_rehearsal_by_hand_counts_like_a_scheduled_one(
+    signed_in: Callable[..., Client],
+) -> None:
+    ended(backups.DRILL, hours_ago=24 * 60)
+    assert backups.standing().drill.is_late
+    audit.record(
+        Actor.system("restore_drill", via=Run.Via.COMMAND),
+        backups.DRILLED,
+        "backup 20261101",
+        detail={"n_rows": 777, "n_tables": 50, "seconds": {"restore": 3.0}},
+    )
+
+    drill = backups.standing().drill
+
+    assert (drill.is_late, drill.figures["n_rows"]) == (False, 777)
+    assert "777 rows in 50 tables" in card(signed_in("viewer"))

@@ -32,7 +32,9 @@ def test_longest_fill_time_by_hand() -> None:
 
 
 def test_critical_slow_speed_by_hand() -> None:
-    assert physics.critical_slow_speed_m_s(64, 50) == pytest.approx(0.579 * 0.5 * math.sqrt(0.064))
+    # An inch of plunger in an empty sleeve: 22.8 inches a second.
+    assert physics.critical_slow_speed_m_s(25.4, 0) == pytest.approx(22.8 * 0.0254)
+    assert physics.critical_slow_speed_m_s(64, 50) == pytest.approx(3.634 * 0.5 * 0.253, rel=1e-3)
 
 
 def test_casting_pressure_grows_with_the_square_of_the_ratio() -> None:

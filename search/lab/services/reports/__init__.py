@@ -1,0 +1,155 @@
+"""The report of a campaign: what was measured, on what, and what follows from it.
+
+`render` writes it for a reader (Markdown, HTML, PDF) or for a program (JSON, CSV, Parquet).
+"""
+
+import json
+from typing import Any
+
+from django.utils import translation
+from django.utils.text import slugify
+from django.utils.translation import gettext as _
+
+from portal.core.errors import InvalidInput
+from portal.lib import documents
+from search.lab.engine.analysis import choosing
+from search.lab.models import Campaign
+from search.lab.services.comparing import Comparison
+from search.lab.services.reports import comparison, findings, tables
+from search.lab.services.reports.document import document
+
+FORMATS = ("md", "html", "pdf", "json", "csv", "parquet")
+LANGUAGES = ("ko", "en")
+_TABLES = {
+    "csv": (tables.csv, "text/csv; charset=utf-8"),
+    "parquet": (tables.parquet, "application/vnd.apache.parquet"),
+}
+
+__all__ = [
+    "FORMATS",
+    "LANGUAGES",
+    "content",
+    "document",
+    "markdown",
+    "render",
+    "render_comparison",
+]
+
+
+def render(
+    campaign: Campaign, *, format: str = "html", language: str = "ko"
+) -> tuple[bytes, str, str]:
+    """Return the report of a campaign.
+
+    Parameters
+    ----------
+    format : str
+        One of `FORMATS`. JSON, CSV and Parquet have names of their own, in no language.
+    language : str
+        One of `LANGUAGES`.
+
+    Returns
+    -------
+    tuple of (bytes, str, str)
+        Content, content type, and a file name of ASCII alone.
+
+    Raises
+    ------
+    InvalidInput
+        If there is no such format or language.
+    """
+    _check("format", format, FORMATS)
+    _check("language", language, LANGUAGES)
+    if format == "json":
+        body = json.dumps(content(campaign), ensure_ascii=False, indent=1, default=str).encode()
+        content_type = "application/json"
+    elif format in _TABLES:
+        write, content_type = _TABLES[format]
+        body = write(findings.gather(campaign))
+    else:
+        with translation.override(language):
+            made = document(campaign, language)
+        body, content_type, _ending = documents.render(made, format)
+    stem = slugify(campaign.name)[:60] or "campaign"
+    return body, content_type, f"{stem}-{str(campaign.pk)[:8]}.{format}"
+
+
+def render_comparison(
+    found: Comparison, *, format: str = "html", language: str = "ko"
+) -> tuple[bytes, str, str]:
+    """Return the comparison of two campaigns, in one of `documents.FORMATS`.
+
+    Returns
+    -------
+    tuple of (bytes, str, str)
+        Content, content type, and a file name.
+
+    Raises
+    ------
+    InvalidInput
+        If there is no such format or language.
+    """
+    _check("format", format, documents.FORMATS)
+    _check("language", language, LANGUAGES)
+    name = f"{str(found.now.pk)[:8]}-against-{str(found.then.pk)[:8]}.{format}"
+    if format == "json":
+        text = json.dumps(comparison.content(found), ensure_ascii=False, indent=1, default=str)
+        return text.encode(), "application/json", name
+    with translation.override(language):
+        made = comparison.document(found, language)
+    body, content_type, _ending = documents.render(made, format)
+    return body, content_type, name
+
+
+def content(campaign: Campaign) -> dict[str, Any]:
+    """Return the report as plain JSON."""
+    found = findings.gather(campaign)
+    cost = found.cost
+    return {
+        "campaign": str(campaign.pk),
+        "name": campaign.name,
+        "created_at": campaign.created_at.isoformat(),
+        "matrix": campaign.matrix,
+        "environment": campaign.environment,
+        "cells": [
+            line.to_dict() | {"exactness": found.exactness.get(line.cell.key)}
+            for line in found.lines
+        ],
+        "analysis": {
+            "effects": [vars(one) for one in found.axes]
+            if not found.no_effects
+            else {"refused": found.no_effects},
+            "pairs": [vars(one) for one in found.pairs],
+            "scaling": [vars(one) for one in found.laws],
+            "pareto": [one.cell.label for one in found.front],
+            "outliers": [one.cell.label for one in found.outliers],
+            "cost_model": {"median_error": cost.error, "n_cells": cost.n}
+            if cost
+            else {"refused": found.no_cost},
+            "recommendation": _recommendation(found.advice),
+        },
+    }
+
+
+def markdown(campaign: Campaign) -> str:
+    """Return the report as Markdown, in the language of the moment."""
+    return documents.to_markdown(document(campaign, translation.get_language() or "en"))
+
+
+def _recommendation(advice: choosing.Recommendation) -> dict[str, Any]:
+    return {
+        "cell": advice.point.cell.to_dict() if advice.point else None,
+        "reason": advice.reason,
+        "runner_up": advice.runner_up.cell.to_dict() if advice.runner_up else None,
+        "n_meeting": advice.n_meeting,
+        "n_considered": advice.n_considered,
+    }
+
+
+def _check(field: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise InvalidInput(
+            _("%(field)s is “%(value)s”: choose from %(allowed)s.")
+            % {"field": field, "value": value[:80], "allowed": ", ".join(allowed)},
+            code="unknown_choice",
+        )

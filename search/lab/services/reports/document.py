@@ -1,0 +1,338 @@
+"""The report of a campaign for a reader, in the language of the moment."""
+
+from collections.abc import Iterator, Mapping
+
+from django.utils.translation import gettext as _
+
+from portal.lib.documents import (
+    Block,
+    Bullets,
+    Column,
+    Document,
+    Facts,
+    Heading,
+    Note,
+    Paragraph,
+    Table,
+    Value,
+)
+from search.lab.engine.analysis import choosing
+from search.lab.engine.analysis.points import Point
+from search.lab.engine.statistics import Figure
+from search.lab.models import Campaign, CellResult
+from search.lab.selectors import Line
+from search.lab.services.reports import figures, findings
+from search.lab.services.reports.findings import Findings
+
+#: Recall that the recommendation asks for: the default of `choosing.recommend`.
+WANTED_RECALL = 0.95
+
+
+def document(campaign: Campaign, language: str) -> Document:
+    """Return the report of a campaign, its texts in the active language."""
+    found = findings.gather(campaign)
+    return Document(
+        title=campaign.name,
+        language=language,
+        facts=_summary(campaign, found),
+        blocks=tuple(_blocks(campaign, found)),
+    )
+
+
+def _summary(campaign: Campaign, found: Findings) -> list[tuple[str, Value]]:
+    facts = campaign.environment
+    measured = _("%(measured)d of %(all)d") % {
+        "measured": len(found.measured),
+        "all": len(found.lines),
+    }
+    machine = ""
+    if facts:
+        machine = _("%(processor)s, %(cores)s cores, %(memory)s MB") % {
+            "processor": facts["processor"],
+            "cores": facts["n_cores"],
+            "memory": f"{facts['memory_mb']:,}",
+        }
+    return [
+        (_("campaign of the lab"), str(campaign.pk)),
+        (_("date"), f"{campaign.created_at:%Y-%m-%d}"),
+        (_("cells measured"), measured),
+        (_("machine"), machine or None),
+    ]
+
+
+def _blocks(campaign: Campaign, found: Findings) -> Iterator[Block]:
+    yield from _advice(found)
+    yield from _against(found)
+    if found.measured:
+        yield from _cells(found)
+        yield from _front(found)
+        yield from _effects(found)
+        yield from _growth(found)
+    yield from _environment(campaign)
+    yield Heading(_("How it was measured"))
+    yield Paragraph(
+        _(
+            "One question at a time, warm-up apart, every sample kept. In brackets: 95 % intervals "
+            "by bootstrap over the questions. Recall is the share of the exact ten best rows that "
+            "came back. Answers a second are counted with clients in a closed loop, never derived "
+            "from a latency."
+        )
+    )
+
+
+def _advice(found: Findings) -> Iterator[Block]:
+    yield Heading(_("Recommendation"))
+    advice = found.advice
+    if advice.point is None:
+        yield Note(
+            "warn",
+            _(
+                "No sound cell reaches a recall of %(wanted)s: measure other parameters, or an "
+                "exact engine."
+            )
+            % {"wanted": WANTED_RECALL},
+        )
+        return
+    yield Note("good", _reason(advice, advice.point))
+    if advice.runner_up is not None:
+        yield Paragraph(
+            _("Next best: %(cell)s, p95 %(p95).3g ms, recall %(recall).3f, %(memory).0f MB.")
+            % _words(advice.runner_up)
+        )
+
+
+def _reason(advice: choosing.Recommendation, point: Point) -> str:
+    words = _words(point) | {"meeting": advice.n_meeting, "wanted": WANTED_RECALL}
+    if advice.reason == "only":
+        return (
+            _(
+                "%(cell)s is the only sound cell with a recall of at least %(wanted)s: "
+                "p95 %(p95).3g ms, recall %(recall).3f, %(memory).0f MB."
+            )
+            % words
+        )
+    return (
+        _(
+            "%(cell)s is the fastest of %(meeting)d sound cells with a recall of at least "
+            "%(wanted)s: p95 %(p95).3g ms, recall %(recall).3f, %(memory).0f MB."
+        )
+        % words
+    )
+
+
+def _words(point: Point) -> dict[str, object]:
+    return {
+        "cell": point.cell.label,
+        "p95": point.p95_ms,
+        "recall": point.recall_at_10,
+        "memory": point.memory_mb,
+    }
+
+
+def _against(found: Findings) -> Iterator[Block]:
+    """Say what was not measured and what is to be said against what was."""
+    waiting = sum(line.state == CellResult.State.WAITING for line in found.lines)
+    failed = [line for line in found.lines if line.state == CellResult.State.FAILED]
+    flagged = [line for line in found.lines if line.flags]
+    damaged = [line for line in found.lines if found.exactness.get(line.cell.key, {}) is None]
+    if waiting:
+        yield Note("warn", _("Cells that were not measured yet: %(count)d.") % {"count": waiting})
+    if not (failed or flagged or damaged or found.outliers):
+        return
+    yield Heading(_("What to know before you trust it"))
+    items = [f"{line.cell.label}: {_('failed')}. {line.error}" for line in failed]
+    items += [f"{line.cell.label}: {note(line)}" for line in flagged]
+    items += [
+        f"{line.cell.label}: {_('its stored samples are damaged; measure it again')}"
+        for line in damaged
+    ]
+    items += [
+        f"{point.cell.label}: {_('stands out among the cells of its engine')}"
+        for point in found.outliers
+    ]
+    yield Bullets(items)
+
+
+def _cells(found: Findings) -> Iterator[Block]:
+    yield Heading(_("Latency and recall"))
+    yield Table(
+        (
+            Column(_("cell")),
+            *(Column(name, "ms", "right") for name in ("p50", "p95", "p99")),
+            Column("recall@10", "", "right"),
+            Column(_("note")),
+        ),
+        [
+            (
+                line.cell.label,
+                *(interval(one) for one in (line.p50, line.p95, line.p99, line.recall)),
+                note(line),
+            )
+            for line in found.lines
+        ],
+    )
+    yield from figures.latency(found)
+    yield Heading(_("Throughput, memory and build"))
+    yield Table(
+        (
+            Column(_("cell")),
+            *(
+                Column(_("per second, %(count)d clients") % {"count": count}, "", "right")
+                for count in found.clients
+            ),
+            Column(_("peak memory"), "MB", "right"),
+            Column(_("index"), "MB", "right"),
+            Column(_("build"), "s", "right"),
+            Column(_("load"), "s", "right"),
+        ),
+        [_resources(line, found) for line in found.measured],
+    )
+
+
+def _resources(line: Line, found: Findings) -> tuple[Value, ...]:
+    facts, answers = line.facts or {}, findings.throughput(line)
+    return (
+        line.cell.label,
+        *(answers.get(count) for count in found.clients),
+        facts.get("peak_mb"),
+        facts["size_bytes"] / 1e6 if "size_bytes" in facts else None,
+        facts.get("build_s"),
+        facts.get("load_s"),
+    )
+
+
+def _front(found: Findings) -> Iterator[Block]:
+    yield Heading(_("Worth considering"))
+    yield Paragraph(_("No other sound cell beats these in recall, latency and memory at once."))
+    yield Table(
+        (
+            Column(_("cell")),
+            Column("recall@10", "", "right"),
+            Column("p50", "ms", "right"),
+            Column(_("peak memory"), "MB", "right"),
+        ),
+        [
+            (one.cell.label, one.recall_at_10, one.p50_ms, one.memory_mb)
+            for one in sorted(found.front, key=lambda one: -one.recall_at_10)
+        ],
+    )
+    yield from figures.front(found)
+
+
+def _effects(found: Findings) -> Iterator[Block]:
+    yield Heading(_("What moves the latency"))
+    if found.no_effects:
+        yield Paragraph(found.no_effects)
+    else:
+        yield Table(
+            (
+                Column(_("axis")),
+                Column(_("share of variance"), "", "right"),
+                Column("p", "", "right"),
+                Column(_("latency of each level against the mean")),
+            ),
+            [
+                (
+                    figures.axis_name(one.factor),
+                    one.omega_squared,
+                    one.p_value,
+                    _levels(one.levels),
+                )
+                for one in found.axes
+            ],
+        )
+        yield from figures.effects(found)
+    if found.pairs:
+        yield Heading(_("Engines in pairs"), 2)
+        yield Table(
+            (
+                Column(_("engine")),
+                Column(_("against")),
+                Column(_("ratio of latencies"), "", "right"),
+                Column(_("p, corrected by Holm"), "", "right"),
+                Column(_("cells"), "", "right"),
+            ),
+            [(one.first, one.second, one.ratio, one.p_value, one.n_cells) for one in found.pairs],
+        )
+
+
+def _levels(found: Mapping[str, float]) -> str:
+    pairs = ((_("none") if name == "None" else name, value) for name, value in found.items())
+    return ", ".join(f"{name}: {value:.2f}" for name, value in pairs)
+
+
+def _growth(found: Findings) -> Iterator[Block]:
+    yield Heading(_("How latency grows"))
+    if found.laws:
+        yield Paragraph(
+            _("Latency grows with the axis to the power of the exponent: 1 doubles with it.")
+        )
+        yield Table(
+            (
+                Column(_("engine")),
+                Column(_("search")),
+                Column(_("axis")),
+                Column(_("exponent"), "", "right"),
+                Column(_("cells"), "", "right"),
+            ),
+            [
+                (
+                    one.engine,
+                    one.search_type,
+                    figures.axis_name(one.axis),
+                    f"{one.exponent:.2f} ({one.low:.2f}-{one.high:.2f})",
+                    one.n,
+                )
+                for one in found.laws
+            ],
+        )
+        yield from figures.growth(found)
+    if found.cost is None:
+        yield Paragraph(found.no_cost)
+    else:
+        yield Paragraph(
+            _(
+                "A cell that was not run can be predicted from the others: of %(count)d cells left "
+                "out one by one, half were predicted within %(error).0f %%."
+            )
+            % {"count": found.cost.n, "error": found.cost.error * 100}
+        )
+
+
+def _environment(campaign: Campaign) -> Iterator[Block]:
+    facts = campaign.environment
+    if not facts:
+        return
+    yield Heading(_("Machine and versions"))
+    yield Facts(
+        (
+            (_("processor"), facts["processor"]),
+            (_("cores"), facts["n_cores"]),
+            (_("memory in MB"), facts["memory_mb"]),
+            (_("system"), facts.get("system")),
+            (_("load average at the start"), facts.get("load_average")),
+            ("Python", facts["python"]),
+            *facts["versions"].items(),
+        )
+    )
+
+
+def interval(figure: Figure | None) -> str | None:
+    """Return a figure with its interval."""
+    if figure is None:
+        return None
+    return f"{figure.value:.3g} ({figure.low:.3g}-{figure.high:.3g})"
+
+
+def note(line: Line) -> str:
+    """Return what is to be said against a cell, in words."""
+    known = {
+        "no_index": _("did not use its index"),
+        "short": _("returned fewer rows than there are"),
+        "disturbed": _("disturbed by other load"),
+    }
+    if line.state == CellResult.State.FAILED:
+        return _("failed")
+    if line.state == CellResult.State.WAITING:
+        return _("not measured")
+    return ", ".join(known.get(one, one) for one in line.flags)

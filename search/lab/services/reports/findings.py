@@ -1,0 +1,100 @@
+"""Everything a report says of a campaign, worked out once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from portal.core.errors import Corrupt
+from search.lab import selectors
+from search.lab.engine.analysis import choosing, effects, scaling
+from search.lab.engine.analysis.points import Point
+from search.lab.engine.problems import AnalysisProblem
+from search.lab.models import Campaign, CellResult
+from search.lab.selectors import Line
+from search.lab.services import problems
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What was measured and what follows.
+
+    Attributes
+    ----------
+    exactness : dict
+        Mean recall@1, recall@5 and reciprocal rank by the key of a cell; None where its samples
+        are damaged.
+    no_effects, no_cost : str
+        Why there is no such analysis; empty where there is one.
+    """
+
+    lines: Sequence[Line]
+    points: Sequence[Point]
+    exactness: dict[str, dict[str, float] | None]
+    advice: choosing.Recommendation
+    front: Sequence[Point]
+    outliers: Sequence[Point]
+    pairs: Sequence[effects.Pair]
+    laws: Sequence[scaling.Law]
+    axes: Sequence[effects.Effect] = ()
+    no_effects: str = ""
+    cost: scaling.CostModel | None = None
+    no_cost: str = ""
+    clients: Sequence[int] = field(default_factory=list)
+
+    @property
+    def measured(self) -> list[Line]:
+        """The cells that have figures."""
+        return [line for line in self.lines if line.p50 is not None]
+
+
+def gather(campaign: Campaign) -> Findings:
+    """Return everything a report says of a campaign."""
+    lines, points = selectors.lines(campaign), selectors.points(campaign)
+    found: list[effects.Effect] = []
+    cost, no_effects, no_cost = None, "", ""
+    try:
+        found = effects.effects(points)
+    except AnalysisProblem as exc:
+        no_effects = problems.said(exc)
+    try:
+        cost = scaling.cost_model(points)
+    except AnalysisProblem as exc:
+        no_cost = problems.said(exc)
+    return Findings(
+        lines=lines,
+        points=points,
+        exactness=_exactness(campaign),
+        advice=choosing.recommend(points),
+        front=choosing.pareto(points),
+        outliers=choosing.outliers(points),
+        pairs=effects.pairs(points),
+        laws=scaling.laws(points),
+        axes=found,
+        no_effects=no_effects,
+        cost=cost,
+        no_cost=no_cost,
+        clients=sorted({int(one) for line in lines for one in throughput(line)}),
+    )
+
+
+def throughput(line: Line) -> dict[int, float]:
+    """Return the mean of answers a second by the number of clients."""
+    per_second = (line.facts or {}).get("per_second", {})
+    return {int(count): float(np.mean(own)) for count, own in per_second.items() if len(own)}
+
+
+def _exactness(campaign: Campaign) -> dict[str, dict[str, float] | None]:
+    found: dict[str, dict[str, float] | None] = {}
+    for row in campaign.cells.filter(state=CellResult.State.MEASURED):
+        try:
+            own = selectors.samples(row)
+        except Corrupt:
+            found[row.key] = None
+            continue
+        found[row.key] = {
+            "recall_at_1": float(own.recall_at_1.mean()),
+            "recall_at_5": float(own.recall_at_5.mean()),
+            "mean_reciprocal_rank": float(own.reciprocal_rank.mean()),
+        }
+    return found

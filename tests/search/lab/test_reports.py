@@ -1,0 +1,200 @@
+"""Reports of campaigns in every format and language, and two campaigns against each other."""
+
+import csv
+import io
+import json
+from io import StringIO
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from django.core.management import CommandError, call_command
+from pypdf import PdfReader
+from selectolax.lexbor import LexborHTMLParser
+
+from portal.core.actors import Actor
+from portal.core.errors import Conflict, InvalidInput
+from search.lab.engine.matrix import Matrix
+from search.lab.models import Campaign, CellResult
+from search.lab.services import campaigns, comparing, reports
+from tests.search.lab import measured
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def campaign() -> Campaign:
+    return measured.campaign()
+
+
+def test_a_korean_page_says_what_to_take_and_asks_nobody(campaign: Campaign) -> None:
+    content, content_type, name = reports.render(campaign, format="html", language="ko")
+
+    tree = LexborHTMLParser(content.decode())
+    assert content_type.startswith("text/html")
+    assert name.isascii()
+    assert name.endswith(".html")
+    text = tree.text()
+    assert "측정 <하나>" in text
+    assert "권고" in text
+    assert "hnswlib 10,000 x 128, vector" in text
+    assert "네 코어 <프로세서>" in text
+    assert len(tree.css("figure")) >= 5
+    assert not tree.css("img, link, iframe, script[src]")
+
+
+@pytest.mark.parametrize(("language", "heading"), [("ko", "권고"), ("en", "Recommendation")])
+def test_a_pdf_is_read_back_in_its_language(
+    campaign: Campaign, language: str, heading: str
+) -> None:
+    content, content_type, _name = reports.render(campaign, format="pdf", language=language)
+
+    text = "\n".join(page.extract_text() for page in PdfReader(io.BytesIO(content)).pages)
+    assert content_type == "application/pdf"
+    assert heading in text
+    assert "측정 <하나>" in text
+    assert "duckdb-hnsw" in text
+
+
+def test_tables_hold_every_cell_with_its_figures(campaign: Campaign) -> None:
+    row = campaign.cells.first()
+    assert row is not None
+    CellResult.objects.filter(pk=row.pk).update(
+        state=CellResult.State.FAILED, error="=1+1 went wrong", samples=None
+    )
+
+    text = reports.render(campaign, format="csv", language="en")[0].decode("utf-8-sig")
+    table = pq.read_table(io.BytesIO(reports.render(campaign, format="parquet")[0]))
+
+    rows = list(csv.DictReader(StringIO(text)))
+    assert len(rows) == table.num_rows == measured.PLAN.n_cells
+    assert rows[0]["error"] == "'=1+1 went wrong"
+    assert rows[0]["p50_ms"] == ""
+    assert float(rows[1]["p50_ms_low"]) <= float(rows[1]["p50_ms"]) <= float(rows[1]["p50_ms_high"])
+    assert float(rows[1]["per_second_2"]) == 1725.0
+    assert table["recall_at_1"][1].as_py() == pytest.approx(0.98, abs=0.02)
+
+
+def test_json_holds_the_analysis(campaign: Campaign) -> None:
+    content = json.loads(reports.render(campaign, format="json")[0])
+
+    analysis = content["analysis"]
+    assert analysis["recommendation"]["cell"]["engine"] == "hnswlib"
+    assert analysis["cost_model"]["median_error"] < 0.1
+    assert {one["factor"] for one in analysis["effects"]} >= {"engine", "scale", "dimension"}
+    law = next(one for one in analysis["scaling"] if one["axis"] == "dimension")
+    assert law["low"] < 0.9 < law["high"]
+    assert content["cells"][0]["exactness"]["mean_reciprocal_rank"] > 0.9
+
+
+def test_what_was_disturbed_failed_or_damaged_is_said(campaign: Campaign) -> None:
+    first, second, third, *_rest = campaign.cells.all()
+    CellResult.objects.filter(pk=first.pk).update(
+        facts=first.facts | {"is_disturbed": True, "uses_index": False}
+    )
+    CellResult.objects.filter(pk=second.pk).update(
+        state=CellResult.State.FAILED, error="disk full", samples=None
+    )
+    CellResult.objects.filter(pk=third.pk).update(
+        state=CellResult.State.WAITING, facts={}, samples=None
+    )
+
+    text = reports.render(campaign, format="md", language="en")[0].decode()
+
+    assert "did not use its index, disturbed by other load" in text
+    assert "failed. disk full" in text
+    assert "Cells that were not measured yet: 1." in text
+
+
+def test_a_campaign_without_a_figure_has_a_report() -> None:
+    empty = campaigns.create(plan=measured.PLAN, name="", actor=Actor.system("test"))
+
+    for form in reports.FORMATS:
+        assert reports.render(empty, format=form, language="ko")[0]
+
+
+def test_an_unknown_format_or_language_is_named(campaign: Campaign) -> None:
+    with pytest.raises(InvalidInput, match="format is “docx”: choose from md, html, pdf"):
+        reports.render(campaign, format="docx")
+    with pytest.raises(InvalidInput, match="language is “fr”: choose from ko, en"):
+        reports.render(campaign, language="fr")
+
+
+def test_the_command_writes_files_and_says_where(campaign: Campaign, tmp_path: Path) -> None:
+    out = StringIO()
+    call_command("benchmark_report", str(campaign.pk), "--output", str(tmp_path), stdout=out)
+    call_command("benchmark_report", "--output", str(tmp_path / "a.pdf"), stdout=out)
+
+    assert (tmp_path / "a.pdf").read_bytes().startswith(b"%PDF")
+    assert len(list(tmp_path.glob("*.md"))) == 1
+    assert str(tmp_path / "a.pdf") in out.getvalue()
+    with pytest.raises(CommandError, match="not for the screen"):
+        call_command("benchmark_report", "--format", "pdf")
+    with pytest.raises(CommandError, match="cannot be written"):
+        call_command("benchmark_report", "--output", str(tmp_path / "none" / "a.md"))
+
+
+def test_a_slowed_engine_is_told_from_one_that_is_the_same(campaign: Campaign) -> None:
+    later = measured.campaign("later", slowed=1.25)
+
+    found = comparing.compare(then=campaign, now=later)
+
+    assert {one.cell.engine: one.verdict for one in found.cells} == {
+        "hnswlib": "slower",
+        "duckdb-hnsw": "same",
+    }
+    assert found.counts == {"slower": 12, "inconclusive": 0, "same": 12, "faster": 0}
+    assert comparing.compare(then=later, now=campaign).counts["faster"] == 12
+
+
+def test_a_disturbed_cell_is_never_more_than_inconclusive(campaign: Campaign) -> None:
+    later = measured.campaign("later", slowed=2.0)
+    row = later.cells.filter(cell__engine="hnswlib").first()
+    assert row is not None
+    CellResult.objects.filter(pk=row.pk).update(facts=row.facts | {"is_disturbed": True})
+    Campaign.objects.filter(pk=later.pk).update(
+        environment=measured.ENVIRONMENT | {"n_cores": 64, "versions": {"numpy": "2.1"}}
+    )
+
+    found = comparing.compare(then=campaign, now=Campaign.objects.get(pk=later.pk))
+
+    assert found.counts["inconclusive"] == 1
+    assert found.disturbed == [row.what.label]
+    assert ("n_cores", 4, 64) in found.other_facts
+    assert ("duckdb", "1.5", None) in found.other_facts
+
+
+def test_campaigns_without_a_common_cell_are_refused(campaign: Campaign) -> None:
+    other = measured.campaign(
+        "other", plan=Matrix(scales=(5_000,), dimensions=(64,), engines=("hnswlib",))
+    )
+    with pytest.raises(Conflict, match="no measured cell in common"):
+        comparing.compare(then=campaign, now=other)
+    with pytest.raises(InvalidInput, match="margin is 7"):
+        comparing.compare(then=campaign, now=campaign, margin=7)
+
+
+def test_the_command_fails_on_slower_cells_when_asked(campaign: Campaign) -> None:
+    later = measured.campaign("later", slowed=1.25)
+    out = StringIO()
+
+    call_command("benchmark_compare", str(campaign.pk), "later", "--language", "en", stdout=out)
+
+    assert "Cells slower than before: 12." in out.getvalue()
+    with pytest.raises(CommandError, match="slower than before: 12"):
+        call_command(
+            "benchmark_compare", str(campaign.pk), str(later.pk), "--fail-on-slower", stdout=out
+        )
+    with pytest.raises(CommandError, match="There is no campaign"):
+        call_command("benchmark_compare", "nothing", "later")
+
+
+def test_a_comparison_is_written_in_every_form(campaign: Campaign) -> None:
+    found = comparing.compare(then=campaign, now=campaign)
+
+    for form in ("md", "html", "pdf", "json"):
+        content, _content_type, name = reports.render_comparison(found, format=form)
+        assert content
+        assert name.endswith(form)
+    text = reports.render_comparison(found, format="md", language="ko")[0].decode()
+    assert "이전보다 느려진 셀이 없습니다." in text

@@ -88,6 +88,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                     ),
                     "active": lambda request: "/admin/quality/" in request.path,
                 },
+                _entry(_("Value"), "savings", "registry.modelversion", page="console:value"),
             ],
         ),
         (

@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import path
 
-from portal.console.views import assistant, history, quality
+from portal.console.views import assistant, history, quality, value
 
 app_name = "console"
 
@@ -17,5 +17,6 @@ PAGES: tuple[tuple[str, Callable[[HttpRequest], HttpResponseBase], str], ...] = 
     ("quality/assistant/", assistant.ask, "assistant"),
     ("quality/history/", history.history, "history"),
     ("quality/history.csv", history.export, "export"),
+    ("value/", value.value, "value"),
 )
 urlpatterns = [path(route, admin.site.admin_view(view), name=name) for route, view, name in PAGES]

@@ -144,6 +144,59 @@ def price(version: ModelVersion, prices: Prices) -> Costs:
         raise _nothing_to_price(version) from exc
 
 
+@dataclass(frozen=True)
+class Benefit:
+    """What a version saves against doing without a model.
+
+    Attributes
+    ----------
+    cost, cost_without : float
+        With the version's own threshold, and without a model.
+    saving : float
+    saving_interval : Span
+        95 %, on shots drawn again.
+    """
+
+    cost: float
+    cost_without: float
+    saving: float
+    saving_interval: Span
+
+
+def benefit(version: ModelVersion, prices: Prices, *, is_inspected: bool = False) -> Benefit:
+    """Return what a version saves against letting every shot through, or stopping every shot.
+
+    Parameters
+    ----------
+    version, prices
+        As for :func:`price`.
+    is_inspected
+        Whether every shot would be stopped without a model.
+
+    Raises
+    ------
+    Conflict, InvalidInput
+        As :func:`price`.
+    """
+    content = version.evaluation.get("operating_points")
+    if not content:
+        raise _nothing_to_price(version)
+    _check(prices)
+    evaluation = version.evaluation
+    points = [OperatingPoint(**point) for point in content]
+    n_shots = int(evaluation["protocol"]["n_tested"])
+    try:
+        curve, draws = _Shots(points, _n_distinct(evaluation, n_shots)).priced(prices)
+    except BadCosts as exc:
+        raise _nothing_to_price(version) from exc
+    place = _place(curve.points, float(evaluation["threshold"]))
+    without = 0 if is_inspected else len(curve.points) - 1
+    # Of drawing again: what the other costs less than the version, with its sign turned.
+    span = draws.savings(place)[without]
+    cost, cost_without = curve.points[place].cost, curve.points[without].cost
+    return Benefit(cost, cost_without, cost_without - cost, Span(-span.high, -span.low))
+
+
 def _nothing_to_price(version: ModelVersion) -> Conflict:
     return Conflict(
         _(

@@ -1,5 +1,6 @@
 """Template tags of the portal's own pages."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -130,6 +131,12 @@ def feature_label(feature: Feature | str | None) -> str:
 def tone(value: str) -> str:
     """Return the colour of a state."""
     return formats.TONES.get(value, "")
+
+
+@register.simple_tag
+def payback(months: float) -> str:
+    """Return a number of months, or that it is never."""
+    return formats.figure(round(months, 1)) if math.isfinite(months) else gettext("never")
 
 
 @register.filter

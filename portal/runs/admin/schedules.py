@@ -1,11 +1,14 @@
 """Schedules, and the beat's own tables in the portal's look."""
 
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _g
 from django.utils.translation import gettext_lazy as _
@@ -34,11 +37,14 @@ from portal.core.admin.base import (
     tell,
 )
 from portal.core.errors import PortalError
+from portal.lib import clock
 from portal.runs import kinds
 from portal.runs.models import Schedule
-from portal.runs.services import schedules, timings
+from portal.runs.services import calendar, schedules, timings
 
 N_SLOTS = 50
+#: How far from today the calendar goes; ours.
+MOST_YEARS = 20
 PERMISSION = schedules.PERMISSION
 
 
@@ -101,6 +107,8 @@ class ScheduleAdmin(EvidenceAdmin[Schedule]):
     page_template = "runs/schedule.html"
     empty_hint = _("The scheduler makes the portal's own schedules when it starts.")
     row_pages = ("run_now", "switch", "edit")
+    list_pages = ("calendar",)
+    list_before_template = "runs/_calendar_link.html"
     list_display = ("name", "work", "timing", "standing", "next_due", "last_run")
     search_fields = ("name", "kind")
     list_select_related = (
@@ -141,6 +149,34 @@ class ScheduleAdmin(EvidenceAdmin[Schedule]):
             "slots": obj.slots.select_related("run")[:N_SLOTS],
             "may_change": PERMISSION in grants_of(request),
         }
+
+    def calendar_view(self, request: HttpRequest) -> HttpResponse:
+        """Show a week: what will run, what ran, what was missed."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        now = clock.now()
+        given, problem = request.GET.get("week", ""), ""
+        today = timezone.localdate(now)
+        try:
+            day = date.fromisoformat(given) if given else today
+        except ValueError:
+            day = date.min
+        if abs(day.year - today.year) <= MOST_YEARS:
+            days = calendar.week(calendar.monday_of(day), now)
+        else:
+            problem = _g("“%(seen)s” is no date: write it as 2026-05-31.") % {"seen": given[:30]}
+            days = calendar.week(calendar.monday_of(today), now)
+        first = days[0].date
+        context = {
+            "title": _("Calendar"),
+            "days": days,
+            "problem": problem,
+            "first": first,
+            "last": days[-1].date,
+            "earlier": first - timedelta(days=calendar.DAYS),
+            "later": first + timedelta(days=calendar.DAYS),
+        }
+        return self.page(request, "runs/calendar.html", context, status=422 if problem else 200)
 
     def run_now_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Start what the schedule starts, now."""

@@ -132,6 +132,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 _entry(_("Documents"), "article", "search.document"),
                 _entry(_("Judged queries"), "grading", "search.judgedquery"),
                 _entry(_("Query log"), "manage_search", "search.searchrecord"),
+                _entry(_("Lab"), "science", "lab.campaign"),
             ],
         ),
         (

@@ -31,6 +31,7 @@ LISTS = [
     "search_document",
     "search_judgedquery",
     "search_searchrecord",
+    "lab_campaign",
     "registry_modelversion",
     "registry_promotionrequest",
     "core_alert",

@@ -1,0 +1,3 @@
+from search.lab.admin import campaigns
+
+__all__ = ["campaigns"]

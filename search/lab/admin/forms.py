@@ -1,0 +1,138 @@
+"""The form that starts a campaign."""
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+from unfold.widgets import (
+    UnfoldAdminCheckboxSelectMultipleWidget,
+    UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextInputWidget,
+    UnfoldBooleanSwitchWidget,
+)
+
+from search.lab.engine.matrix import (
+    DIMENSIONS,
+    ENGINES,
+    LEXICAL_LEGS,
+    QUICK,
+    SCALES,
+    SEARCH_TYPES,
+)
+from search.lab.services.campaigns import Wishes
+from search.models import Collection
+
+NO_FILTER = "none"
+SHARES = (NO_FILTER, "0.1", "0.01")
+AXES = ("scales", "dimensions", "search_types", "filters", "engines")
+_TYPE_NAMES = {"vector": _("vector"), "hybrid": _("hybrid: words and vectors")}
+
+
+def _axis(label: Any, choices: list[tuple[Any, Any]], initial: list[Any]) -> forms.Field:
+    return forms.MultipleChoiceField(
+        label=label,
+        choices=choices,
+        initial=initial,
+        required=False,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
+    )
+
+
+class CampaignForm(forms.Form):
+    """A matrix by ticks, and how it is run."""
+
+    name = forms.CharField(
+        label=_("Name"), max_length=120, required=False, widget=UnfoldAdminTextInputWidget
+    )
+    lexical = forms.ChoiceField(
+        label=_("Lexical leg of hybrid cells"),
+        choices=[(name, name) for name in LEXICAL_LEGS],
+        initial=LEXICAL_LEGS[0],
+        widget=UnfoldAdminSelectWidget,
+    )
+    parallel = forms.BooleanField(
+        label=_("Build indexes side by side"),
+        initial=True,
+        required=False,
+        widget=UnfoldBooleanSwitchWidget,
+    )
+    workers = forms.IntegerField(
+        label=_("Builds at once"), initial=2, widget=UnfoldAdminIntegerFieldWidget
+    )
+    max_memory_mb = forms.IntegerField(
+        label=_("Memory cap of a cell in MB"),
+        initial=0,
+        help_text=_("0 for none."),
+        widget=UnfoldAdminIntegerFieldWidget,
+    )
+    tries = forms.IntegerField(
+        label=_("Tries of a disturbed cell"),
+        initial=Wishes.max_tries,
+        help_text=_("A cell that other work disturbs is measured again, up to so many times."),
+        widget=UnfoldAdminIntegerFieldWidget,
+    )
+    seed = forms.IntegerField(
+        label=_("Seed"), initial=0, min_value=0, widget=UnfoldAdminIntegerFieldWidget
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        names = Collection.objects.order_by("name").values_list("name", flat=True)
+        self.fields["collection"] = forms.ChoiceField(
+            label=_("Passages"),
+            choices=[("", _("Generated Korean about manufacturing")), *((n, n) for n in names)],
+            required=False,
+            help_text=_("A collection has a size of its own: the sizes ticked are left aside."),
+            widget=UnfoldAdminSelectWidget,
+        )
+        numbers = {"scales": (_("Passages"), SCALES), "dimensions": (_("Numbers"), DIMENSIONS)}
+        for axis, (label, values) in numbers.items():
+            choices = [(str(value), f"{value:,}") for value in values]
+            self.fields[axis] = _axis(label, choices, [str(one) for one in _quick(axis)])
+        kinds = [(name, _TYPE_NAMES[name]) for name in SEARCH_TYPES]
+        self.fields["search_types"] = _axis(_("Search"), kinds, list(QUICK.search_types))
+        shares = [(one, _("none") if one == NO_FILTER else f"{float(one):.0%}") for one in SHARES]
+        self.fields["filters"] = _axis(_("Filter lets through"), shares, [NO_FILTER, "0.1"])
+        engines = [(name, name) for name in ENGINES]
+        self.fields["engines"] = _axis(_("Engines"), engines, list(QUICK.engines))
+
+    @property
+    def axis_fields(self) -> list[forms.BoundField]:
+        """What is measured."""
+        return [self[axis] for axis in AXES]
+
+    @property
+    def other_fields(self) -> list[forms.BoundField]:
+        """How it is run."""
+        return [field for field in self if field.name not in {*AXES, "name", "collection"}]
+
+    @property
+    def axes(self) -> dict[str, Any]:
+        """The axes as the matrix takes them, once the form is valid."""
+        given = self.cleaned_data
+        axes: dict[str, Any] = {
+            "dimensions": [int(one) for one in given["dimensions"]],
+            "search_types": given["search_types"],
+            "filters": [None if one == NO_FILTER else float(one) for one in given["filters"]],
+            "engines": given["engines"],
+            "lexical": given["lexical"],
+        }
+        if not given["collection"]:
+            axes["scales"] = [int(one) for one in given["scales"]]
+        return axes
+
+    @property
+    def wishes(self) -> Wishes:
+        """How it is run, once the form is valid."""
+        given = self.cleaned_data
+        return Wishes(
+            n_workers=given["workers"] if given["parallel"] else 1,
+            memory_mb=given["max_memory_mb"],
+            seed=given["seed"],
+            max_tries=given["tries"],
+        )
+
+
+def _quick(axis: str) -> Any:
+    return getattr(QUICK, axis)

@@ -1,0 +1,180 @@
+"""The lab's pages: the list, the form, a campaign, its buttons."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.test import Client
+from django.urls import reverse
+
+from portal.core.actors import Actor
+from portal.core.models import User
+from portal.lib import clock
+from portal.lib.hashing import digest_json
+from portal.runs import artifacts
+from portal.runs.models import Run
+from search.lab import dispatch
+from search.lab.engine import pictures
+from search.lab.engine.analysis.points import Point
+from search.lab.engine.matrix import Cell, Matrix
+from search.lab.models import Campaign, CellResult
+from search.lab.services import campaigns
+
+ACTOR = Actor.system("test")
+SMALL = Matrix(
+    scales=(1_000,),
+    dimensions=(16,),
+    search_types=("vector",),
+    filters=(None,),
+    engines=("faiss-flat", "hnswlib"),
+)
+FIGURE = {"value": 1.5, "low": 1.25, "high": 1.75, "n": 10}
+pytestmark = pytest.mark.django_db
+SignedIn = Callable[..., Client]
+
+
+def granted(*codenames: str) -> Client:
+    user = User.objects.create_user("engineer", is_staff=True)
+    rows = Permission.objects.filter(content_type__app_label="lab", codename__in=codenames)
+    user.user_permissions.set(rows)
+    client = Client(headers={"accept-language": "en"})
+    client.force_login(user)
+    return client
+
+
+WORK = ("view_campaign", "add_campaign", "change_campaign")
+
+
+def page(campaign: Campaign, name: str = "change") -> str:
+    return reverse(f"admin:lab_campaign_{name}", args=[campaign.pk])
+
+
+def measure(campaign: Campaign, **change: Any) -> None:
+    """Write a result into the first cell as a worker does."""
+    names = ("p50", "p95", "p99", "cpu", "recall", "throughput")
+    facts = {
+        "figures": dict.fromkeys(names, FIGURE) | {"recall": FIGURE | {"value": 0.97}},
+        "uses_index": False,
+        "falls_short": True,
+        "is_disturbed": True,
+        "build_s": 2.0,
+        "size_bytes": 1_000_000,
+        "peak_mb": 100.0,
+        "elapsed_s": 12.0,
+    } | change
+    row = campaign.cells.all()[0]
+    CellResult.objects.filter(pk=row.pk).update(
+        state=CellResult.State.MEASURED,
+        facts=facts,
+        digest=digest_json(facts),
+        samples=artifacts.save(b"samples", "application/octet-stream"),
+        measured_at=clock.now(),
+    )
+
+
+def test_an_empty_list_says_what_to_do() -> None:
+    answer = granted(*WORK).get(reverse("admin:lab_campaign_changelist"))
+    assert "Press “Measure engines”" in answer.text
+
+
+def test_a_campaign_shows_figures_flags_and_the_time_left() -> None:
+    campaign = dispatch.start(plan=SMALL, name="Engines <b>", actor=ACTOR)
+    measure(campaign)
+    client = granted(*WORK)
+    answer = client.get(page(campaign))
+    assert answer.status_code == 200
+    for text in (
+        "Engines &lt;b&gt;",
+        "index not used",
+        "fewer rows than k",
+        "disturbed",
+        "1.250 … 1.750",
+        "from measured cells",
+        "waiting",
+        "mw-hollow",
+        page(campaign, "pause"),
+        page(campaign, "cancel"),
+    ):
+        assert text in answer.text, text
+    assert "faiss-flat 1,000 x 16" in client.get(page(campaign, "live")).text
+    assert "Engines" in client.get(reverse("admin:lab_campaign_changelist")).text
+
+
+def test_pause_resume_and_cancel_ask_first_and_then_do() -> None:
+    client = granted(*WORK)
+    engineer = Actor.of_user(User.objects.get(username="engineer"), via="person")
+    campaign = dispatch.start(plan=SMALL, name="acts", actor=engineer)
+    assert client.get(page(campaign, "pause")).status_code == 200
+    assert client.post(page(campaign, "pause")).status_code == 302
+    assert Campaign.objects.get(pk=campaign.pk).is_paused
+    assert client.post(page(campaign, "cancel")).status_code == 302
+    assert Run.objects.get(pk=str(campaign.run_id)).is_terminal
+    answer = client.post(page(campaign, "cancel"))
+    assert answer.status_code == 409
+    assert "nothing to cancel" in answer.text
+    assert page(campaign, "resume") in client.get(page(campaign)).text
+    assert client.post(page(campaign, "resume")).status_code == 302
+    assert Campaign.objects.get(pk=campaign.pk).state == "queued"
+
+
+def test_the_form_starts_what_is_ticked_and_says_how_long_it_takes() -> None:
+    client = granted(*WORK)
+    given = {
+        "name": "ticked",
+        "scales": ["10000"],
+        "dimensions": ["128", "256"],
+        "search_types": ["vector"],
+        "filters": ["none"],
+        "engines": ["hnswlib"],
+        "lexical": "tantivy",
+        "workers": "2",
+        "max_memory_mb": "0",
+        "tries": "3",
+        "seed": "0",
+    }
+    said = client.get(reverse("admin:lab_campaign_estimate"), given).json()["text"]
+    assert said.startswith("2 cells, about ")
+    start = reverse("admin:lab_campaign_start")
+    assert "Generated Korean" in client.get(start).text
+    wrong = client.post(start, given | {"workers": "99", "parallel": "on"})
+    assert wrong.status_code == 422
+    assert "workers is 99" in wrong.text
+    none = client.post(start, given | {"engines": []})
+    assert "No engines is chosen" in none.text
+    assert client.post(start, given).status_code == 302
+    campaign = Campaign.objects.get(name="ticked")
+    assert campaign.cells.count() == 2
+
+
+def test_who_only_looks_sees_no_button_and_starts_nothing() -> None:
+    campaign = dispatch.start(plan=SMALL, name="seen", actor=ACTOR)
+    client = granted("view_campaign")
+    answer = client.get(page(campaign))
+    assert answer.status_code == 200
+    assert page(campaign, "pause") not in answer.text
+    assert client.post(page(campaign, "pause")).status_code == 403
+    assert client.get(reverse("admin:lab_campaign_start")).status_code == 403
+    assert client.get(reverse("admin:lab_campaign_estimate")).status_code == 403
+
+
+def test_the_picture_places_fast_and_exact_cells_below_and_right() -> None:
+    fast = Point(Cell("hnswlib", 1_000, 16), 1.0, 2.0, 0.99, 1.0, 1.0, 1.0)
+    slow = Point(Cell("faiss-flat", 1_000, 16), 10.0, 20.0, 0.90, 1.0, 1.0, 1.0, is_sound=False)
+    picture = pictures.scatter([fast, slow])
+    assert picture is not None
+    first, second = picture.dots
+    assert first.x > second.x
+    assert first.y > second.y
+    assert (first.is_hollow, second.is_hollow) == (False, True)
+    assert [tick.text for tick in picture.y_ticks] == ["1", "3", "10"]
+    assert pictures.scatter([]) is None
+
+
+def test_a_collection_writes_its_size_into_the_cells() -> None:
+    campaign = campaigns.create(plan=SMALL, name="own", actor=ACTOR)
+    campaigns.set_scale(campaign=campaign, scale=1_234)
+    cells = [row.what for row in campaign.cells.all()]
+    assert {cell.scale for cell in cells} == {1_234}
+    assert [row.key for row in campaign.cells.all()] == [cell.key for cell in cells]
+    assert Campaign.objects.get(pk=campaign.pk).matrix["scales"] == [1_234]

@@ -180,12 +180,12 @@ def query_vectors(version: ModelVersion, texts: Sequence[str]) -> "Vectors":
         for file, sha256 in version.artifact_digests.items():
             if file == MANIFEST or file.startswith(EMBEDDER_PREFIX):
                 artifacts.fetch(sha256, folder / file)
-        manifest = Manifest.read(folder)
-        words = tokenizer(manifest.tokenizer)
-        embedder = factory.stored(manifest, folder, words, {"api_key": key} if key else {})
-        if embedder is None:
-            raise ValueError(f"The index {version} has no vectors: its queries have none either.")
         try:
+            manifest = Manifest.read(folder)
+            words = tokenizer(manifest.tokenizer)
+            embedder = factory.stored(manifest, folder, words, {"api_key": key} if key else {})
+            if embedder is None:
+                raise ValueError(f"The index {version} has no vectors, so its queries have none.")
             return queries.rounded(contract.normalized(embedder.encode(list(texts))))
         except EngineError as exc:
             raise Unavailable(

@@ -17,7 +17,7 @@ from unfold.widgets import (
     UnfoldBooleanSwitchWidget,
 )
 
-from monitoring.admin.query_watches import VIEW_QUERIES, shown
+from monitoring.admin.query_watches import may_look, shown
 from monitoring.engine.calibration import MIN_WINDOWS
 from monitoring.models import DriftEvent, DriftPolicy, DriftWindow, Slicing
 from monitoring.selectors import drift as selectors
@@ -188,7 +188,7 @@ class DriftWindowAdmin(EvidenceAdmin[DriftWindow]):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        watches = shown() if VIEW_QUERIES in grants_of(request) else []
+        watches = shown() if may_look(request) else []
         return super().changelist_view(request, {"watches": watches, **(extra_context or {})})
 
     def page_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:

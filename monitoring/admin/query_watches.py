@@ -1,6 +1,7 @@
 """What search indexes are asked, beside what was asked when they were built."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from django.contrib import admin
@@ -25,6 +26,11 @@ TONES: Mapping[str, str] = {
 }
 
 
+def may_look(request: HttpRequest) -> bool:
+    """Whether the person may see the watches on queries."""
+    return bool(request.user.is_active and request.user.has_perm(VIEW_QUERIES))
+
+
 def shown() -> list[tuple[QueryWatch, SafeString]]:
     """Return the watches of live indexes, each with its badge."""
     return [(row, badge(row)) for row in selectors.query_watches()]
@@ -35,6 +41,19 @@ def badge(row: QueryWatch) -> SafeString:
     if row.exceeded_at is not None:
         return formats.badge(_("other queries than before"), "warn")
     return formats.badge(row.state.label, TONES[row.state])
+
+
+def course_of(row: QueryWatch) -> plots.Course:
+    """Return the picture of the distance over the looks that are kept."""
+    at_s = [float(point[0]) for point in row.course]
+    said = [formats.moment(datetime.fromtimestamp(second, UTC)) for second in at_s]
+    return plots.course(
+        at_s,
+        [point[1] for point in row.course],
+        [point[2] for point in row.course],
+        [f"{when}: {point[1]:.4f}" for when, point in zip(said, row.course, strict=True)],
+        marks=[(at_s[place], said[place]) for place in (0, len(at_s) // 2, -1)],
+    )
 
 
 @admin.register(QueryWatch)
@@ -75,5 +94,5 @@ class QueryWatchAdmin(EvidenceAdmin[QueryWatch]):
             "window": queries.WINDOW,
             "n_baseline_needed": queries.MIN_BASELINE,
             "n_past_needed": queries.MIN_PAST,
-            "spark": plots.spark([point[1] for point in obj.course]),
+            "course": course_of(obj) if len(obj.course) > 1 else None,
         }

@@ -66,7 +66,9 @@ def reason_to_retrain(model: RegisteredModel, at: datetime) -> Reason:
 
 
 def model_named(name: str | None) -> RegisteredModel:
-    """Return the model asked for; without a name the only one that has a champion.
+    """Return the model asked for; without a name the only live one whose predictions are counted.
+
+    Search indexes and routings have champions as well; no stream of shots is theirs.
 
     Raises
     ------
@@ -82,7 +84,8 @@ def model_named(name: str | None) -> RegisteredModel:
                 _("There is no model “%(name)s”.") % {"name": name[:80]}, code="model_not_found"
             )
         return model
-    live = AliasAssignment.objects.filter(alias=Alias.CHAMPION).select_related("model")
+    champions = AliasAssignment.objects.filter(alias=Alias.CHAMPION)
+    live = champions.filter(model__family=predictions.RECORDED_FAMILY).select_related("model")
     models = [one.model for one in live.order_by("model__name")]
     if len(models) == 1:
         return models[0]

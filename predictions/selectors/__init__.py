@@ -9,10 +9,18 @@ from predictions.selectors.live import (
     live_quality,
 )
 from predictions.selectors.sources import Held, Sent, datasets_after, sent, sent_features
-from predictions.selectors.stream import Answered, Matured, answered, drift_baseline, matured
+from predictions.selectors.stream import (
+    RECORDED_FAMILY,
+    Answered,
+    Matured,
+    answered,
+    drift_baseline,
+    matured,
+)
 
 __all__ = [
     "METRICS",
+    "RECORDED_FAMILY",
     "Answered",
     "Comparison",
     "Held",

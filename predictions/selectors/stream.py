@@ -18,6 +18,9 @@ from predictions.engine.baseline import DriftBaseline
 from predictions.models import Prediction
 from predictions.selectors import live
 
+#: The family of models whose answers are recorded as predictions of shots.
+RECORDED_FAMILY = "quality"
+
 
 class Answered(NamedTuple):
     """A recorded prediction as whoever watches the stream needs it.

@@ -7,9 +7,10 @@ from portal.registry import services as registry
 from portal.registry.models import RegisteredModel
 from predictions.engine.features import FAMILY, LABEL
 from predictions.models import Dataset
+from predictions.selectors import RECORDED_FAMILY
 
 MODEL_NAME = FAMILY
-FAMILY_NAME = "quality"
+FAMILY_NAME = RECORDED_FAMILY
 #: The file of a version that names the shots it was trained on.
 LEARNT = "learnt.keys"
 

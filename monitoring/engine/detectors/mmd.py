@@ -45,7 +45,10 @@ class MeanDiscrepancy(Additive):
             if len(known):
                 column = values[:, index]
                 low = np.searchsorted(known, column, side="left")
-                high = np.searchsorted(known, column, side="right")
+                high = low
+                # Looking up is most of a step, and few values of a measurement were met before.
+                if (known.take(low, mode="clip") == column).any():
+                    high = np.searchsorted(known, column, side="right")
                 ranks[:, index] = (low + high) / (2 * len(known)) - 0.5
         ranks[np.isnan(values)] = 0.0
         return ranks

@@ -148,6 +148,15 @@ def test_several_live_models_must_be_told_apart(
     assert "other, stand-in" in body["detail"]
 
 
+def test_a_live_search_index_makes_nobody_say_which_model(
+    client: Client, live: ModelVersion, reader: Headers
+) -> None:
+    world.put_live(world.version(name="search-manuals", family="search-index"))
+
+    assert get(client, STATUS, reader)["buffer_size"] == 0
+    assert get(client, SUMMARY, reader)["model"] == live.model.name
+
+
 def test_without_a_champion_there_is_nothing_to_watch(
     client: Client, db: None, reader: Headers
 ) -> None:

@@ -43,10 +43,12 @@ def baseline_file(n: int = 2_000) -> bytes:
     return canonical_json(drift_baseline(matrix, FEATURES, probability, called, seed=1).to_dict())
 
 
-def version(*, has_baseline: bool = True, name: str = MODEL) -> ModelVersion:
+def version(
+    *, has_baseline: bool = True, name: str = MODEL, family: str = "quality"
+) -> ModelVersion:
     """Register a version that nothing was trained for."""
     model, _ = RegisteredModel.objects.get_or_create(
-        name=name, defaults={"family": "quality", "title": "Stand-in"}
+        name=name, defaults={"family": family, "title": "Stand-in"}
     )
     files = {"serving.onnx": artifacts.save(b"no model", "application/onnx")}
     if has_baseline:

@@ -91,9 +91,16 @@ class Tunable(Protocol):
 
     name: str
     title: str
-    settings: tuple[Setting, ...]
-    #: What is measured, the one to improve first.
-    figures: tuple[Figure, ...]
+
+    @property
+    def settings(self) -> tuple[Setting, ...]:
+        """What can be set."""
+        ...
+
+    @property
+    def figures(self) -> tuple[Figure, ...]:
+        """What is measured, the one to improve first."""
+        ...
 
     def subjects(self) -> Sequence[tuple[str, str]]:
         """Return what it can be measured on, the usual one first: name and what it is."""

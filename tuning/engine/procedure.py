@@ -314,4 +314,5 @@ def _keeps_guards(plan: Plan, done: Sequence[Done]) -> bool:
 
 
 def _medians(found: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    return {name: statistics.median(one[name] for one in found) for name in found[0]}
+    names = set(found[0]).intersection(*found[1:])
+    return {name: statistics.median(one[name] for one in found) for name in sorted(names)}

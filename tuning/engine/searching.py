@@ -38,9 +38,14 @@ class Goal:
     is_pareto: bool = False
 
     def gains(self, values: Mapping[str, float], current: Mapping[str, float]) -> dict[str, float]:
-        """Return how much better each factor is than at present: signed logs of the ratio."""
+        """Return how much better each factor is than at present: signed logs of the ratio.
+
+        A metric that one of both does not have, such as reads where nothing is read, says 0.
+        """
         return {
             factor: metric.sign * _log_ratio(values[metric.name], current[metric.name])
+            if metric.name in values and metric.name in current
+            else 0.0
             for factor, metric in self.metrics.items()
         }
 

@@ -28,6 +28,7 @@ from tuning.engine.problems import RefusedByEngine, TuningError, UnknownWorkload
 
 #: Ours, loaded when somebody asks: an engine is not for the web process.
 OWN: Mapping[str, tuple[str, str]] = {
+    "rocksdb": ("tuning.engine.rocksdb.target", "RocksDB"),
     "sham": ("tuning.engine.toys", "Sham"),
     "toy": ("tuning.engine.toys", "Toy"),
 }
@@ -137,7 +138,7 @@ class FromApp:
     def guards(self) -> tuple[Guard, ...]:
         """Return guard-rails: no figure that is not improved may become much worse."""
         return tuple(
-            Guard(one.name, 2.0, "at_most", relative=True)
+            Guard(one.name, 4.0, "at_most", relative=True)
             if one.direction == "lower"
             else Guard(one.name, 0.98, "at_least", relative=True)
             for one in self._tunable.figures[1:]

@@ -150,7 +150,7 @@ def measure(job: Job) -> dict[str, Any]:
         if not link.exists():
             link.symlink_to(hybrid.leg_folder(job.cache, corpus, job.cell.lexical).resolve())
     measuring.expected(job.cell, corpus, job.cache)
-    busy = _Busy()
+    busy = Busy()
     found = measuring.measure(job.cell, job.engine(), corpus, job.folder, job.cache)
     foreign = busy.foreign_cores()
     pq.write_table(found.samples.to_table(), job.folder / SAMPLES)
@@ -170,7 +170,7 @@ def measure(job: Job) -> dict[str, Any]:
     }
 
 
-class _Busy:
+class Busy:
     """How much of the machine others use meanwhile."""
 
     def __init__(self) -> None:

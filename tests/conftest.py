@@ -10,12 +10,17 @@ import redis
 from django.conf import settings
 from django.db import connection
 from django.utils import translation
+from hypothesis import settings as hypothesis_settings
 from pytest_django import DjangoDbBlocker
 
 from tests import waiting
 from tests.live import LiveStack, live
 from tests.plugin import THROWAWAY
 from tests.worker import Worker
+
+# A busy machine makes an example slow, and that says nothing of the code.
+hypothesis_settings.register_profile("patient", deadline=None)
+hypothesis_settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")

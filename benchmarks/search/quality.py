@@ -1,9 +1,9 @@
 """How well the engine answers judged questions: KorQuAD and Cranfield, from a folder given.
 
-    .venv/bin/python -m benchmarks.search.quality FOLDER [--kiwi] [--json FILE]
+    .venv/bin/python -m benchmarks.search.quality FOLDER [--json FILE]
 
 Bounds are 95 % bootstrap intervals over questions. Without spaces: the same questions of KorQuAD
-with all spaces removed.
+with all spaces removed, in the first two ways asked for.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from search.engine.building import build
 from search.engine.index import Index, open_index
 from search.engine.metrics import ndcg
 from search.engine.options import BuildOptions, SearchOptions
-from search.engine.tokenizers import BIGRAM, KIWI
+from search.engine.tokenizers import BIGRAM, NAMES
 
 WAYS: Mapping[str, tuple[str, SearchOptions]] = {
     "lexical": ("lexical", SearchOptions()),
@@ -47,17 +47,16 @@ def judged(
     return {"mean": float(np.mean(each)), "low": float(low), "high": float(high), "n": len(each)}
 
 
-def measured(collection: Collection, tokenizer: str) -> dict[str, Any]:
+def measured(collection: Collection, tokenizer: str, ways: Sequence[str]) -> dict[str, Any]:
     """Return the figures of a collection under one tokenizer."""
     with tempfile.TemporaryDirectory() as work:
         folder = Path(work) / "index"
         manifest = build(collection.passages, folder, BuildOptions(tokenizer=tokenizer))
         index = open_index(folder)
-        figures = {way: judged(index, collection.questions, way) for way in WAYS}
+        figures = {way: judged(index, collection.questions, way) for way in ways}
         if collection.name == "KorQuAD":
             bare = [(text.replace(" ", ""), gains) for text, gains in collection.questions]
-            figures["hybrid, no spaces"] = judged(index, bare, "hybrid")
-            figures["lexical, no spaces"] = judged(index, bare, "lexical")
+            figures |= {f"{way}, no spaces": judged(index, bare, way) for way in ways[:2]}
         index.close()
     return {"passages": manifest.n_passages, "build_cpu_s": manifest.cpu_s, "ndcg_at_10": figures}
 
@@ -66,13 +65,18 @@ def main() -> None:
     """Measure and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("folder", type=Path, help="Holds korquad1 and cranfield.")
-    parser.add_argument("--kiwi", action="store_true", help="Measure the Kiwi tokenizer too.")
+    parser.add_argument("--tokenizers", nargs="+", choices=NAMES, default=[BIGRAM])
+    parser.add_argument("--ways", nargs="+", choices=list(WAYS), default=list(WAYS))
+    parser.add_argument("--only", choices=("korquad", "cranfield"))
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     found: dict[str, Any] = {"load": os.getloadavg()}
-    for collection in (korquad(given.folder), cranfield(given.folder)):
-        for tokenizer in (BIGRAM, KIWI) if given.kiwi else (BIGRAM,):
-            one = measured(collection, tokenizer)
+    readers = {"korquad": korquad, "cranfield": cranfield}
+    for collection in (
+        read(given.folder) for name, read in readers.items() if given.only in (None, name)
+    ):
+        for tokenizer in given.tokenizers:
+            one = measured(collection, tokenizer, given.ways)
             found[f"{collection.name}, {tokenizer}"] = one
             sys.stdout.write(f"\n{collection.name}, {tokenizer}, {one['passages']:,} passages\n\n")
             sys.stdout.write("| way | nDCG@10 | 95 % | n |\n|---|---:|---|---:|\n")

@@ -1,5 +1,6 @@
 """Collections in the admin: their indexes, their quality, files that come in."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -28,6 +29,7 @@ from portal.runs.models import Run
 from search import dispatch, selectors, tasks
 from search.admin.forms import CollectionForm, CollectionSettingsForm, UploadForm
 from search.admin.searching import SearchPages
+from search.engine.tokenizers import BIGRAM
 from search.models import Collection
 from search.services import collections, removal
 from search.services.problems import stored_sentence
@@ -122,7 +124,9 @@ class CollectionAdmin(SearchPages, EvidenceAdmin[Collection]):
         status = 200
         if form.is_bound and form.is_valid():
             try:
-                made = collections.create(**form.cleaned_data, actor=actor_of(request))
+                given = dict(form.cleaned_data)
+                options = _options_with({}, given.pop("tokenizer"))
+                made = collections.create(**given, options=options, actor=actor_of(request))
             except PortalError as error:
                 form.add_error(_field(error, form), str(error))
                 status = error.status
@@ -140,6 +144,7 @@ class CollectionAdmin(SearchPages, EvidenceAdmin[Collection]):
             "title": obj.title,
             "description": obj.description,
             "rebuild_percent": round(100 * obj.rebuild_share),
+            "tokenizer": obj.options.get("build", {}).get("tokenizer", BIGRAM),
         }
         form = CollectionSettingsForm(request.POST or None, initial=initial)
         status = 200
@@ -151,6 +156,7 @@ class CollectionAdmin(SearchPages, EvidenceAdmin[Collection]):
                     title=given["title"],
                     description=given["description"],
                     rebuild_share=given["rebuild_percent"] / 100,
+                    options=_options_with(obj.options, given["tokenizer"]),
                     actor=actor_of(request),
                 )
             except PortalError as error:
@@ -302,6 +308,17 @@ class CollectionAdmin(SearchPages, EvidenceAdmin[Collection]):
             obj=obj,
             then=_page_of,
         )
+
+
+def _options_with(options: Mapping[str, Any], tokenizer: str) -> dict[str, Any]:
+    """Return build options with another tokenizer; the default one is not written down."""
+    build = dict(options.get("build", {}))
+    if tokenizer:
+        build["tokenizer"] = tokenizer
+    if build.get("tokenizer") == BIGRAM:
+        del build["tokenizer"]
+    others = {name: value for name, value in options.items() if name != "build"}
+    return others | ({"build": build} if build else {})
 
 
 def _effects(held: removal.Held) -> list[Any]:

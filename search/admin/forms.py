@@ -13,12 +13,17 @@ from unfold.widgets import (
     UnfoldBooleanSwitchWidget,
 )
 
+from search.engine.tokenizers import BIGRAM, KIWI
 from search.models import Collection
 
 MODES = (
     ("hybrid", _("words and meaning")),
     ("lexical", _("words only")),
     ("vector", _("meaning only")),
+)
+TOKENIZER_CHOICES = (
+    (BIGRAM, _("by pairs of syllables: builds fast, finds words without spaces")),
+    (KIWI, _("by morphemes and pairs of syllables: finds a little more, builds far slower")),
 )
 N_HITS = 10
 MOST_HITS = 100
@@ -62,6 +67,16 @@ class SearchForm(forms.Form):
         return {field: value for field, value in wanted.items() if value}
 
 
+def _tokenizer_field() -> forms.ChoiceField:
+    return forms.ChoiceField(
+        label=_("How Korean words are taken apart"),
+        choices=TOKENIZER_CHOICES,
+        required=False,
+        help_text=_("Counts from the next build on; a version built otherwise needs an approval."),
+        widget=UnfoldAdminSelectWidget,
+    )
+
+
 class CollectionForm(forms.Form):
     """A new collection."""
 
@@ -83,6 +98,7 @@ class CollectionForm(forms.Form):
         max_length=2000,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
     )
+    tokenizer = _tokenizer_field()
 
 
 class CollectionSettingsForm(forms.Form):
@@ -102,6 +118,7 @@ class CollectionSettingsForm(forms.Form):
         help_text=_("Changes are searchable at once either way; a rebuild makes them fast."),
         widget=UnfoldAdminIntegerFieldWidget,
     )
+    tokenizer = _tokenizer_field()
 
 
 class FilesInput(forms.ClearableFileInput):

@@ -109,6 +109,10 @@ def build(
     return build.run(passages, n_expected, credentials or {}, queries)
 
 
+#: What a build tells after the machine was short of memory.
+WAITED = "The build waited for memory."
+
+
 class _Build:
     def __init__(
         self,
@@ -319,7 +323,7 @@ class _Build:
         self._tell(phase, share, message)
         self._check()
         if self._guard(self._check):
-            self._tell(phase, share, "The build waited for memory.")
+            self._tell(phase, share, WAITED)
 
     def _tell(self, phase: str, share: float, message: str) -> None:
         if self._on_progress is not None:

@@ -9,8 +9,9 @@ from django.utils.translation import gettext as _
 from portal.core.errors import FieldProblem, InvalidInput
 from portal.lib.hashing import digest_json
 from search.engine.cutting import Cutting
-from search.engine.options import BuildOptions, SearchOptions
-from search.engine.problems import EngineError
+from search.engine.options import BuildOptions, EmbedderSpec, SearchOptions
+from search.engine.problems import EngineError, shown
+from search.engine.tokenizers import NAMES as TOKENIZERS
 from search.services.problems import invalid_input
 
 _PARTS = ("build", "cutting")
@@ -61,14 +62,41 @@ def parse(options: Mapping[str, Any]) -> Configuration:
             problems=[FieldProblem(f"options.{strange[0][:80]}", "unknown_option", message)],
         )
     try:
-        return Configuration(
-            build=BuildOptions.from_dict(_object(options, "build")),
-            cutting=cutting_of(_object(options, "cutting")),
-        )
+        build = BuildOptions.from_dict(_object(options, "build"))
+        _check_names(build)
+        return Configuration(build=build, cutting=cutting_of(_object(options, "cutting")))
     except EngineError as exc:
         raise invalid_input(exc, field=f"options.{exc.field}" if exc.field else "options") from exc
     except (KeyError, TypeError) as exc:
         raise _unreadable("options", exc) from exc
+
+
+def _check_names(build: BuildOptions) -> None:
+    """Refuse now what a build would refuse after it was waited for."""
+    from search.engine.embedders.factory import KINDS  # noqa: PLC0415 - the embedders are large
+
+    if build.tokenizer not in TOKENIZERS:
+        raise EngineError(
+            "unknown_tokenizer",
+            field="build.tokenizer",
+            value=shown(build.tokenizer),
+            allowed=", ".join(TOKENIZERS),
+        )
+    kind = build.embedder.kind if isinstance(build.embedder, EmbedderSpec) else build.embedder
+    if kind is not None and kind not in KINDS:
+        raise EngineError(
+            "unknown_embedder",
+            field="build.embedder",
+            value=shown(kind),
+            allowed=", ".join(KINDS),
+        )
+    if kind is not None and not isinstance(build.embedder, EmbedderSpec):
+        raise EngineError(
+            "unknown_choice",
+            field="build.embedder",
+            value=shown(kind),
+            allowed='{"kind": "…", "parameters": {…}}',
+        )
 
 
 def cutting_of(values: Mapping[str, Any]) -> Cutting:

@@ -20,6 +20,7 @@ from portal.registry import services as registry
 from portal.registry.models import ModelVersion
 from portal.runs.context import RunContext
 from portal.runs.models import Run
+from search.engine.building import WAITED
 from search.engine.building import build as build_folder
 from search.engine.index import open_index
 from search.engine.manifest import Manifest
@@ -168,7 +169,9 @@ def _build_folder(
         "manifest": _("Writing the manifest."),
     }
 
-    def tell(fraction: float, phase: str, _message: str) -> None:
+    def tell(fraction: float, phase: str, message: str) -> None:
+        if message == WAITED:
+            ctx.log(_("The build waited until the machine had memory again."), level="warning")
         ctx.progress(fraction, phase, phases.get(phase, ""))
 
     n_chars = collection.documents.present().aggregate(n=Sum("n_chars"))["n"] or 0

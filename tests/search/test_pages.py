@@ -281,7 +281,13 @@ def test_a_collection_is_made_and_changed(db: None, signed_in: SignedIn) -> None
     change = {"title": "All manuals", "description": "", "rebuild_percent": 25}
     client.post(page_of(made, "settings"), change)
     made.refresh_from_db()
-    assert (made.title, made.rebuild_share) == ("All manuals", 0.25)
+    assert (made.title, made.rebuild_share, made.options) == ("All manuals", 0.25, {})
+    client.post(page_of(made, "settings"), change | {"tokenizer": "kiwi-bigram-1"})
+    made.refresh_from_db()
+    assert made.options == {"build": {"tokenizer": "kiwi-bigram-1"}}
+    assert "kiwi-bigram-1" in client.get(page_of(made)).text
+    magic = client.post(page_of(made, "settings"), change | {"tokenizer": "magic"})
+    assert "tokenizer" in magic.context["form"].errors
     assert signed_in("viewer").get(add).status_code == 403
 
 

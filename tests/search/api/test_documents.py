@@ -77,6 +77,26 @@ def test_a_collection_is_made_once_looked_at_and_changed(caller: Caller) -> None
 
 
 @pytest.mark.parametrize(
+    ("build", "names"),
+    [
+        ({"tokenizer": "magic"}, "bigram-1, kiwi-bigram-1"),
+        ({"tokenizer": ["bigram-1"]}, "bigram-1, kiwi-bigram-1"),
+        ({"embedder": {"kind": "magic"}}, "lsa, sentence-transformers, openai"),
+        ({"embedder": "magic"}, "lsa, sentence-transformers, openai"),
+        ({"embedder": "lsa"}, '{"kind"'),
+    ],
+)
+def test_an_unknown_part_of_an_index_is_refused_with_those_that_exist(
+    caller: Caller, build: dict[str, Any], names: str
+) -> None:
+    answer = caller.post(COLLECTIONS, {"name": "x", "options": {"build": build}})
+    assert answer.status_code == 422
+    problem = answer.json()["errors"][0]
+    assert problem["field"] == f"options.build.{next(iter(build))}"
+    assert names in problem["message"]
+
+
+@pytest.mark.parametrize(
     "body",
     [
         {"name": "Bad Name"},

@@ -4,8 +4,6 @@ import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import pyarrow.parquet as pq
-
 from portal.runs import artifacts
 from search.lab.engine import statistics
 from search.lab.engine.analysis.points import Point
@@ -99,6 +97,8 @@ def samples(row: CellResult) -> "Samples":
     Corrupt
         If the stored samples do not match their digest.
     """
+    import pyarrow.parquet as pq  # noqa: PLC0415 - the web process loads no Arrow
+
     from search.lab.engine.measuring import Samples  # noqa: PLC0415 - brings every engine along
 
     content = artifacts.read(str(row.samples_id))

@@ -7,8 +7,8 @@ PROGRAM = """
 import os, sys
 import portal.wsgi
 heavy = {
-    "sklearn", "torch", "pandas", "scipy", "onnx", "skops", "matplotlib", "shap", "river", "optuna",
-    "pyarrow", "duckdb", "faiss", "tantivy", "pypdf", "docx", "fpdf", "boto3", "plotly",
+    "sklearn", "torch", "pandas", "scipy", "onnx", "skops", "matplotlib", "shap", "river",
+    "duckdb", "faiss", "tantivy", "pypdf", "docx", "fpdf", "boto3", "plotly",
 }
 print(sorted(heavy & set(sys.modules)), flush=True)
 os._exit(0)

@@ -17,8 +17,6 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from portal.lib.hashing import digest_json, sha256_stream
@@ -78,6 +76,8 @@ class TextFolder:
 
     def texts(self) -> Iterator[list[str]]:
         """Yield the passages in batches."""
+        import pyarrow.parquet as pq  # noqa: PLC0415 - the web process loads no Arrow
+
         for batch in pq.ParquetFile(self.path / _TEXTS).iter_batches(BATCH, columns=["text"]):
             yield batch.column(0).to_pylist()
 
@@ -262,6 +262,9 @@ def _texts(
 
 
 def _write_texts(path: Path, texts: Iterable[str], check: Check) -> int:
+    import pyarrow as pa  # noqa: PLC0415 - the web process loads no Arrow
+    import pyarrow.parquet as pq  # noqa: PLC0415 - as above
+
     count = 0
     schema = pa.schema([("text", pa.string())])
     with pq.ParquetWriter(path / _TEXTS, schema) as writer:

@@ -88,7 +88,14 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                     ),
                     "active": lambda request: "/admin/quality/" in request.path,
                 },
-                _entry(_("Value"), "savings", "registry.modelversion", page="console:value"),
+                _entry(
+                    _("Value of the model"),
+                    "savings",
+                    "registry.modelversion",
+                    page="console:value",
+                ),
+                _entry(_("Weekly reports"), "summarize", "runs.run", page="console:reports"),
+                _entry(_("Wall screen"), "tv", "predictions.prediction", page="console:wall"),
             ],
         ),
         (

@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import path
 
-from portal.console.views import assistant, history, quality, value
+from portal.console.views import assistant, history, quality, reports, value, wall
 
 app_name = "console"
 
@@ -18,5 +18,7 @@ PAGES: tuple[tuple[str, Callable[[HttpRequest], HttpResponseBase], str], ...] = 
     ("quality/history/", history.history, "history"),
     ("quality/history.csv", history.export, "export"),
     ("value/", value.value, "value"),
+    ("reports/", reports.reports, "reports"),
+    ("wall/", wall.wall, "wall"),
 )
 urlpatterns = [path(route, admin.site.admin_view(view), name=name) for route, view, name in PAGES]

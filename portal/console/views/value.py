@@ -59,10 +59,11 @@ def value(request: HttpRequest) -> HttpResponse:
     require_view(request, VIEW)
     given = {name: request.GET[name] for name in (*AMOUNTS, "without") if name in request.GET}
     known = service.known_prices()
-    form = ValueForm({**service.EXAMPLE, "without": "none", **known, **given})
+    entered = {name: f"{amount:.12g}" for name, amount in {**service.EXAMPLE, **known}.items()}
+    form = ValueForm({**entered, "without": "none", **given})
     version = service.champion()
     context: dict[str, Any] = {
-        "title": _g("Value"),
+        "title": _g("Value of the model"),
         "form": form,
         "version": version,
         "is_example": not given and not known,

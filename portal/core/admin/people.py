@@ -11,6 +11,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _g
 from django.utils.translation import gettext_lazy as _
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.widgets import UnfoldAdminCheckboxSelectMultiple
 
 from portal.core import audit, formats, roles
 from portal.core.admin.base import ModelAdmin, actor_of, grants_of
@@ -122,6 +123,8 @@ class AuditedMixin:
 
     def formfield_for_manytomany(self, db_field: Any, request: Any = None, **kwargs: Any) -> Any:
         admin_ = cast("ModelAdmin[Any]", super())
+        if db_field.name == "groups":  # few: boxes to tick, which keyboards and readers can reach
+            kwargs["widget"] = UnfoldAdminCheckboxSelectMultiple
         field: Any = admin_.formfield_for_manytomany(db_field, request, **kwargs)
         if field is not None and db_field.name in {"permissions", "user_permissions"}:
             field.label_from_instance = permission_label

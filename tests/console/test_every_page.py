@@ -1,0 +1,101 @@
+"""Every kind of page in a browser: accessible in both themes, narrow, small, from here alone."""
+
+from typing import Any
+
+import pytest
+from axe_playwright_python.base import AXE_SCRIPT  # type: ignore[import-untyped]  # no types
+from playwright.sync_api import Page
+
+from tests.console.test_browser import CHROMIUM, PHONE, WIDE, Open, chromium, open_as, playwright
+from tests.live import LiveStack
+
+__all__ = ["chromium", "open_as", "playwright"]
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.integration,
+    pytest.mark.timeout(600),
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine"),
+]
+
+SLOW_MS = 120_000
+MOST_SCRIPT = 300 * 1024
+TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+#: One page of each kind; lists look alike.
+PAGES = (
+    "",
+    "quality/",
+    "quality/analysis/",
+    "quality/assistant/",
+    "quality/history/",
+    "value/",
+    "reports/",
+    "wall/",
+    "runs/run/",
+    "runs/schedule/calendar/",
+    "registry/promotionrequest/",
+    "monitoring/driftwindow/",
+    "monitoring/objective/",
+    "monitoring/qualitywindow/",
+    "search/collection/search/",
+    "predictions/dataset/add/",
+    "predictions/routingprediction/ask/",
+    "monitoring/alertrule/add/",
+    "core/apikey/add/",
+    "core/user/add/",
+)
+
+
+@pytest.fixture(scope="module")
+def portal(live_stack: LiveStack) -> LiveStack:
+    return live_stack
+
+
+def serious(page: Page, *, is_dark: bool) -> list[str]:
+    """Return what axe finds serious or critical; in the dark only colours can differ."""
+    page.evaluate("dark => document.documentElement.classList.toggle('dark', dark)", is_dark)
+    page.evaluate("document.getAnimations().forEach(one => one.finish())")
+    only: dict[str, Any] = {"type": "tag", "values": TAGS}
+    if is_dark:
+        only = {"type": "rule", "values": ["color-contrast"]}
+    found = page.evaluate("only => axe.run({resultTypes: ['violations'], runOnly: only})", only)[
+        "violations"
+    ]
+    return [
+        f"{one['id']} {'dark' if is_dark else 'light'}: {node['html'][:200]}"
+        for one in found
+        if one["impact"] in {"serious", "critical"}
+        for node in one["nodes"]
+    ]
+
+
+def script_bytes(page: Page) -> int:
+    """Return the bytes of script that the page was sent."""
+    return int(
+        page.evaluate(
+            "performance.getEntriesByType('resource').filter(one => one.initiatorType === 'script')"
+            ".reduce((sum, one) => sum + one.encodedBodySize, 0)"
+        )
+    )
+
+
+def test_every_page_is_accessible_narrow_and_small(portal: LiveStack, open_as: Open) -> None:
+    page = open_as("admin")  # the fixture lets no request leave the host
+    page.set_default_timeout(SLOW_MS)
+    problems: list[str] = []
+    for name in PAGES:
+        page.set_viewport_size(WIDE)  # type: ignore[arg-type]  # a width and a height
+        answer = page.goto(f"{portal.url}/admin/{name}")
+        assert answer is not None
+        assert answer.status == 200, name
+        sent = script_bytes(page)
+        page.evaluate(AXE_SCRIPT)
+        found = [*serious(page, is_dark=False), *serious(page, is_dark=True)]
+        page.set_viewport_size(PHONE)  # type: ignore[arg-type]  # as above
+        over = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        problems += [f"{name}: {one}" for one in found]
+        if over > 0:
+            problems.append(f"{name}: {over} px wider than a phone")
+        if sent > MOST_SCRIPT:
+            problems.append(f"{name}: {sent} bytes of script")
+    assert not problems, "\n".join(problems)

@@ -4,6 +4,7 @@ import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from portal.core.errors import Corrupt
 from portal.runs import artifacts
 from search.lab.engine import statistics
 from search.lab.engine.analysis.points import Point
@@ -109,7 +110,11 @@ def line(row: CellResult) -> Line:
     """Return one cell as tables show it."""
     if row.state != CellResult.State.MEASURED:
         return Line(row.what, row.state, row.error)
-    kept, facts = _figures(row), row.facts
+    facts = row.facts
+    try:
+        kept = _figures(row)
+    except Corrupt as exc:
+        return Line(row.what, row.state, str(exc), facts=facts, flags=flags(facts))
     return Line(
         row.what,
         row.state,

@@ -7,8 +7,10 @@ from django.utils.translation import gettext_lazy as _
 from portal.runs import kinds
 from portal.runs.context import RunContext
 from portal.runs.models import Queue
+from portal.runs.services.schedules import Plan, declare
 
 BENCHMARK = "search.benchmark"
+REPEAT = "search.repeat_benchmark"
 
 
 @kinds.run_task(kind=BENCHMARK, queue=Queue.BENCH, title=_("Benchmark search engines"))
@@ -17,3 +19,24 @@ def benchmark(ctx: RunContext) -> dict[str, Any]:
     from search.lab.services import running  # noqa: PLC0415 - the web process loads no engine
 
     return running.work(ctx)
+
+
+@kinds.run_task(kind=REPEAT, queue=Queue.BENCH, title=_("Repeat a benchmark and compare"))
+def repeat(ctx: RunContext) -> dict[str, Any]:
+    """Measure a named campaign again; alert when it became slower or less exact."""
+    from search.lab.services import watching  # noqa: PLC0415 - as above
+
+    return watching.repeat(ctx)
+
+
+declare(
+    Plan(
+        name="repeat-benchmark",
+        kind=REPEAT,
+        crontab="0 4 * * 6",
+        parameters={"campaign": ""},
+        overlap_key=REPEAT,
+        is_enabled=False,
+        description="Off until its parameter names a campaign of the lab.",
+    )
+)

@@ -1,10 +1,11 @@
 """What campaigns gave: cells as they are measured, and the report."""
 
-import json
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 from django.http import HttpResponse
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
@@ -19,7 +20,8 @@ from search.lab.api.shapes import CellResultSerializer
 from search.lab.models import CellResult
 from search.lab.services import campaigns
 
-FORMATS = {"md": "text/markdown; charset=utf-8", "json": "application/json"}
+FORMATS = ("md", "html", "pdf", "json", "csv", "parquet")
+LANGUAGES = ("ko", "en")
 
 
 class ResultList(generics.ListAPIView[CellResult]):
@@ -64,35 +66,46 @@ class Report(APIView):
     @extend_schema(
         summary="Fetch the report of a campaign",
         description="Of the cells measured so far, with the analysis they allow.",
-        parameters=[OpenApiParameter("format", enum=list(FORMATS), description="By default md.")],
+        parameters=[
+            OpenApiParameter("format", enum=FORMATS, description="By default md."),
+            OpenApiParameter("language", enum=LANGUAGES, description="By default the request's."),
+        ],
         responses={
             (200, "text/markdown"): OpenApiResponse(OpenApiTypes.STR, "The report."),
-            (200, "application/json"): OpenApiResponse(OpenApiTypes.OBJECT, "The same as JSON."),
+            (200, "text/html"): OpenApiResponse(OpenApiTypes.STR, "One file, works offline."),
+            (200, "application/pdf"): OpenApiResponse(OpenApiTypes.BINARY, "The same to print."),
+            (200, "application/json"): OpenApiResponse(OpenApiTypes.OBJECT, "For programs."),
+            (200, "text/csv"): OpenApiResponse(OpenApiTypes.STR, "One row a cell."),
+            (200, "application/vnd.apache.parquet"): OpenApiResponse(
+                OpenApiTypes.BINARY, "The same."
+            ),
         },
     )
     def get(self, request: Request, pk: UUID) -> HttpResponse:
         from search.lab.services import reports  # noqa: PLC0415 - scipy is large
 
-        form = _format(request)
-        campaign = campaigns.get(pk)
-        if form == "json":
-            text = json.dumps(reports.content(campaign), ensure_ascii=False)
-        else:
-            text = reports.markdown(campaign)
-        headers = {"Content-Disposition": f'attachment; filename="benchmark-{pk}.{form}"'}
-        return HttpResponse(text, content_type=FORMATS[form], headers=headers)
+        form = _choice(request, "format", FORMATS, "md")
+        own = "en" if (get_language() or "").startswith("en") else "ko"
+        language = _choice(request, "language", LANGUAGES, own)
+        content, kind, name = reports.render(campaigns.get(pk), format=form, language=language)
+        headers = {
+            "Content-Disposition": f'attachment; filename="{name}"',
+            "X-Content-Type-Options": "nosniff",
+        }
+        return HttpResponse(content, content_type=kind, headers=headers)
 
 
-def _format(request: Request) -> str:
+def _choice(request: Request, name: str, allowed: Sequence[str], usual: str) -> str:
     for seen in request.query_params:
-        if seen != "format":
-            message = _("There is no query parameter “%(seen)s” here; known is “format”.")
-            raise _wrong(seen[:60], message % {"seen": seen[:60]})
-    form = request.query_params.get("format", "md")
-    if form not in FORMATS:
-        message = _("“format” is “%(seen)s”: use one of %(names)s.")
-        raise _wrong("format", message % {"seen": form[:60], "names": ", ".join(FORMATS)})
-    return form
+        if seen not in {"format", "language"}:
+            message = _("There is no query parameter “%(seen)s” here; known are %(names)s.")
+            raise _wrong(seen[:60], message % {"seen": seen[:60], "names": "format, language"})
+    value = request.query_params.get(name, usual)
+    if value not in allowed:
+        message = _("“%(name)s” is “%(seen)s”: use one of %(names)s.")
+        words = {"name": name, "seen": value[:60], "names": ", ".join(allowed)}
+        raise _wrong(name, message % words)
+    return value
 
 
 def _wrong(field: str, message: str) -> InvalidInput:

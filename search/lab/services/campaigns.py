@@ -157,6 +157,26 @@ def create(
     return campaign
 
 
+def repeat(*, campaign: Campaign) -> Campaign:
+    """Write the same campaign anew, to be compared with this one; whoever calls starts its run."""
+    made = create(
+        plan=campaign.plan,
+        name=campaign.name,
+        actor=Actor.system("lab"),
+        wishes=Wishes(
+            n_workers=campaign.n_workers,
+            memory_mb=campaign.memory_mb,
+            seed=campaign.seed,
+            clients=campaign.clients,
+            max_tries=campaign.max_tries,
+        ),
+        collection=campaign.collection,
+        baseline=campaign,
+    )
+    Campaign.objects.filter(pk=made.pk).update(corpus=campaign.corpus)
+    return made
+
+
 def set_scale(*, campaign: Campaign, scale: int) -> None:
     """Write the size of a collection into the cells, once it is known to the passage."""
     if campaign.matrix["scales"] == [scale]:

@@ -45,7 +45,11 @@ def home() -> Path:
 
 def work(ctx: RunContext) -> dict[str, Any]:
     """Measure the cells of a campaign that are left."""
-    campaign = Campaign.objects.get(pk=ctx.parameters["campaign"])
+    return measure(ctx, Campaign.objects.get(pk=ctx.parameters["campaign"]))
+
+
+def measure(ctx: RunContext, campaign: Campaign) -> dict[str, Any]:
+    """Measure what is left of a campaign in a run."""
     with ctx.fenced():
         Campaign.objects.filter(pk=campaign.pk).update(environment=machine.facts())
     with ctx.fenced():

@@ -106,6 +106,11 @@ def test_a_campaign_is_started_paused_resumed_and_reported(caller: Caller) -> No
     assert cell["facts"]["per_second"].keys() == {"1"}
     assert "faiss-flat 1,000 x 16" in caller.get(f"{number}/report/").content.decode()
     assert caller.get(f"{number}/report/?format=json").json()["campaign"] == number
+    page = caller.get(f"{number}/report/?format=html&language=ko")
+    assert page["Content-Type"].startswith("text/html")
+    assert "faiss-flat" in page.content.decode()
+    paper = caller.get(f"{number}/report/?format=pdf")
+    assert paper.content.startswith(b"%PDF-")
     assert caller.post(f"{number}/resume/").json()["code"] == "complete"
 
 

@@ -1,0 +1,74 @@
+"""A small campaign repeated on schedule, and an alert when it became slower or less exact."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from portal.core import alerts
+from portal.core.models import Alert
+from portal.runs.context import RunContext
+from search.lab.engine.analysis.comparing import SLOWER, Compared
+from search.lab.models import Campaign
+from search.lab.services import campaigns, comparing, running
+
+#: A mean recall@10 lower by more than this is less exact. Ours.
+MOST_RECALL_LOST = 0.01
+_NAMED = 5
+
+
+def repeat(ctx: RunContext) -> dict[str, Any]:
+    """Measure a named campaign again and compare; an attempt that died is gone on with.
+
+    Returns
+    -------
+    dict
+        ``campaign`` and the numbers of cells by verdict, or why nothing was measured.
+    """
+    name = str(ctx.parameters.get("campaign", ""))
+    first = Campaign.objects.filter(name=name, baseline=None).order_by("-created_at").first()
+    if first is None:
+        ctx.log(_("There is no campaign “%(name)s” to repeat.") % {"name": name}, level="warning")
+        return {"skipped": "no_campaign"}
+    again = Campaign.objects.filter(run=ctx.run_id).first() or _again(ctx, first)
+    running.measure(ctx, again)
+    found = comparing.compare(then=first, now=again)
+    tell(first, again, worse(found.cells))
+    return {"campaign": str(again.pk), **found.counts}
+
+
+def worse(cells: Sequence[Compared]) -> list[Compared]:
+    """Return the cells that became slower or less exact."""
+    return [one for one in cells if one.verdict == SLOWER or one.recall_change < -MOST_RECALL_LOST]
+
+
+def tell(first: Campaign, again: Campaign, found: Sequence[Compared]) -> None:
+    """Raise the alert of a campaign, or end it when nothing is worse any more."""
+    key = f"lab.regression.{first.pk}"
+    if not found:
+        alerts.resolve_alert(key)
+        return
+    shown = "; ".join(
+        f"{one.cell.label} x{one.ratio.value:.2f}, recall {one.recall_change:+.3f}"
+        for one in found[:_NAMED]
+    )
+    alerts.raise_alert(
+        key,
+        Alert.Severity.WARNING,
+        lambda: (
+            _(
+                "“%(name)s” was measured again and %(count)d cells are slower or less exact than "
+                "then: %(cells)s. Compare the versions and the load of both campaigns."
+            )
+            % {"name": first.name, "count": len(found), "cells": shown}
+        ),
+        reverse("admin:lab_campaign_change", args=[again.pk]),
+    )
+
+
+def _again(ctx: RunContext, first: Campaign) -> Campaign:
+    with ctx.fenced() as run:
+        made = campaigns.repeat(campaign=first)
+        Campaign.objects.filter(pk=made.pk).update(run=run)
+    return made

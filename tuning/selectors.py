@@ -1,11 +1,25 @@
 """Reads of studies as pages, commands and reports show them."""
 
 import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.utils.translation import gettext as _
 
-from tuning.models import Study
+from portal.core import formats
+from portal.lib import tunables
+from tuning.engine.metrics import METRICS, Metric
+from tuning.models import Study, Trial
+
+TONES = {
+    "running": "info",
+    "complete": "ok",
+    "failed": "bad",
+    "lost": "warn",
+    "pruned": "",
+    "disturbed": "warn",
+}
 
 
 def ratio(score: float) -> float:
@@ -73,3 +87,105 @@ def _figures(proof: dict[str, Any]) -> dict[str, str]:
         name: "-" if found.get(name) is None else f"{found[name]:.3f}"
         for name in ("ratio", "low", "high")
     } | {"pairs": str(found.get("n_pairs", 0))}
+
+
+@dataclass(frozen=True)
+class Line:
+    """A trial as tables show it.
+
+    Attributes
+    ----------
+    ratio : str
+        Times the options in use; a dash where nothing was measured.
+    note : str
+        Why it gave no figures, else what it changed.
+    """
+
+    number: int
+    role: str
+    state: str
+    tone: str
+    ratio: str
+    breaks_guard: bool
+    note: str
+
+
+@dataclass(frozen=True)
+class Price:
+    """A figure of the proof, of the options in use and of the candidate."""
+
+    title: str
+    unit: str
+    current: float
+    candidate: float
+    times: str
+
+
+def state_name(study: Study) -> str:
+    """Return where a study stands, in the reader's language."""
+    names = {"done": _("Done"), "paused": _("Paused"), "queued": _("Queued")}
+    if study.state in names or study.run is None:
+        return names.get(study.state, names["queued"])
+    return study.run.get_state_display()
+
+
+def lines(trials: Sequence[Trial]) -> list[Line]:
+    """Return trials as tables show them; each must hold its study."""
+    return [
+        Line(
+            trial.number,
+            trial.get_role_display(),
+            trial.get_state_display(),
+            TONES.get(trial.state, ""),
+            formats.DASH if trial.score is None else f"{ratio(trial.score):.3f}",
+            not trial.is_within_guards,
+            trial.reason or ", ".join(f"{name} = {one}" for name, one in trial.changed.items()),
+        )
+        for trial in trials
+    ]
+
+
+def best(study: Study) -> dict[str, Any] | None:
+    """Return number and ratio of the best trial of the search."""
+    found = study.best
+    if found is None or found.score is None:
+        return None
+    return {"number": found.number, "ratio": f"{ratio(found.score):.3f}"}
+
+
+def changes(study: Study, candidate: Mapping[str, Any] | None) -> list[tuple[str, Any, Any]]:
+    """Return the options in which a candidate differs: name, in use, candidate."""
+    return [
+        (name, study.current.get(name), value)
+        for name, value in (candidate or {}).items()
+        if study.current.get(name) != value
+    ]
+
+
+def prices(study: Study) -> list[Price]:
+    """Return every figure of the proof, of both."""
+    known = {one.name: one for one in _metrics(study.target)}
+    found = []
+    for name, both in study.proof.get("metrics", {}).items():
+        metric = known.get(name)
+        times = f"{both['candidate'] / both['current']:.3f}" if both["current"] else formats.DASH
+        found.append(
+            Price(
+                _(metric.title) if metric else name,
+                metric.unit if metric else "",
+                both["current"],
+                both["candidate"],
+                times,
+            )
+        )
+    return found
+
+
+def _metrics(target: str) -> Sequence[Metric]:
+    known = tunables.registered().get(target)
+    if known is None:
+        return list(METRICS.values())
+    return [
+        Metric(one.name, one.title, one.unit, one.direction, one.factor, one.source)
+        for one in known.figures
+    ]

@@ -32,6 +32,7 @@ LISTS = [
     "search_judgedquery",
     "search_searchrecord",
     "lab_campaign",
+    "tuning_study",
     "registry_modelversion",
     "registry_promotionrequest",
     "core_alert",

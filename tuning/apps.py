@@ -12,5 +12,9 @@ class TuningConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Make the kinds of runs known."""
+        """Make the kinds of runs and the family of option sets known."""
+        from portal.registry import families  # noqa: PLC0415 - as below
         from tuning import tasks  # noqa: F401, PLC0415 - models must be loaded first
+        from tuning.services.promoting import OptionsFamily  # noqa: PLC0415 - as above
+
+        families.register(OptionsFamily())

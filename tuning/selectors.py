@@ -181,6 +181,14 @@ def prices(study: Study) -> list[Price]:
     return found
 
 
+def title_of(target: str, name: str) -> str:
+    """Return what people call a figure of a target, with its unit."""
+    metric = next((one for one in _metrics(target) if one.name == name), None)
+    if metric is None:
+        return name
+    return f"{_(metric.title)} ({metric.unit})" if metric.unit else _(metric.title)
+
+
 def _metrics(target: str) -> Sequence[Metric]:
     known = tunables.registered().get(target)
     if known is None:

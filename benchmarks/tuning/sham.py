@@ -1,6 +1,6 @@
 """See whether the machinery of studies can be fooled, and whether it finds what is there.
 
-    python -m benchmarks.tuning.sham [--studies 100] [--noise 0.05]
+    python -m benchmarks.tuning.sham [--studies 100] [--noise 0.05] [--target sham]
 
 Whole studies, search and proof, on two simulated targets: the sham, whose options do nothing, must
 end in "no effect"; the toy, whose best configuration is known, must be found within 10 %.
@@ -69,9 +69,13 @@ def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("--studies", type=int, default=100)
     asked.add_argument("--noise", type=float, default=0.05)
+    asked.add_argument("--first", type=int, default=0, help="Seed of the first study.")
+    asked.add_argument("--target", choices=("sham", "toy"), help="One of both only.")
     given = asked.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         for target in (Sham(), Toy()):
+            if given.target not in (None, target.name):
+                continue
             started = time.perf_counter()
             ended = [
                 study(target, given.noise, seed, Path(folder)) for seed in range(given.studies)

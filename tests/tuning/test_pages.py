@@ -129,3 +129,23 @@ def test_the_list_leads_to_the_form_for_those_who_may(study: Study) -> None:
     text = signed_in("viewer").get(address).text
     assert "Line 1" in text
     assert reverse("admin:tuning_study_start") not in text
+
+
+@pytest.mark.parametrize(
+    ("form", "begins"), [("html", b"<!"), ("pdf", b"%PDF"), ("md", b"# "), ("json", b"{")]
+)
+def test_a_study_is_reported_in_four_formats(study: Study, form: str, begins: bytes) -> None:
+    answer = signed_in("viewer").get(f"/api/v1/studies/{study.pk}/report/?format={form}")
+    assert answer.status_code == 200
+    assert answer.content.lstrip().startswith(begins)
+    assert form in answer.headers["Content-Disposition"]
+
+
+def test_a_report_of_nothing_says_so_and_an_unknown_format_is_named(study: Study) -> None:
+    client = signed_in("viewer")
+    empty = studies.create(target="sham", actor=Actor.system("test"))
+    text = client.get(f"/api/v1/studies/{empty.pk}/report/?format=md").content.decode()
+    assert "nothing can be said yet" in text
+    refused = client.get(f"/api/v1/studies/{study.pk}/report/?format=docx")
+    assert refused.status_code == 422
+    assert "docx" in refused.content.decode()

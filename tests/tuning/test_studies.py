@@ -1,12 +1,17 @@
 """Studies with a real worker: searched, proved, paused, resumed, killed; and what is refused."""
 
+import json
 from collections.abc import Callable
+from io import StringIO
 from typing import Any
 
 import pytest
+from django.core.management import CommandError, call_command
 
 from portal.core.actors import Actor
 from portal.core.errors import Conflict, InvalidInput
+from portal.registry import services as registry
+from portal.registry.models import ModelVersion
 from portal.runs.models import Run, State
 from tuning import dispatch
 from tuning.models import Study, Trial
@@ -49,6 +54,22 @@ def test_a_study_finds_the_best_rests_and_goes_on(
     assert set(study.findings["importance"]) == {"buffer", "share", "mode", "cache"}
     with pytest.raises(Conflict, match="is done"):
         dispatch.resume(study=study, actor=ACTOR)
+    _check_version(study)
+
+
+def _check_version(study: Study) -> None:
+    """Judge and put live what the study registered, and see it in use."""
+    version = ModelVersion.objects.get(model__name="tuned-toy-plain")
+    assert study.proof["version"]["id"] == version.pk
+    gate = registry.weigh(version)
+    assert gate.outcome != "failed"
+    with pytest.raises(CommandError, match="No option set"):
+        call_command("tuned_options", "tuned-toy-plain", stdout=StringIO())
+    registry.bootstrap_champion(version=version, reason="test", actor=ACTOR)
+    out = StringIO()
+    call_command("tuned_options", "tuned-toy-plain", stdout=out)
+    assert json.loads(out.getvalue()) == study.proof["candidate"]
+    assert studies.create(target="toy", actor=ACTOR).current == study.proof["candidate"]
 
 
 @pytest.mark.integration

@@ -5,10 +5,11 @@ from typing import Any, cast
 from uuid import UUID
 
 from django.db.models import QuerySet
+from django.http import HttpResponse
 from django.utils.translation import gettext as _
 from django_filters import rest_framework as filters
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import generics, status
 from rest_framework.decorators import action
 from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
@@ -32,8 +33,9 @@ from tuning.api.shapes import (
 )
 from tuning.engine.contract import Target
 from tuning.models import Study, Trial
-from tuning.services import studies, targets
+from tuning.services import asking, studies, targets
 
+FORMATS = ("html", "pdf", "md", "json")
 VIEW, ADD, CHANGE = "tuning.view_study", "tuning.add_study", "tuning.change_study"
 ID = OpenApiParameter("id", OpenApiTypes.UUID, OpenApiParameter.PATH)
 _PERMISSIONS = {"create": ADD, "pause": CHANGE, "resume": CHANGE, "cancel": CHANGE}
@@ -151,6 +153,52 @@ def study_of(key: UUID) -> Study:
     if found is None:
         raise NotFound(_("There is no study %(id)s.") % {"id": key})
     return found
+
+
+class Report(APIView):
+    """The report of a study."""
+
+    permission_classes = [scope(Scope.READ, VIEW)]
+
+    @extend_schema(
+        summary="Fetch the report of a study",
+        parameters=[
+            ID,
+            OpenApiParameter("format", enum=list(FORMATS), description="By default html."),
+        ],
+        responses={
+            (200, "text/html"): OpenApiResponse(OpenApiTypes.STR, "The report."),
+            (200, "application/pdf"): OpenApiResponse(OpenApiTypes.BINARY, "On paper."),
+            (200, "text/markdown"): OpenApiResponse(OpenApiTypes.STR, "As text."),
+            (200, "application/json"): OpenApiResponse(OpenApiTypes.OBJECT, "As data."),
+        },
+    )
+    def get(self, request: Request, id: UUID) -> HttpResponse:
+        from tuning.services import reports  # noqa: PLC0415 - what draws it is large
+
+        form = _format(request)
+        content, content_type = reports.render(study_of(id), form)
+        name = f'attachment; filename="study-{id}.{form}"'
+        return HttpResponse(content, content_type, headers={"Content-Disposition": name})
+
+
+def _format(request: Request) -> str:
+    for seen in request.query_params:
+        if seen != "format":
+            raise asking.problem(
+                seen[:60],
+                "unknown",
+                _("There is no such field; known are: %s.") % "format",
+            )
+    form = request.query_params.get("format", "html")
+    if form not in FORMATS:
+        raise asking.problem(
+            "format",
+            "unknown_choice",
+            _("“%(seen)s” is not known here: choose from %(known)s.")
+            % {"seen": form[:60], "known": ", ".join(FORMATS)},
+        )
+    return form
 
 
 class Targets(APIView):

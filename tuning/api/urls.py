@@ -1,13 +1,14 @@
 from django.urls import include, path
 from rest_framework.routers import SimpleRouter
 
-from tuning.api.studies import Studies, Targets, Trials
+from tuning.api.studies import Report, Studies, Targets, Trials
 
 router = SimpleRouter()
 router.register("studies", Studies, basename="study")
 
 urlpatterns = [
     path("studies/<uuid:id>/trials/", Trials.as_view(), name="study-trials"),
+    path("studies/<uuid:id>/report/", Report.as_view(), name="study-report"),
     path("tuning-targets/", Targets.as_view(), name="tuning-targets"),
     path("", include(router.urls)),
 ]

@@ -28,7 +28,7 @@ from tuning.engine.procedure import MAX_TRIES, CannotBegin, Done, End, Plan, Ste
 from tuning.engine.proof import Proof
 from tuning.engine.sampling import Search
 from tuning.models import Study, Trial
-from tuning.services import history, machine, notebook, targets
+from tuning.services import history, machine, notebook, promoting, targets
 
 #: Of an earlier study, so many of its best are measured first.
 N_WARM = 5
@@ -314,7 +314,13 @@ def _finish(job: Work, ended: End) -> None:
     content = _proof_json(job, ended.proof, so_far) | {
         "candidate": dict(ended.candidate) if ended.candidate else None
     }
+    job.study.proof = content
+    is_better = ended.proof.verdict == "better"
+    kept = promoting.files(job.study) if is_better else {}
     with job.ctx.fenced():
+        if is_better:
+            version = promoting.register(job.ctx, job.study, kept)
+            content["version"] = promoting.named(version)
         Study.objects.filter(pk=job.study.pk).update(
             phase=Study.Phase.DONE,
             proof=content,

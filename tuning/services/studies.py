@@ -12,7 +12,7 @@ from portal.runs.models import Run
 from tuning.engine import searching
 from tuning.engine.problems import TuningError
 from tuning.models import Study
-from tuning.services import asking, targets
+from tuning.services import asking, promoting, targets
 
 
 @transaction.atomic
@@ -46,7 +46,7 @@ def create(
     space
         Options that may change with narrower bounds; empty for all.
     current
-        Options in use; those left out are the target's defaults.
+        Options in use; without any, those live by promotion, else the target's defaults.
     warm_from
         An earlier study of the same target whose best trials are measured first.
 
@@ -61,7 +61,7 @@ def create(
     plan = asking.budget(budget)
     try:
         searching.narrowed(found.options(), asking.space(space))
-        in_use = found.check(dict(current or {}))
+        in_use = found.check(dict(current or promoting.in_use(target, load)))
     except TuningError as exc:
         raise targets.refused(exc) from exc
     if warm_from is not None and warm_from.target != target:

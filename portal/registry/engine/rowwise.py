@@ -125,6 +125,12 @@ ROW_METRICS: Mapping[str, Metric[DrawnRows]] = MappingProxyType(
                 "share",
                 "Voorhees 1999",
             ),
+            _metric(
+                "measured_gain",
+                gettext_noop("Gain over the options in use, measured in pairs"),
+                "log ratio",
+                "docs/tuning.md",
+            ),
         )
     }
 )

@@ -11,7 +11,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _g
 from django.utils.translation import gettext_lazy as _
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
-from unfold.widgets import UnfoldAdminCheckboxSelectMultiple
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from portal.core import audit, formats, roles
 from portal.core.admin.base import ModelAdmin, actor_of, grants_of
@@ -124,7 +124,7 @@ class AuditedMixin:
     def formfield_for_manytomany(self, db_field: Any, request: Any = None, **kwargs: Any) -> Any:
         admin_ = cast("ModelAdmin[Any]", super())
         if db_field.name == "groups":  # few: boxes to tick, which keyboards and readers can reach
-            kwargs["widget"] = UnfoldAdminCheckboxSelectMultiple
+            kwargs["widget"] = UnfoldAdminCheckboxSelectMultipleWidget
         field: Any = admin_.formfield_for_manytomany(db_field, request, **kwargs)
         if field is not None and db_field.name in {"permissions", "user_permissions"}:
             field.label_from_instance = permission_label

@@ -1,5 +1,7 @@
 """Start the runs of the lab."""
 
+from typing import TYPE_CHECKING
+
 from django.db import transaction
 from django.utils.translation import gettext as _
 
@@ -10,6 +12,9 @@ from search.lab import tasks
 from search.lab.engine.matrix import Matrix
 from search.lab.models import Campaign
 from search.lab.services import campaigns
+
+if TYPE_CHECKING:
+    from search.lab.services.tuning import Wish
 
 
 @transaction.atomic
@@ -53,6 +58,29 @@ def resume(*, campaign: Campaign, actor: Actor) -> Run:
     campaign = Campaign.objects.select_for_update(no_key=True).get(pk=campaign.pk)
     campaigns.ready_to_resume(campaign=campaign)
     return _run(campaign, actor)
+
+
+def tune(*, wish: "Wish", actor: Actor) -> Run:
+    """Start the search for a graph; see `search.lab.services.tuning.Wish`.
+
+    Raises
+    ------
+    InvalidInput
+        If the wish is out of bounds.
+    NotFound
+        If there is no such collection.
+    """
+    from search.lab.services import tuning  # noqa: PLC0415 - the web process loads no optuna
+
+    tuning.check(wish)
+    on = wish.collection or f"{wish.scale:,} x {wish.dimension}"
+    return runs.enqueue(
+        kind=tasks.TUNE,
+        actor=actor,
+        parameters=wish.to_dict(),
+        seed=wish.seed,
+        title=_("Tune %(engine)s on %(corpus)s") % {"engine": wish.engine, "corpus": on},
+    )
 
 
 def _run(campaign: Campaign, actor: Actor) -> Run:

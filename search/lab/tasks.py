@@ -11,6 +11,7 @@ from portal.runs.services.schedules import Plan, declare
 
 BENCHMARK = "search.benchmark"
 REPEAT = "search.repeat_benchmark"
+TUNE = "search.tune_graph"
 
 
 @kinds.run_task(kind=BENCHMARK, queue=Queue.BENCH, title=_("Benchmark search engines"))
@@ -40,3 +41,11 @@ declare(
         description="Off until its parameter names a campaign of the lab.",
     )
 )
+
+
+@kinds.run_task(kind=TUNE, queue=Queue.BENCH, title=_("Tune a graph for a recall"))
+def tune(ctx: RunContext) -> dict[str, Any]:
+    """Find parameters of a graph that reach a recall, and prove them against the defaults."""
+    from search.lab.services import tuning  # noqa: PLC0415 - the web process loads no optuna
+
+    return tuning.work(ctx)

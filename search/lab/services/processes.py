@@ -20,6 +20,7 @@ from search.lab.models import Campaign
 from search.lab.services import problems
 from search.lab.services.worker import ANSWER, OUT_OF_MEMORY, Job
 
+_WORKER = "search.lab.services.worker"
 _POLL_S = 0.5
 _LOOK_EVERY_S = 1.0
 
@@ -68,13 +69,15 @@ class Watch:
         self._stop.set()
 
 
-def do(job: Job, turn: Callable[[], None]) -> dict[str, Any]:
+def do(job: Job, turn: Callable[[], None], *, module: str = _WORKER) -> dict[str, Any]:
     """Do a job in a process of its own and return its answer.
 
     Parameters
     ----------
     turn : callable
         Called twice a second; what it raises ends the process and all that it started.
+    module : str
+        Whose main does it.
 
     Raises
     ------
@@ -90,7 +93,7 @@ def do(job: Job, turn: Callable[[], None]) -> dict[str, Any]:
     job.write(path)
     with log.open("wb") as output:
         process = subprocess.Popen(  # noqa: S603 - this interpreter, a file of ours
-            [sys.executable, "-m", "search.lab.services.worker", str(path)],
+            [sys.executable, "-m", module, str(path)],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

@@ -40,14 +40,14 @@ def campaign(name: str = "측정 <하나>", *, slowed: float = 1.0, plan: Matrix
     made.refresh_from_db()
     for row in made.cells.all():
         factor = slowed if row.what.engine == "hnswlib" else 1.0
-        measure(row, _samples(row.what, factor, seed=row.position))
+        measure(row, samples(row.what, factor, seed=row.position))
     return made
 
 
-def measure(row: CellResult, samples: Samples, **changed: object) -> None:
+def measure(row: CellResult, own: Samples, **changed: object) -> None:
     """Write a cell as measured."""
     sink = io.BytesIO()
-    pq.write_table(samples.to_table(), sink)
+    pq.write_table(own.to_table(), sink)
     artifact = artifacts.save(sink.getvalue(), "application/vnd.apache.parquet")
     facts = {
         "build_s": 1.5,
@@ -75,7 +75,8 @@ def measure(row: CellResult, samples: Samples, **changed: object) -> None:
     )
 
 
-def _samples(cell: Cell, slowed: float, seed: int) -> Samples:
+def samples(cell: Cell, slowed: float = 1.0, seed: int = 0) -> Samples:
+    """Return samples whose latency follows a power law of scale and dimension."""
     generator = np.random.default_rng(seed)
     base = BASES[cell.engine] * (cell.scale / 1e4) ** 0.3 * (cell.dimension / 128) ** 0.9
     wall = base * slowed * np.exp(generator.normal(0, 0.05, 100))

@@ -2,6 +2,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as _
+from rich.console import Console
 from rich.table import Table
 
 from portal.core import formats
@@ -11,6 +12,7 @@ from portal.runs.models import Run
 from search.lab import dispatch, selectors
 from search.lab.engine.matrix import PROFILES, SEARCH_TYPES, Matrix
 from search.lab.engine.statistics import Figure
+from search.lab.management import dashboard
 from search.lab.models import Campaign
 from search.lab.services import campaigns, estimates
 
@@ -53,12 +55,21 @@ class Command(BaseCommand):
             "--resume", nargs="?", const="latest", metavar="CAMPAIGN", help="Go on with one."
         )
         parser.add_argument("--no-wait", action="store_true", help="Start the run and return.")
+        parser.add_argument(
+            "--dashboard", action="store_true", help="Show it live; q leaves it at work."
+        )
+        parser.add_argument(
+            "--attach", metavar="CAMPAIGN", help="Show a campaign live that is at work already."
+        )
         console.add_user_argument(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         screen = console.console(self.stdout)
         with console.plain_errors():
             actor = console.actor(options["user"])
+            if options["attach"]:
+                _show(find(options["attach"]), screen)
+                return
             if options["resume"]:
                 campaign = find(options["resume"])
                 run = dispatch.resume(campaign=campaign, actor=actor)
@@ -84,8 +95,29 @@ class Command(BaseCommand):
             )
             if options["no_wait"]:
                 return
+            if options["dashboard"]:
+                _show(campaign, screen)
+                return
             following.follow(run, screen, actor)
             screen.print(table(campaign))
+
+
+def _show(campaign: Campaign, screen: Console) -> None:
+    """Show a campaign live until its run is over or somebody leaves."""
+    if not screen.is_terminal:
+        screen.print(dashboard.frame(campaign))
+        return
+    if dashboard.watch(campaign, screen):
+        screen.print(table(campaign))
+        return
+    screen.print(
+        _(
+            "The campaign goes on: benchmark --attach %(campaign)s shows it again, its run can be "
+            "cancelled among the runs."
+        )
+        % {"campaign": campaign.pk},
+        markup=False,
+    )
 
 
 def find(wanted: str) -> Campaign:

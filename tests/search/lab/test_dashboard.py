@@ -1,0 +1,71 @@
+"""The live terminal view of a campaign."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from portal.core.actors import Actor
+from portal.lib import clock
+from portal.runs.models import Run, RunEvent, State
+from search.lab import dispatch
+from search.lab.management import dashboard
+from search.lab.models import Campaign, CellResult
+from tests.search.lab import measured
+
+pytestmark = pytest.mark.django_db
+
+
+def shown(campaign: Campaign) -> str:
+    screen = Console(file=io.StringIO(), width=140, record=True)
+    screen.print(dashboard.frame(campaign))
+    return screen.export_text()
+
+
+@pytest.fixture
+def campaign() -> Campaign:
+    """Give a campaign whose run waits, with one cell measured and one failed."""
+    made = dispatch.start(plan=measured.PLAN, name="[red]살아 있음", actor=Actor.system("test"))
+    first, second, *_rest = made.cells.all()
+    measured.measure(first, measured.samples(first.what), is_disturbed=True)
+    CellResult.objects.filter(pk=second.pk).update(
+        state=CellResult.State.FAILED, error="no [bold]room\nat all"
+    )
+    run = Run.objects.get(pk=str(made.run_id))
+    RunEvent.objects.create(run=run, type=RunEvent.Type.LOG, message="cell failed")
+    return made
+
+
+def test_a_picture_shows_progress_cells_and_events(campaign: Campaign) -> None:
+    text = shown(campaign)
+
+    assert "[red]살아 있음" in text
+    assert "2 of 24 cells, 1 failed" in text
+    assert "disturbed" in text
+    assert "no [bold]room" in text
+    assert "cell failed" in text
+    assert "left" in text
+    assert "the campaign goes on" in text
+
+
+@pytest.mark.parametrize("how", ["q", "interrupt"])
+def test_leaving_the_view_leaves_the_campaign_at_work(campaign: Campaign, how: str) -> None:
+    def pressed(_seconds: float) -> bool:
+        if how == "interrupt":
+            raise KeyboardInterrupt
+        return True
+
+    ended = dashboard.watch(campaign, Console(file=io.StringIO()), pressed)
+
+    assert not ended
+    assert Run.objects.get(pk=str(campaign.run_id)).state == State.QUEUED
+
+
+def test_the_view_ends_with_the_run(campaign: Campaign) -> None:
+    def pressed(_seconds: float) -> bool:
+        Run.objects.filter(pk=str(campaign.run_id)).update(
+            state=State.CANCELLED, finished_at=clock.now()
+        )
+        return False
+
+    assert dashboard.watch(campaign, Console(file=io.StringIO()), pressed)

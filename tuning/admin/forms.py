@@ -31,6 +31,7 @@ class StudyForm(forms.Form):
         self.fields["subject"] = forms.ChoiceField(
             label=_("Target and workload"),
             choices=_subjects(),
+            initial=_usual,
             widget=UnfoldAdminSelectWidget,
         )
         self.fields["budget"] = forms.CharField(
@@ -80,6 +81,11 @@ def _subjects() -> list[tuple[str, list[tuple[str, str]]]]:
         )
         for target in targets.offered()
     ]
+
+
+def _usual() -> str:
+    """Return the subject that a person comes for: the storage engine under its usual load."""
+    return f"rocksdb/{targets.get('rocksdb').workloads()[0].name}"
 
 
 def _named(workload: Workload) -> str:

@@ -64,7 +64,7 @@ def importance(study: Study) -> SafeString:
         return mark_safe("")
     return _drawn(
         charts.Bars(
-            charts.Axes("", _("share of the difference")),
+            charts.Axes(_("share of the difference")),
             [name for name, _share in found],
             [share for _name, share in found],
         )

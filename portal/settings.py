@@ -224,6 +224,8 @@ PREDICTION_RETENTION = timedelta(days=env.integer("MILLWRIGHT_PREDICTION_RETENTI
 STRICT_RECORDING = env.flag("MILLWRIGHT_STRICT_RECORDING", default=False)
 
 # --- Search --------------------------------------------------------------------------------------
+# Addresses that a collection may name; the key goes to these and nowhere else.
+EMBEDDING_URLS = env.words("MILLWRIGHT_EMBEDDING_URLS", [])
 EMBEDDING_API_KEY = env.text("MILLWRIGHT_EMBEDDING_API_KEY")
 INDEX_RETENTION_DAYS = env.integer("MILLWRIGHT_INDEX_RETENTION_DAYS", 14, low=1)
 QUERY_RETENTION_DAYS = env.integer("MILLWRIGHT_QUERY_RETENTION_DAYS", 90, low=1)

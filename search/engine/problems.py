@@ -96,6 +96,10 @@ TEMPLATES: Mapping[str, str] = {
     # A part that is not there.
     "package_missing": gettext_noop("{value} needs the package {package}: install it first."),
     "unknown_tokenizer": gettext_noop("The tokenizer is {value}: choose one of {allowed}."),
+    "endpoint_not_allowed": gettext_noop(
+        "The embedding endpoint is {value}: collections may name only {allowed}. Whoever runs the "
+        "portal adds an address to MILLWRIGHT_EMBEDDING_URLS."
+    ),
     "unknown_embedder": gettext_noop("The embedder is {value}: choose one of {allowed}."),
     "model_unreadable": gettext_noop("The model in {value} cannot be loaded: {reason}."),
     "endpoint_refused": gettext_noop(

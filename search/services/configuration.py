@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from django.conf import settings
 from django.utils.translation import gettext as _
 
 from portal.core.errors import FieldProblem, InvalidInput
@@ -73,6 +74,7 @@ def parse(options: Mapping[str, Any]) -> Configuration:
 
 def _check_names(build: BuildOptions) -> None:
     """Refuse now what a build would refuse after it was waited for."""
+    from search.engine.embedders.endpoint import KIND as ENDPOINT  # noqa: PLC0415 - as below
     from search.engine.embedders.factory import KINDS  # noqa: PLC0415 - the embedders are large
 
     if build.tokenizer not in TOKENIZERS:
@@ -96,6 +98,21 @@ def _check_names(build: BuildOptions) -> None:
             field="build.embedder",
             value=shown(kind),
             allowed='{"kind": "…", "parameters": {…}}',
+        )
+    if isinstance(build.embedder, EmbedderSpec) and build.embedder.kind == ENDPOINT:
+        _check_endpoint(build.embedder)
+
+
+def _check_endpoint(embedder: EmbedderSpec) -> None:
+    """Refuse an address that nobody who runs the portal vouched for: texts and a key go there."""
+    url = str(embedder.parameters.get("url", ""))
+    allowed = [known.rstrip("/") for known in settings.EMBEDDING_URLS]
+    if url.rstrip("/") not in allowed:
+        raise EngineError(
+            "endpoint_not_allowed",
+            field="build.embedder",
+            value=shown(url),
+            allowed=", ".join(allowed) or "—",
         )
 
 

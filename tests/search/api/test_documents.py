@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
+from pytest_django import Settings
 
 from portal.core.roles import VIEWER
 from portal.runs.models import Run
@@ -84,6 +85,10 @@ def test_a_collection_is_made_once_looked_at_and_changed(caller: Caller) -> None
         ({"embedder": {"kind": "magic"}}, "lsa, sentence-transformers, openai"),
         ({"embedder": "magic"}, "lsa, sentence-transformers, openai"),
         ({"embedder": "lsa"}, '{"kind"'),
+        (
+            {"embedder": {"kind": "openai", "parameters": {"url": "http://10.0.0.9/v1"}}},
+            "MILLWRIGHT_EMBEDDING_URLS",
+        ),
     ],
 )
 def test_an_unknown_part_of_an_index_is_refused_with_those_that_exist(
@@ -236,3 +241,12 @@ def test_facets_count_passages(reader: Caller, indexed: Collection) -> None:
     assert reader.get(f"{COLLECTIONS}defects/facets/").status_code == 422
     unknown = reader.get(f"{COLLECTIONS}defects/facets/?field=nosuchfield")
     assert (unknown.status_code, unknown.json()["code"]) == (422, "unknown_field")
+
+
+def test_an_embedding_endpoint_that_is_vouched_for_is_taken(
+    caller: Caller, settings: Settings
+) -> None:
+    settings.EMBEDDING_URLS = ["http://127.0.0.1:9/v1/"]
+    away = {"kind": "openai", "parameters": {"url": "http://127.0.0.1:9/v1", "model": "m"}}
+    answer = caller.post(COLLECTIONS, {"name": "x", "options": {"build": {"embedder": away}}})
+    assert answer.status_code == 201

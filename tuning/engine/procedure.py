@@ -189,7 +189,7 @@ def _baseline(plan: Plan, done: Sequence[Done], is_exhausted: bool) -> Step | No
     own = [one for one in done if one.role == "baseline"]
     if sum(one.has_values for one in own) >= N_BASELINES:
         return None
-    if any(one.state == "failed" for one in own) or len(own) >= N_BASELINES + MAX_TRIES:
+    if any(one.state == "failed" for one in own) or len(own) >= N_BASELINES * MAX_TRIES:
         raise CannotBegin(own[-1].state)
     return Step("baseline", plan.current)
 
@@ -226,7 +226,7 @@ def _finalists(plan: Plan, done: Sequence[Done], is_exhausted: bool) -> Step | N
                 trial for trial in done if trial.role == "finalist" and trial.configuration == one
             ]
             measured = sum(trial.has_values for trial in own)
-            if measured < count and len(own) < N_FINALIST_TRIALS + MAX_TRIES:
+            if measured < count and len(own) < N_FINALIST_TRIALS * MAX_TRIES:
                 return Step("finalist", one)
     return None
 

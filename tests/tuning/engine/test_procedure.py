@@ -44,6 +44,15 @@ def test_refused_options_in_use_end_the_study() -> None:
         procedure.next_step(PLAN, [done("baseline", 0, 0, "failed")])
 
 
+def test_a_machine_that_is_always_busy_still_gets_its_baselines() -> None:
+    busy = done("baseline", 0, 0, "disturbed")
+    so_far = [busy, busy, BASELINES[0], busy, busy]
+    assert procedure.next_step(PLAN, so_far) == Step("baseline", {"x": 0})
+    assert procedure.next_step(PLAN, [*so_far, BASELINES[1]]) == Step("search", None)
+    with pytest.raises(CannotBegin):
+        procedure.next_step(PLAN, [busy] * 6)
+
+
 def test_lost_and_disturbed_trials_are_repeated_and_failed_ones_are_not() -> None:
     lost = done("search", 1, 0, "lost")
     assert procedure.next_step(PLAN, [*BASELINES, lost]) == Step("search", {"x": 1})

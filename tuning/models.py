@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from portal.lib import clock
 from portal.runs.models import Artifact, Run
@@ -36,7 +37,7 @@ class Study(models.Model):
     class Verdict(models.TextChoices):
         """What the proof says of the best candidate against the options in use."""
 
-        BETTER = "better", _("Better")
+        BETTER = "better", pgettext_lazy("verdict", "Better")
         WORSE = "worse", _("Worse")
         NO_EFFECT = "no_effect", _("No effect")
 

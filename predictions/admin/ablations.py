@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _g
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 from unfold.contrib.filters.admin import RangeDateTimeFilter
 
 from portal.core import formats
@@ -172,7 +173,7 @@ class AblationAdmin(EvidenceAdmin[Ablation]):
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self.has_view_permission(request)
 
-    @admin.display(description=_("campaign"), ordering="title")
+    @admin.display(description=pgettext_lazy("ablation", "campaign"), ordering="title")
     def name(self, obj: Ablation) -> str:
         return obj.title
 

@@ -106,6 +106,12 @@ def run_name(run: Run) -> str:
 
 
 @register.filter
+def kind_name(kind: str) -> str:
+    """Return what people call a kind of run."""
+    return kinds.title_of(kind)
+
+
+@register.filter
 def state_name(value: str) -> str:
     """Return what people call a state of a run."""
     return str(State(value).label) if value in State.values else value

@@ -35,7 +35,7 @@ class StudyForm(forms.Form):
             widget=UnfoldAdminSelectWidget,
         )
         self.fields["budget"] = forms.CharField(
-            label=_("Time"),
+            label=_("Time to spend"),
             initial="10m",
             max_length=20,
             help_text=_("Such as 90s, 10m or 2h; two fifths of it are for the proof."),

@@ -11,7 +11,7 @@ from portal.runs import services as runs
 from portal.runs.models import Run
 from tuning import tasks
 from tuning.models import Study
-from tuning.services import machine, studies
+from tuning.services import machine, put_fits, studies
 
 
 def start(*, target: str, actor: Actor, **asked: Any) -> Study:
@@ -66,6 +66,24 @@ def cancel(*, study: Study, actor: Actor, reason: str = "") -> Run:
     runs.cancel(run_id=study.run.pk, actor=actor, reason=reason)
     study.run.refresh_from_db()
     return study.run
+
+
+def fit_put_rate(*, actor: Actor) -> Run:
+    """Start a fit of the put-rate model.
+
+    Raises
+    ------
+    Conflict
+        If there are not enough trials, or a fit is at work.
+    """
+    put_fits.require_enough()
+    return runs.enqueue(
+        kind=tasks.FIT_PUT_RATE,
+        actor=actor,
+        parameters={},
+        title=_("Fit of the put-rate model"),
+        overlap_key=tasks.FIT_PUT_RATE,
+    )
 
 
 def _run(study: Study, actor: Actor) -> Run:

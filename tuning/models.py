@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from portal.lib import clock
+from portal.registry.models import ModelVersion
 from portal.runs.models import Artifact, Run
 
 
@@ -196,3 +197,76 @@ class Trial(models.Model):
         return {
             name: value for name, value in self.configuration.items() if current.get(name) != value
         }
+
+
+class PutRateForm(models.Model):
+    """One fitted form of the put-rate model; what it was fitted on is its version's lineage."""
+
+    class State(models.TextChoices):
+        """Whether it may answer."""
+
+        ENABLED = "enabled", _("Enabled")
+        DISABLED = "disabled", _("Disabled by the portal")
+
+    version = models.ForeignKey(
+        ModelVersion, on_delete=models.PROTECT, related_name="+", verbose_name=_("version")
+    )
+    name = models.CharField(_("form"), max_length=8)
+    content = models.JSONField(_("content"), default=dict)
+    evaluation = models.JSONField(_("evaluation"), default=dict)
+    state = models.CharField(_("state"), max_length=8, choices=State.choices, default=State.ENABLED)
+    seen = models.JSONField(_("why it is disabled"), default=dict)
+    disabled_at = models.DateTimeField(_("disabled"), null=True, blank=True)
+    created_at = models.DateTimeField(_("created"), default=clock.now, editable=False)
+
+    class Meta:
+        ordering = ("version", "name")
+        verbose_name = _("form of the put-rate model")
+        verbose_name_plural = _("forms of the put-rate model")
+        default_permissions = ("view",)
+        constraints = (
+            models.UniqueConstraint(fields=("version", "name"), name="tuning_put_rate_form_once"),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_enabled(self) -> bool:
+        """Whether it may answer."""
+        return self.state == PutRateForm.State.ENABLED
+
+
+class PutRateScore(models.Model):
+    """What a form predicted for a trial that it was not fitted on, beside what was measured."""
+
+    trial = models.ForeignKey(
+        Trial, on_delete=models.CASCADE, related_name="put_rate_scores", verbose_name=_("trial")
+    )
+    form = models.ForeignKey(
+        PutRateForm, on_delete=models.CASCADE, related_name="scores", verbose_name=_("form")
+    )
+    predicted = models.FloatField(_("predicted"))
+    low = models.FloatField(_("lower bound"))
+    high = models.FloatField(_("upper bound"))
+    actual = models.FloatField(_("measured"))
+    error = models.FloatField(_("error"), help_text=_("Predicted over measured, less 1."))
+    is_extrapolated = models.BooleanField(_("outside what was fitted"), default=False)
+    created_at = models.DateTimeField(_("created"), default=clock.now, editable=False)
+
+    class Meta:
+        ordering = ("pk",)
+        verbose_name = _("score of a put-rate prediction")
+        verbose_name_plural = _("scores of put-rate predictions")
+        default_permissions = ("view",)
+        constraints = (
+            models.UniqueConstraint(fields=("trial", "form"), name="tuning_put_rate_score_once"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.form}: {self.error:+.1%}"
+
+    @property
+    def is_inside(self) -> bool:
+        """Whether the measured rate lies in the 80 % interval."""
+        return self.low <= self.actual <= self.high

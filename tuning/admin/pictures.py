@@ -1,13 +1,17 @@
 """The pictures of a study's page, drawn by the server."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+import numpy as np
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
 from portal.lib import charts
-from tuning.models import Study, Trial
+from tuning.models import PutRateScore, Study, Trial
+
+#: Points of the diagonal, which is drawn in steps finer than a pixel.
+N_DIAGONAL = 1_000
 
 
 def course(trials: Sequence[Trial]) -> SafeString:
@@ -80,6 +84,26 @@ def proof(study: Study) -> SafeString:
     axes = charts.Axes(_("pair"), _("candidate over options in use"))
     even = charts.Series(_("no difference"), numbers, [1.0] * len(numbers))
     return _drawn(charts.Lines(axes, (charts.Series(_("pair"), numbers, ratios), even)))
+
+
+def put_rate(found: Mapping[str, Sequence[PutRateScore]]) -> SafeString:
+    """Draw what each form predicted against what was measured, and where both are equal."""
+    drawn = {name: scores for name, scores in found.items() if scores}
+    if not drawn:
+        return mark_safe("")
+    series = [
+        charts.Series(
+            name,
+            [one.predicted for one in scores],
+            [one.actual for one in scores],
+            labels=[f"{one.trial.study} {one.trial}" for one in scores],
+        )
+        for name, scores in drawn.items()
+    ]
+    ends = [rate for one in series for rate in (*one.x, *one.y)]
+    equal = [(rate, rate) for rate in np.geomspace(min(ends), max(ends), N_DIAGONAL).tolist()]
+    axes = charts.Axes(_("predicted (1/s)"), _("measured (1/s)"), log_x=True, log_y=True)
+    return _drawn(charts.Scatter(axes, series, equal, _("predicted as measured")))
 
 
 def _drawn(chart: charts.Chart) -> SafeString:

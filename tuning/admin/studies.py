@@ -16,6 +16,7 @@ from portal.core.grants import grants_of
 from tuning import dispatch, selectors
 from tuning.admin import pictures
 from tuning.admin.forms import FACTOR_NAMES, StudyForm
+from tuning.admin.put_rate import PutRatePages
 from tuning.models import Study
 from tuning.services import studies
 
@@ -26,7 +27,7 @@ N_SHOWN = 200
 
 
 @admin.register(Study)
-class StudyAdmin(EvidenceAdmin[Study]):
+class StudyAdmin(PutRatePages, EvidenceAdmin[Study]):
     page_template = "tuning/study.html"
     empty_hint = _("Press “Start a study”: choose what to tune and how long it may take.")
     list_display = ("name", "target", "workload", "state_badge", "verdict_badge", "gain", "created")
@@ -34,7 +35,7 @@ class StudyAdmin(EvidenceAdmin[Study]):
     search_fields = ("name", "target", "workload")
     list_select_related = ("run", "created_by")
     change_list_template = "tuning/studies.html"
-    list_pages = ("start",)
+    list_pages = ("start", "put_rate", "fit_put_rate")
     row_pages = ("live", "pause", "resume", "cancel")
 
     @admin.display(description=_("state"))

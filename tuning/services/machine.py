@@ -3,6 +3,10 @@
 import os
 import platform
 import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fcntl import LOCK_EX, LOCK_UN, flock
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -12,6 +16,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from portal.core.errors import OutOfSpace
+from portal.runs.context import RunContext
 
 _PACKAGES = ("rocksdict", "optuna", "numpy", "scikit-learn", "faiss-cpu")
 #: Ours: the database and the artifacts of the portal live on the same disk as a trial's files.
@@ -54,6 +59,28 @@ def require_room() -> None:
             % {"folder": home(), "free": free_mib, "least": LEAST_FREE_MIB},
             code="no_space",
         )
+
+
+@contextmanager
+def folder() -> Iterator[Path]:
+    """Give a folder for one trial; whatever is left in it is removed."""
+    home().mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=home(), ignore_cleanup_errors=True) as place:
+        yield Path(place)
+
+
+@contextmanager
+def alone(ctx: RunContext) -> Iterator[None]:
+    """Hold the lock under which this machine times one thing at a time, the lab's cells as well."""
+    ctx.check()
+    place = Path(settings.HOME) / "lab" / "timing.lock"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with place.open("w") as lock:
+        flock(lock, LOCK_EX)
+        try:
+            yield
+        finally:
+            flock(lock, LOCK_UN)
 
 
 def _version(name: str) -> str:

@@ -5,15 +5,10 @@ marked lost when the run is taken up again, and measured once more.
 """
 
 import json
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
-from fcntl import LOCK_EX, LOCK_UN, flock
-from pathlib import Path
 from typing import Any
 
-from django.conf import settings
 from django.db.models import F
 from django.utils.translation import gettext as _
 
@@ -28,7 +23,15 @@ from tuning.engine.procedure import MAX_TRIES, CannotBegin, Done, End, Plan, Ste
 from tuning.engine.proof import Proof
 from tuning.engine.sampling import Search
 from tuning.models import Study, Trial
-from tuning.services import history, machine, notebook, promoting, targets
+from tuning.services import (
+    history,
+    machine,
+    notebook,
+    promoting,
+    put_inputs,
+    put_scores,
+    targets,
+)
 
 #: Of an earlier study, so many of its best are measured first.
 N_WARM = 5
@@ -160,7 +163,8 @@ def _measured(job: Work, trial: Trial, so_far: list[Done]) -> Measurement | None
         and not job.plan.goal.is_pareto
     )
     for length in (seconds / SHORT_LOOK, seconds) if is_looked_at else (seconds,):
-        with _alone(job.ctx), _folder() as folder:
+        with machine.alone(job.ctx), machine.folder() as folder:
+            trial.facts = trial.facts or put_inputs.before(job.study, seconds, folder)
             found = job.target.measure(
                 trial.configuration,
                 workload,
@@ -203,7 +207,7 @@ def _keep(
     content = json.dumps(found.as_json() | {"configuration": trial.configuration}).encode()
     trial.samples = job.ctx.save_artifact(f"trial-{trial.number}.json", content, _JSON)
     trial.values = _plain(found.values)
-    trial.facts = {
+    trial.facts |= {
         "steady": found.steady,
         "why": found.why,
         "foreign_load": round(found.foreign_load, 3),
@@ -220,6 +224,8 @@ def _keep(
     trial.score = job.plan.goal.score(trial.values, reference)
     trial.is_within_guards = all(excess <= 0 for excess in excesses)
     _end(job, trial, Trial.State.COMPLETE, seconds=found.seconds)
+    with job.ctx.fenced():
+        put_scores.score([trial])
     return (list(gains.values()) if job.plan.goal.is_pareto else [trial.score]), excesses
 
 
@@ -375,25 +381,3 @@ def _show(job: Work, so_far: list[Done], step: Step) -> None:
     job.study.spent_s = sum(one.seconds for one in so_far)
     share = min(0.99, job.study.spent_s / job.plan.budget.seconds)
     job.ctx.progress(share, step.role)
-
-
-@contextmanager
-def _folder() -> Iterator[Path]:
-    """Give a folder for one trial; whatever is left in it is removed."""
-    machine.home().mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=machine.home(), ignore_cleanup_errors=True) as folder:
-        yield Path(folder)
-
-
-@contextmanager
-def _alone(ctx: RunContext) -> Iterator[None]:
-    """Hold the lock under which this machine times one thing at a time, the lab's cells as well."""
-    ctx.check()
-    place = Path(settings.HOME) / "lab" / "timing.lock"
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with place.open("w") as lock:
-        flock(lock, LOCK_EX)
-        try:
-            yield
-        finally:
-            flock(lock, LOCK_UN)

@@ -90,6 +90,10 @@ ADVICE: dict[str, tuple[Promise, Promise]] = {
         _("Error budget"),
         _("Look which addresses fail or are slow, in the metrics and the log of the web, now."),
     ),
+    "tuning.put_rate.": (
+        _("Put-rate model"),
+        _("Look at the page “Put rate”; fit the forms again once new trials are measured."),
+    ),
     "health.": (
         _("Health"),
         _("Look at /api/health and the log of the part; docs/monitoring.md says what to do."),

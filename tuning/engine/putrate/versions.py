@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuning.engine.problems import ModelError
-from tuning.engine.putrate.boosting import Boosting
 from tuning.engine.putrate.calibrated import Calibrated
 from tuning.engine.putrate.contract import Observation, PutRateModel, folds
 from tuning.engine.putrate.envelopes import RATES, Envelope
@@ -67,6 +66,8 @@ def loaded(data: Mapping[str, Any]) -> PutRateModel:
 
 def scored(observations: Sequence[Observation], n_folds: int = N_FOLDS) -> tuple[Score, ...]:
     """Score every version and the plain boosting on groups left out."""
+    from tuning.engine.putrate.boosting import Boosting  # noqa: PLC0415 - scikit-learn is large
+
     made: dict[str, Callable[[], PutRateModel]] = {**VERSIONS, BASELINE: Boosting}
     return tuple(score(name, make, observations, n_folds) for name, make in made.items())
 

@@ -36,6 +36,35 @@ def sentence(study: Study) -> str:
     return _("The search is not over; nothing can be said yet.")
 
 
+def told(trial: Trial) -> str:
+    """Return what came of a trial that ended, as one sentence for a log."""
+    words = {
+        "number": trial.number,
+        "role": trial.get_role_display(),
+        "state": trial.get_state_display(),
+        "reason": trial.reason,
+    }
+    if trial.reason:
+        return _("Trial %(number)d (%(role)s): %(state)s. %(reason)s") % words
+    if trial.score is None or trial.state != Trial.State.COMPLETE:
+        return _("Trial %(number)d (%(role)s): %(state)s.") % words
+    return _("Trial %(number)d (%(role)s): %(ratio)s times as good as the options in use.") % (
+        words | {"ratio": f"{ratio(trial.score):.3f}"}
+    )
+
+
+def level(trial: Trial) -> str:
+    """Return how serious the end of a trial is for a log."""
+    return "warning" if trial.reason else "info"
+
+
+def lost(count: int) -> str:
+    """Return that trials died with their worker, as one sentence for a log."""
+    return _("Trials lost with a worker that died, to be measured again: %(count)d.") % {
+        "count": count
+    }
+
+
 def _verdict(study: Study) -> str:
     found = _figures(study.proof)
     ground = study.proof.get("ground", "")

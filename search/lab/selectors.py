@@ -4,6 +4,8 @@ import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from django.utils.translation import gettext as _
+
 from portal.core.errors import Corrupt
 from portal.runs import artifacts
 from search.lab.engine import statistics
@@ -135,6 +137,35 @@ def _figures(row: CellResult) -> dict[str, Figure]:
     if kept is None:
         return statistics.figures(samples(row), row.facts["per_second"])
     return {name: Figure(**one) for name, one in kept.items()}
+
+
+def note(line: Line) -> str:
+    """Return what a person should know of a cell: its error, its doubts or else its state."""
+    if line.error:
+        return line.error
+    return ", ".join(doubts(line)) or str(CellResult.State(line.state).label)
+
+
+def doubts(line: Line) -> list[str]:
+    """Return what is to be said against a cell, in words."""
+    known = {
+        "no_index": _("did not use its index"),
+        "short": _("returned fewer rows than there are"),
+        "disturbed": _("disturbed by other load"),
+    }
+    return [known.get(one, one) for one in line.flags]
+
+
+def told(line: Line) -> str:
+    """Return what a measured cell gave, as one sentence for a log."""
+    if line.p50 is None or line.throughput is None:
+        return f"{line.cell.label}: {note(line)}"
+    return _("%(cell)s: p50 %(p50)s ms, recall@10 %(recall)s, %(rate)s per second.") % {
+        "cell": line.cell.label,
+        "p50": f"{line.p50.value:.3g}",
+        "recall": "-" if line.recall is None else f"{line.recall.value:.3g}",
+        "rate": f"{line.throughput.value:.3g}",
+    }
 
 
 def flags(facts: dict[str, Any]) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from portal.core.errors import Conflict, OutOfSpace, RunCancelled
 from portal.lib import clock
 from portal.runs.context import RunContext
+from tuning import selectors
 from tuning.engine import procedure, sampling
 from tuning.engine.contract import Beat, Measurement, Target, preset
 from tuning.engine.options import Value
@@ -288,8 +289,7 @@ def _end(
     trial.state, trial.reason = state, reason[:2_000]
     trial.finished_at = moment
     trial.seconds = seconds or (moment - trial.started_at).total_seconds()
-    if reason:
-        job.ctx.log("trial", level="warning", number=trial.number, state=state, reason=reason)
+    job.ctx.log(selectors.told(trial), level=selectors.level(trial), number=trial.number)
     with job.ctx.fenced():
         trial.save(update_fields=_ENDED)
         Study.objects.filter(pk=job.study.pk).update(spent_s=F("spent_s") + trial.seconds)
@@ -353,7 +353,7 @@ def _lose_open(ctx: RunContext, study: Study) -> None:
     with ctx.fenced():
         n_lost = _mark_lost(study, _("The worker died in the middle of the trial."))
     if n_lost:
-        ctx.log("trials lost", level="warning", count=n_lost)
+        ctx.log(selectors.lost(n_lost), level="warning", count=n_lost)
 
 
 def _mark_lost(study: Study, reason: str) -> int:

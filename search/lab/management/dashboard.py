@@ -144,7 +144,7 @@ def _cells(campaign: Campaign) -> Table:
     for row in rows[:N_CELLS]:
         line = selectors.line(row)
         style = "red" if line.error else "yellow" if line.flags else ""
-        note = line.error.partition("\n")[0][:60] or ", ".join(line.flags)
+        note = line.error.partition("\n")[0][:60] or ", ".join(selectors.doubts(line))
         table.add_row(
             Text(line.cell.label),
             *(_shown(one) for one in (line.p50, line.p95, line.recall, line.throughput)),
@@ -167,7 +167,7 @@ def _events(campaign: Campaign) -> Table:
         return table
     events = RunEvent.objects.filter(run=campaign.run).exclude(type=RunEvent.Type.PROGRESS)
     for event in events.order_by("-pk")[:N_EVENTS]:
-        said = f"{event.message} {event.data.get('cell', '')}".strip() or event.name
+        said = event.message or event.name
         table.add_row(
             f"{event.at.astimezone():%H:%M:%S}", Text(said, style=LEVELS.get(event.level, ""))
         )

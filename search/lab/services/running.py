@@ -21,6 +21,7 @@ from django.utils.translation import gettext as _
 
 from portal.lib.hashing import digest_json
 from portal.runs.context import RunContext
+from search.lab import selectors
 from search.lab.engine import corpora, hybrid
 from search.lab.engine.corpora import Corpus, TextFolder
 from search.lab.engine.engines.pg import PgVector
@@ -54,11 +55,12 @@ def measure(ctx: RunContext, campaign: Campaign) -> dict[str, Any]:
         Campaign.objects.filter(pk=campaign.pk).update(environment=machine.facts())
     with ctx.fenced():
         for label in campaigns.repeat_damaged(campaign=campaign):
-            ctx.log("damaged checkpoint, measured again", level="warning", cell=label)
+            said = _("%(cell)s: what was kept is damaged, so it is measured again.")
+            ctx.log(said % {"cell": label}, level="warning", cell=label)
     try:
         _Work(ctx, campaign).all()
     except Resting:
-        ctx.log("paused")
+        ctx.log(_("The campaign is paused."))
     counts = {
         state: campaign.cells.filter(state=state).count() for state in CellResult.State.values
     }
@@ -166,8 +168,7 @@ class _Work:
                 return self._failed(row, said(exc))
             is_disturbed = facts["foreign_cores"] > MOST_FOREIGN_CORES
             if is_disturbed:
-                cores = round(facts["foreign_cores"], 2)
-                self._ctx.log("disturbed", level="warning", cell=row.what.label, cores=cores)
+                self._disturbed(row, facts["foreign_cores"], n_tries)
         elapsed = {"is_disturbed": is_disturbed, "elapsed_s": time.monotonic() - started}
         self._measured(job, row, facts | dict(built.facts[key]) | elapsed, n_tries)
         return None
@@ -185,8 +186,26 @@ class _Work:
                 error="",
             )
 
+        row.refresh_from_db()
+        self._ctx.log(selectors.told(selectors.line(row)), cell=row.what.label)
+
+    def _disturbed(self, row: CellResult, cores: float, n_tries: int) -> None:
+        if n_tries < self._campaign.max_tries:
+            said = _(
+                "%(cell)s: other work kept %(cores)s processors busy, so it is measured again."
+            )
+        else:
+            said = _(
+                "%(cell)s: other work kept %(cores)s processors busy; it is kept as disturbed."
+            )
+        label = row.what.label
+        words = {"cell": label, "cores": f"{cores:.2g}"}
+        self._ctx.log(said % words, level="warning", cell=label, cores=round(cores, 2))
+
     def _failed(self, row: CellResult, reason: str) -> None:
-        self._ctx.log("cell failed", level="warning", cell=row.what.label, reason=reason)
+        label = row.what.label
+        said = _("%(cell)s failed: %(reason)s") % {"cell": label, "reason": reason}
+        self._ctx.log(said, level="warning", cell=label, reason=reason)
         with self._ctx.fenced():
             CellResult.objects.filter(pk=row.pk).update(
                 state=CellResult.State.FAILED, error=reason[:2_000], measured_at=timezone.now()

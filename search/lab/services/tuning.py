@@ -128,7 +128,8 @@ class _Tuning:
         tried = _read(self._folder / _TRIALS)
         if tried:
             _keep(self._folder / _TRIALS, tried)
-            self._ctx.log("trials of an earlier attempt kept", count=len(tried))
+            said = _("Graphs of an earlier attempt that are kept: %(count)d.")
+            self._ctx.log(said % {"count": len(tried)}, count=len(tried))
         search = Search(wish.engine, wish.seed, tried)
         while len(search.tried) < wish.n_trials:
             place = len(search.tried)
@@ -153,7 +154,7 @@ class _Tuning:
         for step, value in (("p50_ms", one.p50_ms), ("recall", one.facts.get("recall_low"))):
             if value is not None:
                 self._ctx.metric(step, value, step=place)
-        self._ctx.log("trial", **dict(one.parameters), **_shown(one))
+        self._ctx.log(_told(one, place + 1), **dict(one.parameters), **_shown(one))
         loser = one if search.best is kept else kept
         if loser is not None and (search.best is None or not _are_same(loser, search.best)):
             shutil.rmtree(self._place(loser), ignore_errors=True)
@@ -274,6 +275,23 @@ def _are_same(one: Tried, other: Tried) -> bool:
 
 def _name(parameters: Any) -> str:
     return "graph-" + "-".join(str(parameters[name]) for name in sorted(parameters))
+
+
+def _told(one: Tried, number: int) -> str:
+    words = {
+        "n": number,
+        "parameters": ", ".join(f"{name}={value}" for name, value in one.parameters.items()),
+    }
+    if "error" in one.facts:
+        return _("Graph %(n)d (%(parameters)s) failed: %(reason)s") % (
+            words | {"reason": one.facts["error"]}
+        )
+    words["recall"] = f"{one.facts['recall']['value']:.3f}"
+    if one.p50_ms is None:
+        return _("Graph %(n)d (%(parameters)s): recall %(recall)s, less than asked for.") % words
+    return _("Graph %(n)d (%(parameters)s): p50 %(p50)s ms at recall %(recall)s.") % (
+        words | {"p50": f"{one.p50_ms:.3f}"}
+    )
 
 
 def _shown(one: Tried) -> dict[str, Any]:

@@ -3,13 +3,15 @@
 import io
 
 import pytest
+from django.utils import translation
 from rich.console import Console
 
 from portal.core.actors import Actor
 from portal.lib import clock
 from portal.runs.models import Run, RunEvent, State
-from search.lab import dispatch
+from search.lab import dispatch, selectors
 from search.lab.management import dashboard
+from search.lab.management.commands import benchmark
 from search.lab.models import Campaign, CellResult
 from tests.search.lab import measured
 
@@ -32,7 +34,7 @@ def campaign() -> Campaign:
         state=CellResult.State.FAILED, error="no [bold]room\nat all"
     )
     run = Run.objects.get(pk=str(made.run_id))
-    RunEvent.objects.create(run=run, type=RunEvent.Type.LOG, message="cell failed")
+    RunEvent.objects.create(run=run, type=RunEvent.Type.LOG, message="faiss-flat failed: no room")
     return made
 
 
@@ -43,7 +45,7 @@ def test_a_picture_shows_progress_cells_and_events(campaign: Campaign) -> None:
     assert "2 of 24 cells, 1 failed" in text
     assert "disturbed" in text
     assert "no [bold]room" in text
-    assert "cell failed" in text
+    assert "faiss-flat failed: no room" in text
     assert "left" in text
     assert "the campaign goes on" in text
 
@@ -69,3 +71,17 @@ def test_the_view_ends_with_the_run(campaign: Campaign) -> None:
         return False
 
     assert dashboard.watch(campaign, Console(file=io.StringIO()), pressed)
+
+
+def test_the_table_and_the_log_speak_the_portals_language(campaign: Campaign) -> None:
+    with translation.override("ko"):
+        screen = Console(file=io.StringIO(), width=200, record=True)
+        screen.print(benchmark.table(campaign))
+        text = screen.export_text()
+        sentence = selectors.told(selectors.lines(campaign)[0])
+    assert "다른 부하로 방해받음" in text
+    assert "no [bold]room" in text
+    assert "대기" in text
+    assert not {"disturbed", "measured", "waiting"} & set(text.split())
+    assert sentence.startswith(campaign.cells.all()[0].what.label)
+    assert sentence.endswith("건입니다.")

@@ -4,6 +4,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as _
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from portal.core import formats
 from portal.core.errors import NotFound
@@ -156,8 +157,8 @@ def table(campaign: Campaign) -> Table:
         shown.add_column(heading, justify="left" if heading in {_("cell"), _("note")} else "right")
     for line in selectors.lines(campaign):
         figures = (line.p50, line.p95, line.p99, line.recall, line.throughput)
-        note = line.error or ", ".join(line.flags) or line.state
-        shown.add_row(line.cell.label, *(_shown(one) for one in figures), note)
+        row = (line.cell.label, *(_shown(one) for one in figures), selectors.note(line))
+        shown.add_row(*map(Text, row))
     return shown
 
 

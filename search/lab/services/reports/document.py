@@ -16,6 +16,7 @@ from portal.lib.documents import (
     Table,
     Value,
 )
+from search.lab import selectors
 from search.lab.engine.analysis import choosing
 from search.lab.engine.analysis.points import Point
 from search.lab.engine.statistics import Figure
@@ -326,13 +327,8 @@ def interval(figure: Figure | None) -> str | None:
 
 def note(line: Line) -> str:
     """Return what is to be said against a cell, in words."""
-    known = {
-        "no_index": _("did not use its index"),
-        "short": _("returned fewer rows than there are"),
-        "disturbed": _("disturbed by other load"),
-    }
     if line.state == CellResult.State.FAILED:
         return _("failed")
     if line.state == CellResult.State.WAITING:
         return _("not measured")
-    return ", ".join(known.get(one, one) for one in line.flags)
+    return ", ".join(selectors.doubts(line))

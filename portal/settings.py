@@ -240,6 +240,13 @@ ANSWERS_MODEL = env.text("MILLWRIGHT_ANSWERS_MODEL")
 ANSWERS_API_KEY = env.text("MILLWRIGHT_ANSWERS_API_KEY")
 ANSWERS_TIMEOUT_S = env.integer("MILLWRIGHT_ANSWERS_TIMEOUT_SECONDS", 20, low=1)
 
+# --- Tuning --------------------------------------------------------------------------------------
+OPTION_WATCH = timedelta(hours=env.integer("MILLWRIGHT_OPTION_WATCH_HOURS", 24, low=1, high=720))
+OPTION_BREACHES = env.integer("MILLWRIGHT_OPTION_BREACHES", 3, low=1, high=1000)
+OPTION_MARGIN = env.integer("MILLWRIGHT_OPTION_MARGIN_PERCENT", 10, low=0, high=90) / 100
+OPTION_COOLDOWN = timedelta(hours=env.integer("MILLWRIGHT_OPTION_COOLDOWN_HOURS", 24, low=0))
+OPTION_APPLIES = env.integer("MILLWRIGHT_OPTION_APPLIES_PER_DAY", 2, low=1)
+
 # --- Monitoring ----------------------------------------------------------------------------------
 METRICS_TOKEN = env.secret("MILLWRIGHT_METRICS_TOKEN", shortest=16)
 METRICS_ALLOW = env.networks("MILLWRIGHT_METRICS_ALLOW", ["127.0.0.0/8", "::1"])

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from portal.core import formats
 from portal.lib import tunables
 from tuning.engine.metrics import METRICS, Metric
-from tuning.models import Study, Trial
+from tuning.models import OptionWatch, Study, Trial
 
 TONES = {
     "running": "info",
@@ -189,6 +189,12 @@ def changes(study: Study, candidate: Mapping[str, Any] | None) -> list[tuple[str
         for name, value in (candidate or {}).items()
         if study.current.get(name) != value
     ]
+
+
+def watches(study: Study) -> list[OptionWatch]:
+    """Return the watches over what the study registered, the latest first."""
+    version = study.proof.get("version") or {}
+    return list(OptionWatch.objects.filter(version_id=version["id"])) if version else []
 
 
 def prices(study: Study) -> list[Price]:

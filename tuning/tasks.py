@@ -1,5 +1,6 @@
 """The kinds of runs of tuning."""
 
+from datetime import timedelta
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
@@ -8,8 +9,9 @@ from portal.core.models import Scope
 from portal.runs import kinds
 from portal.runs.context import RunContext
 from portal.runs.models import Queue
+from portal.runs.services.schedules import Plan, declare
 
-STUDY = "tuning.study"
+STUDY, WATCH = "tuning.study", "tuning.settle_watches"
 FIT_PUT_RATE = "tuning.fit_put_rate"
 #: A study outlives several deaths of its worker: each costs it one trial.
 MOST_ATTEMPTS = 10
@@ -40,3 +42,24 @@ def fit_put_rate(ctx: RunContext) -> dict[str, Any]:
     from tuning.services import put_fits  # noqa: PLC0415 - as above
 
     return put_fits.fit(ctx)
+
+
+@kinds.run_task(
+    kind=WATCH, queue=Queue.MAINTENANCE, title=_("End watches over options"), scope=Scope.TUNE
+)
+def settle_watches(ctx: RunContext) -> dict[str, Any]:
+    """End watches whose time is over, finish interrupted returns, remove old readings."""
+    from tuning.services import readings, watching  # noqa: PLC0415 - as above
+
+    return watching.settle() | {"n_removed": readings.remove_old()}
+
+
+declare(
+    Plan(
+        name="settle-option-watches",
+        kind=WATCH,
+        interval=timedelta(minutes=5),
+        overlap_key=WATCH,
+        description="End watches over options whose time is over; remove old readings.",
+    )
+)

@@ -144,6 +144,7 @@ def _shown(request: HttpRequest, study: Study) -> dict[str, Any]:
         "said": selectors.sentence(study),
         "note": NOTES[study.verdict],
         "n_trials": len(trials),
+        "watches": selectors.watches(study),
         "trials": selectors.lines(trials)[-N_SHOWN:][::-1],
         "best": selectors.best(study),
         "candidate": selectors.changes(study, study.proof.get("candidate")),

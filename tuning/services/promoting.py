@@ -44,6 +44,13 @@ def model_name(target: str, workload: str) -> str:
     return f"tuned-{target}-{workload}"[:80]
 
 
+def main_metric(objective: Mapping[str, Any]) -> str:
+    """Return the metric that speaks for the factor of the greatest weight."""
+    weights, metrics = objective.get("weights", {}), objective.get("metrics", {})
+    known = [factor for factor in weights if factor in metrics]
+    return str(metrics[max(known, key=weights.__getitem__)]) if known else ""
+
+
 def in_use(target: str, workload: str) -> dict[str, Any]:
     """Return the options that are live by promotion; empty for the target's defaults."""
     champion = registry_selectors.champion(model_name(target, workload))
@@ -113,7 +120,12 @@ def register(ctx: RunContext, study: Study, kept: Mapping[str, Artifact]) -> Mod
         lineage={"study": str(study.pk), "environment": study.environment},
         signature={},
         evaluation={"proof": study.proof["interval"], "metrics": study.proof["metrics"]},
-        settings={"configuration": study.proof["candidate"], "target": study.target},
+        settings={
+            "configuration": study.proof["candidate"],
+            "target": study.target,
+            "workload": study.workload,
+            "metric": main_metric(study.objective),
+        },
         card=_("Proved better than the options in use by the study “%(name)s”.")
         % {"name": study.name},
         is_synthetic=study.target in targets.HIDDEN,

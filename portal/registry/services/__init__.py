@@ -15,6 +15,7 @@ from portal.registry.services.emergencies import (
     quarantine,
     release,
     rollback,
+    rollback_automatically,
 )
 from portal.registry.services.gates import sentences
 from portal.registry.services.manifests import read_artifact, verify
@@ -60,6 +61,7 @@ __all__ = [
     "request_promotion",
     "retire",
     "rollback",
+    "rollback_automatically",
     "sentences",
     "set_gate_policy",
     "verify",

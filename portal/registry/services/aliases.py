@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from portal.core import audit
 from portal.core.actors import Actor
 from portal.core.errors import Conflict, InvalidInput, Refused
-from portal.registry import families, live, selectors
+from portal.registry import families, hooks, live, selectors
 from portal.registry.models import (
     Alias,
     AliasMove,
@@ -41,14 +41,16 @@ def move(
     Raises
     ------
     Conflict
-        If the model is retired, or the database refuses the move: its message says which rule it
-        breaks.
+        If the model is retired, the app that speaks for its family refuses an apply, or the
+        database refuses the move: its message says which rule it breaks.
     """
     if RegisteredModel.objects.filter(pk=model.pk, retired_at__isnull=False).exists():
         raise Conflict(
             _("“%(model)s” is retired: nothing of it goes live any more.") % {"model": model.name},
             code="model_retired",
         )
+    if alias == Alias.CHAMPION and to is not None:
+        hooks.check(to, kind)
     try:
         with transaction.atomic():
             row = AliasMove.objects.create(
@@ -68,6 +70,8 @@ def move(
             % {"alias": alias, "model": model.name, "error": str(exc).splitlines()[0]},
             code="move_refused",
         ) from exc
+    if alias == Alias.CHAMPION:
+        hooks.tell(row)
     live.publish_on_commit(model.name)
     return row
 

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from portal.core import alerts, audit, notices
 from portal.core.actors import Actor
-from portal.core.errors import Conflict
+from portal.core.errors import Conflict, Refused
 from portal.registry import families, selectors
 from portal.registry.models import Alias, AliasAssignment, AliasMove, ModelVersion, RegisteredModel
 from portal.registry.services.aliases import lock, move
@@ -123,13 +123,45 @@ def rollback(
     """
     with audit.refusals(actor, "alias.rollback", model.name):
         actor.require("registry.rollback_model")
-        reason = checked_reason(reason)
-        bad = _champion(model)
-        target = _target(model, to)
-        _load(target)
-        since = AliasAssignment.objects.get(model=model, alias=Alias.CHAMPION).since
-        with transaction.atomic(durable=True):
-            row = _go_back(model, bad, target, reason, actor)
+        return _rolled_back(model, _champion(model), to, reason, actor)
+
+
+def rollback_automatically(*, bad: ModelVersion, reason: str, actor: Actor) -> Rollback:
+    """Go back from a version that an app of the portal watched and found worse.
+
+    The same as :func:`rollback`, to the last champion that is not in quarantine.
+
+    Raises
+    ------
+    Refused
+        For a person, who rolls back in their own name.
+    Conflict
+        If that version is not the champion any more, or there is nothing to go back to.
+    Corrupt
+        If a file of the version to go back to is damaged.
+    """
+    with audit.refusals(actor, "alias.rollback", bad.model.name):
+        if actor.is_person:
+            raise Refused(
+                _("Only the portal itself goes back by itself; a person uses the rollback."),
+                code="not_automatic",
+            )
+        return _rolled_back(bad.model, bad, None, reason, actor)
+
+
+def _rolled_back(
+    model: RegisteredModel,
+    bad: ModelVersion,
+    to: ModelVersion | None,
+    reason: str,
+    actor: Actor,
+) -> Rollback:
+    reason = checked_reason(reason)
+    target = _target(model, to)
+    _load(target)
+    since = AliasAssignment.objects.get(model=model, alias=Alias.CHAMPION).since
+    with transaction.atomic(durable=True):
+        row = _go_back(model, bad, target, reason, actor)
     affected = _affected(bad, since, row.at + SWITCH, actor)
     return Rollback(row, bad, target, since, row.at, affected)
 

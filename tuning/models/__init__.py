@@ -12,6 +12,18 @@ from django.utils.translation import pgettext_lazy
 from portal.lib import clock
 from portal.registry.models import ModelVersion
 from portal.runs.models import Artifact, Run
+from tuning.models.watches import OptionReading, OptionWatch, ReadingHour
+
+__all__ = [
+    "OptionReading",
+    "OptionWatch",
+    "PutRateForm",
+    "PutRateScore",
+    "ReadingHour",
+    "Study",
+    "StudyQuerySet",
+    "Trial",
+]
 
 
 class StudyQuerySet(models.QuerySet["Study"]):

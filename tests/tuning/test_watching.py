@@ -93,7 +93,7 @@ def applied(made: ModelVersion) -> OptionWatch:
     with transaction.atomic():
         request = registry.propose(gate=gate, reason="better", actor=SYSTEM)
     registry.apply_automatically(request_id=request.pk, actor=SYSTEM)
-    return made.option_watches.get()
+    return OptionWatch.objects.get(version=made)
 
 
 @pytest.fixture

@@ -66,7 +66,7 @@ def _table(block: list[str]) -> str:
     head = f"<thead>{_row(rows[0], 'th')}</thead>" if has_head and rows else ""
     body = "".join(_row(row, "td") for row in (rows[1:] if has_head else rows))
     table = f'<table class="mw-table">{head}<tbody>{body}</tbody></table>'
-    return f'<div class="mw-scroll">{table}</div>'
+    return f'<div class="mw-scroll" tabindex="0">{table}</div>'
 
 
 def _cells(line: str) -> list[str]:

@@ -130,6 +130,10 @@ CACHES = {
 # --- Language and time ---------------------------------------------------------------------------
 LANGUAGE_CODE = env.choice("MILLWRIGHT_LANGUAGE", "ko", {"ko", "en"})
 LANGUAGES = [("ko", _("Korean")), ("en", _("English"))]
+# Chosen once, kept until somebody chooses otherwise; without an age it goes with the window.
+LANGUAGE_COOKIE_AGE = 365 * 24 * 3600
+LANGUAGE_COOKIE_HTTPONLY = True
+LANGUAGE_COOKIE_SAMESITE = "Lax"
 LOCALE_PATHS = [BASE_DIR / "portal" / "locale"]
 USE_TZ = True
 TIME_ZONE = env.text("MILLWRIGHT_TIME_ZONE", "Asia/Seoul")

@@ -6,6 +6,7 @@ with its frequencies and mean length, the same embedder.
 """
 
 import math
+from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,10 @@ from search.engine.passages import Passage
 
 K1 = 1.2
 B = 0.75
+#: An entry of a token is one number, the slot above so many bits of the count: 8 bytes, where a
+#: pair in a list takes about 90, and one append, so that a reader never sees half an entry.
+COUNT_BITS = 16
+MOST = (1 << COUNT_BITS) - 1
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,7 @@ class Delta:
     def __init__(self, dimensions: int) -> None:
         self.passages: list[Passage] = []
         self.slots_of: dict[str, list[int]] = {}
-        self._postings: dict[str, list[tuple[int, int]]] = {}
+        self._postings: dict[str, array[int]] = {}
         self._arrays: dict[str, NDArray[np.int64]] = {}
         self._lengths = np.zeros(64, dtype=np.int64)
         self._vectors = np.zeros((64, dimensions), dtype=np.float32)
@@ -68,7 +73,10 @@ class Delta:
         if vector is not None:
             self._vectors[slot] = vector
         for token, count in Counter(tokens).items():
-            self._postings.setdefault(token, []).append((slot, count))
+            entries = self._postings.get(token)
+            if entries is None:
+                entries = self._postings[token] = array("q")
+            entries.append(slot << COUNT_BITS | min(count, MOST))
         self._lengths[slot] = len(tokens)
         self.slots_of.setdefault(passage.document_id, []).append(slot)
         self.passages.append(passage)
@@ -99,12 +107,13 @@ class Delta:
         Entries are added in the order of their slots. What was made of them for one query is kept
         for the next, because a token of many passages is asked for often.
         """
-        entries = self._postings.get(token, ())
+        entries = self._postings.get(token)
+        if entries is None:
+            return np.empty((2, 0), dtype=np.int64)
         kept = self._arrays.get(token)
         if kept is None or kept.shape[1] != len(entries):
-            kept = np.array(entries, dtype=np.int64).reshape(-1, 2).T.copy()
-            if len(entries):
-                self._arrays[token] = kept
+            packed = np.frombuffer(entries[:], dtype=np.int64)  # of a copy: `entries` may grow
+            kept = self._arrays[token] = np.stack((packed >> COUNT_BITS, packed & MOST))
         return kept[:, : int(np.searchsorted(kept[0], n_slots))]
 
     def similarities(self, slots: NDArray[np.int64], query: Vectors) -> NDArray[np.float64]:

@@ -6,7 +6,6 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from fcntl import LOCK_EX, LOCK_UN, flock
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from portal.core.errors import OutOfSpace
+from portal.lib import timing
 from portal.runs.context import RunContext
 
 _PACKAGES = ("rocksdict", "optuna", "numpy", "scikit-learn", "faiss-cpu")
@@ -73,14 +73,8 @@ def folder() -> Iterator[Path]:
 def alone(ctx: RunContext) -> Iterator[None]:
     """Hold the lock under which this machine times one thing at a time, the lab's cells as well."""
     ctx.check()
-    place = Path(settings.HOME) / "lab" / "timing.lock"
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with place.open("w") as lock:
-        flock(lock, LOCK_EX)
-        try:
-            yield
-        finally:
-            flock(lock, LOCK_UN)
+    with timing.alone(Path(settings.HOME), ctx.check):
+        yield
 
 
 def _version(name: str) -> str:

@@ -10,7 +10,6 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from fcntl import LOCK_EX, LOCK_NB, LOCK_UN, flock
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from portal.lib import timing
 from portal.lib.hashing import digest_json
 from portal.runs.context import RunContext
 from search.lab import selectors
@@ -35,7 +35,6 @@ from search.lab.services.worker import SAMPLES, Job
 
 #: Cores that other work may keep busy while a cell is timed, before the cell is repeated.
 MOST_FOREIGN_CORES = 0.3
-_LOCK_POLL_S = 0.5
 _PARQUET = "application/vnd.apache.parquet"
 
 
@@ -160,7 +159,7 @@ class _Work:
         while is_disturbed and n_tries < self._campaign.max_tries:
             n_tries += 1
             try:
-                with self._timing():
+                with timing.alone(Path(settings.HOME), self._watch.look):
                     facts = processes.do(job, self._watch.look)
             except OutOfMemory:
                 return self._failed(row, processes.short_of_memory(job))
@@ -235,19 +234,6 @@ class _Work:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    @contextmanager
-    def _timing(self) -> Iterator[None]:
-        """Hold the one lock of this machine under which cells are timed."""
-        home().mkdir(parents=True, exist_ok=True)
-        with (home() / "timing.lock").open("w") as lock:
-            while not _locked(lock.fileno()):
-                self._watch.look()
-                time.sleep(_LOCK_POLL_S)
-            try:
-                yield
-            finally:
-                flock(lock, LOCK_UN)
-
     def _note(
         self, phase: str, cell: Cell, n_workers: int, wall_s: float, sum_s: float | None = None
     ) -> None:
@@ -277,14 +263,6 @@ class _Work:
 def _corpus_of(row: CellResult) -> tuple[int, int]:
     cell = row.what
     return cell.scale, cell.dimension
-
-
-def _locked(descriptor: int) -> bool:
-    try:
-        flock(descriptor, LOCK_EX | LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _drop_tables(folder: Path) -> None:

@@ -7,11 +7,7 @@ goes on where it died; the folder goes with the end of the run.
 import json
 import os
 import shutil
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from fcntl import LOCK_EX, LOCK_NB, flock
 from pathlib import Path
 from typing import Any, Self
 from uuid import UUID
@@ -20,6 +16,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from portal.core.errors import Conflict
+from portal.lib import timing
 from portal.runs.context import RunContext
 from portal.runs.models import Run
 from search.lab.engine import corpora, graph_tuning
@@ -36,7 +33,6 @@ from search.lab.services.worker import Job
 
 _WORKER = "search.lab.services.tuning_worker"
 _TRIALS, _BUILT = "trials.jsonl", "built.json"
-_LOCK_POLL_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -164,7 +160,7 @@ class _Tuning:
         try:
             built = self._build(job)
             _write(job.folder / REQUEST, {"recall": self._wish.recall})
-            with self._timing():
+            with timing.alone(Path(settings.HOME), self._ctx.check):
                 found = processes.do(job, self._ctx.check, module=_WORKER)
         except EngineProblem as exc:
             return Tried(parameters, None, {"error": said(exc)})
@@ -185,7 +181,7 @@ class _Tuning:
         ours = self._job("duel", dict(best.parameters), ef_search=int(best.facts["ef_search"]))
         self._build(ours)
         _write(ours.folder / REQUEST, {"default": str(default.folder)})
-        with self._timing():
+        with timing.alone(Path(settings.HOME), self._ctx.check):
             duel = processes.do(ours, self._ctx.check, module=_WORKER)
         parameters = dict(ours.cell.parameters)
         return {
@@ -254,19 +250,6 @@ class _Tuning:
 
     def _say(self, n_done: int, message: str) -> None:
         self._ctx.progress(n_done / (self._wish.n_trials + 2), phase="tune", message=message)
-
-    @contextmanager
-    def _timing(self) -> Iterator[None]:
-        """Hold the one lock of this machine under which the lab times anything."""
-        with (self._home / "timing.lock").open("w") as lock:
-            while True:
-                try:
-                    flock(lock, LOCK_EX | LOCK_NB)
-                    break
-                except BlockingIOError:
-                    self._ctx.check()
-                    time.sleep(_LOCK_POLL_S)
-            yield  # closing the file lets go
 
 
 def _are_same(one: Tried, other: Tried) -> bool:

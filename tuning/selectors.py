@@ -128,6 +128,10 @@ class Line:
         Times the options in use; a dash where nothing was measured.
     note : str
         Why it gave no figures, else what it changed.
+    origin : str
+        Where its options come from, when the sampler did not draw them.
+    is_search : bool
+        Whether it was a trial of the search.
     """
 
     number: int
@@ -137,6 +141,8 @@ class Line:
     ratio: str
     breaks_guard: bool
     note: str
+    origin: str = ""
+    is_search: bool = False
 
 
 @dataclass(frozen=True)
@@ -169,9 +175,24 @@ def lines(trials: Sequence[Trial]) -> list[Line]:
             formats.DASH if trial.score is None else f"{ratio(trial.score):.3f}",
             not trial.is_within_guards,
             trial.reason or ", ".join(f"{name} = {one}" for name, one in trial.changed.items()),
+            came_from(trial),
+            trial.role == Trial.Role.SEARCH,
         )
         for trial in trials
     ]
+
+
+def came_from(trial: Trial) -> str:
+    """Return where the options of a trial come from; empty where the sampler drew them."""
+    origin: dict[str, str] = trial.facts.get("origin", {})
+    kind = origin.get("kind")
+    if kind == "advice":
+        return _("advice “%(name)s”") % origin
+    if kind == "warm":
+        return _("trial %(number)s of “%(name)s”") % origin
+    if kind == "model":
+        return _("put-rate form %(name)s, which predicted %(rate)s/s") % origin
+    return ""
 
 
 def best(study: Study) -> dict[str, Any] | None:

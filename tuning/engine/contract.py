@@ -149,6 +149,25 @@ class Measurement:
         return cls(**(known | {"samples": arrays}))
 
 
+@dataclass(frozen=True)
+class Advice:
+    """A set of options that is known to help where some resource is the limit.
+
+    Attributes
+    ----------
+    name : str
+        Its key: lower case and hyphens.
+    changes : mapping
+        By name of option.
+    why : str
+        What it changes in what the engine does; a whole sentence, marked for translation.
+    """
+
+    name: str
+    changes: Mapping[str, Value]
+    why: str
+
+
 _PLAIN = ("steady", "why", "disturbed", "foreign_load", "seconds")
 
 
@@ -183,6 +202,12 @@ class Target(Protocol):
 
     def guards(self) -> tuple[Guard, ...]:
         """Return the guard-rails that hold unless a study sets its own."""
+
+    def advice(self, values: Mapping[str, float]) -> tuple[Advice, ...]:
+        """Return what is known to help an engine that showed such figures, the best first.
+
+        A search measures these sets first and says so; nothing here counts as a gain.
+        """
 
     def check(self, configuration: Mapping[str, object]) -> dict[str, Value]:
         """Return the whole configuration: what is given over the defaults.

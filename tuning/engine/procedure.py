@@ -19,12 +19,16 @@ State = Literal["complete", "failed", "lost", "pruned", "disturbed"]
 
 #: Ours: what is in use is measured twice before anything is compared with it.
 N_BASELINES = 2
-N_FINALISTS = 3
+N_FINALISTS, FEWEST_FINALISTS = 3, 2
 N_FINALIST_TRIALS = 2
+#: A budget of fewer trials than this is not spent on a third finalist; ours.
+_MANY_TRIALS = 60
 #: How often a trial that was lost or disturbed is measured again.
 MAX_TRIES = 3
-#: Share of the budget that is for baselines, search and finalists.
-SEARCH_SHARE = 0.6
+#: Share of the budget that is for baselines, search and finalists, at most and at least.
+SEARCH_SHARE, LEAST_SEARCH_SHARE = 0.6, 0.4
+#: A proof has so many pairs before it may end, also where they take longer than the budget.
+LEAST_PAIRS = 6
 
 Configuration = Mapping[str, Value]
 
@@ -202,11 +206,32 @@ def _search(plan: Plan, done: Sequence[Done], is_exhausted: bool) -> Step | None
     if again is not None:
         return Step("search", again)
     tried = sum(one.state in {"complete", "failed", "pruned"} for one in own)
-    left_s = plan.budget.seconds * SEARCH_SHARE - sum(one.seconds for one in done)
-    left_s -= N_FINALISTS * N_FINALIST_TRIALS * plan.budget.trial_seconds
+    left_s = _search_s(plan, done) - sum(one.seconds for one in done)
     if is_exhausted or tried >= plan.budget.n_trials or (left_s <= 0 and tried > 0):
         return None
     return Step("search", None)
+
+
+def _search_s(plan: Plan, done: Sequence[Done]) -> float:
+    """Return when the search is over: what it leaves is enough for finalists and six pairs."""
+    each, whole = _cost(plan, done), plan.budget.seconds
+    room = max(whole * LEAST_SEARCH_SHARE, whole - 2 * LEAST_PAIRS * each)
+    return min(whole * SEARCH_SHARE, room) - _n_finalists(plan) * N_FINALIST_TRIALS * each
+
+
+def _cost(plan: Plan, done: Sequence[Done]) -> float:
+    """Return the seconds of one trial, draining included, as the options in use showed."""
+    seen = [one.seconds for one in done if one.role == "baseline" and one.has_values]
+    return max([plan.budget.trial_seconds, *([statistics.median(seen)] if seen else [])])
+
+
+def _n_finalists(plan: Plan) -> int:
+    is_large = plan.budget.seconds >= _MANY_TRIALS * plan.budget.trial_seconds
+    return N_FINALISTS if is_large else FEWEST_FINALISTS
+
+
+def _least_pairs(plan: Plan) -> int:
+    return min(LEAST_PAIRS, plan.budget.n_pairs)
 
 
 def _to_repeat(own: Sequence[Done]) -> Configuration | None:
@@ -236,7 +261,7 @@ def _chosen(plan: Plan, done: Sequence[Done]) -> list[Configuration]:
     for score, one in leading(plan, done):
         if score > 0 and dict(one) != dict(plan.current) and one not in found:
             found.append(one)
-    return found[:N_FINALISTS]
+    return found[: _n_finalists(plan)]
 
 
 def _again(
@@ -254,8 +279,9 @@ def _proof(plan: Plan, done: Sequence[Done], candidate: Configuration) -> Step |
     found = pairs(plan, done)
     spent_s = sum(one.seconds for one in done)
     is_whole = len(found) % 2 == 0
-    is_spent = spent_s + 2 * plan.budget.trial_seconds > plan.budget.seconds
-    is_last = len(found) >= plan.budget.n_pairs or (is_spent and len(found) >= proof.MIN_PAIRS)
+    is_spent = spent_s + 2 * _cost(plan, done) > plan.budget.seconds
+    is_enough = len(found) >= _least_pairs(plan)
+    is_last = len(found) >= plan.budget.n_pairs or (is_spent and is_enough)
     stuck = _stuck(done)
     verdict = proof.judge(
         found,
@@ -264,7 +290,7 @@ def _proof(plan: Plan, done: Sequence[Done], candidate: Configuration) -> Step |
         alpha=plan.alpha,
         margin=plan.margin,
     )
-    if verdict.verdict and (is_whole or is_last or stuck):
+    if verdict.verdict and ((is_whole and is_enough) or is_last or stuck):
         return End(verdict, candidate)
     return _slot(plan, done, candidate, len(found))
 

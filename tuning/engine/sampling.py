@@ -5,8 +5,8 @@ between options, guard-rails and what is in use are kept here.
 """
 
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ from tuning.engine.problems import BadConfiguration
 
 SAMPLERS = ("tpe", "random", "grid", "nsga2")
 PRUNERS = ("none", "median")
+_ORIGIN = "origin"
 #: Proposals in a row that may break a rule of the target before the space counts as empty.
 _MOST_ASKS = 200
 #: After so many the sampler, which does not learn from refusals, is replaced by blind draws.
@@ -49,10 +50,13 @@ class Proposal:
         The sampler's own number of it.
     configuration : mapping
         Whole: what is not searched is as in use.
+    origin : mapping
+        What it was enqueued with; empty where the sampler drew it.
     """
 
     number: int
     configuration: dict[str, Value]
+    origin: dict[str, str] = field(default_factory=dict)
 
 
 def searchable(options: Sequence[Option]) -> tuple[Option, ...]:
@@ -105,6 +109,23 @@ def _steps(option: Option, count: int) -> list[Any]:
     return [min(max(float(one), kind.low), kind.high) for one in values]
 
 
+def drawn(option: Option, generator: np.random.Generator) -> Value:
+    """Return a value of an option drawn blindly, a number's logarithm where that suits it."""
+    kind = _distribution(option)
+    if isinstance(kind, CategoricalDistribution):
+        return kind.choices[int(generator.integers(len(kind.choices)))]  # type: ignore[return-value]  # of our own choices
+    if not isinstance(kind, IntDistribution | FloatDistribution):
+        return option.default
+    low, high = float(kind.low), float(kind.high)
+    value = (
+        float(np.exp(generator.uniform(np.log(low), np.log(high))))
+        if kind.log
+        else float(generator.uniform(low, high))
+    )
+    value = min(max(value, low), high)
+    return round(value) if isinstance(kind, IntDistribution) else value
+
+
 class Search:
     """A study of Optuna over the options of a target.
 
@@ -132,15 +153,26 @@ class Search:
         self._asked: dict[int, optuna.Trial] = {}
         self._space = {option.name: _distribution(option) for option in self._options}
 
-    def enqueue(self, configuration: Mapping[str, Value]) -> None:
-        """Have a configuration proposed next, as far as it lies within the space."""
-        given = {
-            name: configuration[name]
-            for name, kind in self._space.items()
-            if name in configuration and kind is not None and _holds(kind, configuration[name])
-        }
-        if given:
-            self._study.enqueue_trial(given, skip_if_exists=True)
+    def enqueue(self, configuration: Mapping[str, Value], origin: Mapping[str, str]) -> None:
+        """Have a configuration proposed next, as far as it lies within the space.
+
+        What lies outside stays as in use; with nothing left to change there is nothing to measure.
+
+        Parameters
+        ----------
+        origin : mapping
+            Where it comes from; a proposal hands it on.
+        """
+        given = {}
+        for name, kind in self._space.items():
+            asked = (configuration.get(name), self._current.get(name))
+            within = [one for one in asked if kind is not None and _holds(kind, one)]
+            if within:
+                given[name] = within[0]
+        if any(value != self._current.get(name) for name, value in given.items()):
+            self._study.enqueue_trial(
+                given, user_attrs={_ORIGIN: dict(origin)}, skip_if_exists=True
+            )
 
     def learn(self, configuration: Mapping[str, Value], gains: Sequence[float]) -> None:
         """Tell the sampler of a trial that was measured elsewhere; one outside is left out."""
@@ -151,29 +183,41 @@ class Search:
                 optuna.trial.create_trial(params=given, distributions=space, values=list(gains))
             )
 
-    def ask(self) -> Proposal | None:
-        """Return what to measure next; None when nothing that is allowed was found."""
+    def ask(self, focus: Collection[str] = ()) -> Proposal | None:
+        """Return what to measure next; None when nothing that is allowed was found.
+
+        Parameters
+        ----------
+        focus : collection of str
+            Options that alone are drawn, the others as in use; empty for all. What was enqueued
+            is proposed whole.
+        """
         usual = self._study.sampler
         try:
             for count in range(_MOST_ASKS):
                 if count == _BLIND_AFTER:
                     self._study.sampler = RandomSampler(seed=len(self._study.trials))
-                found = self._proposed()
+                found = self._proposed(focus)
                 if found is not None:
                     return found
         finally:
             self._study.sampler = usual
         return None
 
-    def _proposed(self) -> Proposal | None:
-        trial = self._study.ask({name: kind for name, kind in self._space.items() if kind})
+    def _proposed(self, focus: Collection[str]) -> Proposal | None:
+        waiting = self._study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+        drawn = set(self._space) & set(focus)
+        names = drawn if drawn and not waiting else set(self._space)
+        trial = self._study.ask(
+            {name: kind for name, kind in self._space.items() if kind and name in names}
+        )
         try:
             whole = self._target.check({**self._current, **trial.params})
         except BadConfiguration:
             self._study.tell(trial, state=TrialState.FAIL)
             return None
         self._asked[trial.number] = trial
-        return Proposal(trial.number, whole)
+        return Proposal(trial.number, whole, dict(trial.user_attrs.get(_ORIGIN, {})))
 
     def should_prune(self, number: int, gain: float) -> bool:
         """Whether a short look at a trial says that a long one would be wasted."""

@@ -139,9 +139,9 @@ def planned(
     """Return the budget, with what was not asked for filled in.
 
     Two fifths of the time are for the proof: a gain that cannot be shown is worth nothing. A trial
-    takes a fortieth of it, between 2 s and a minute, so that about 24 trials and 8 pairs fit.
+    takes a fiftieth of it, between 2 s and a minute; draining comes on top.
     """
-    each = trial_seconds or min(max(seconds / 40, 2.0), 60.0)
+    each = trial_seconds or min(max(seconds / 50, 2.0), 60.0)
     trials = n_trials or max(8, int(0.6 * seconds / each))
     pairs = n_pairs or max(6, int(0.4 * seconds / (2 * each)))
     return Budget(float(seconds), float(each), trials, pairs)

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from tuning.engine.contract import (
+    Advice,
     Beat,
     Configuration,
     Guard,
@@ -81,6 +82,10 @@ class Simulated(ABC):
     def guards(self) -> tuple[Guard, ...]:
         """Return a latency that no sane configuration reaches."""
         return (Guard("put_p99_us", 1e7),)
+
+    def advice(self, values: Mapping[str, float]) -> tuple[Advice, ...]:
+        """Return nothing: a search must find a toy's optimum by itself."""
+        return ()
 
     def check(self, configuration: Mapping[str, object]) -> dict[str, Value]:
         """Return the whole configuration."""

@@ -54,6 +54,7 @@ def document(study: Study) -> Document:
             _prices(study),
             Heading(_("Trials")),
             *_panels(study, trials),
+            *_beginning(trials),
             _trials(trials),
         ),
     )
@@ -141,16 +142,36 @@ def _histogram(scores: Sequence[float]) -> Figure:
     return Figure.of(chart, caption=caption, alt=caption)
 
 
+def _beginning(trials: Sequence[Trial]) -> list[Heading | Table]:
+    """Return what the search measured first, and why; nothing where the sampler drew it all."""
+    rows = [
+        (trial.number, selectors.came_from(trial), _(why) if why else formats.DASH)
+        for trial in trials
+        if trial.role == Trial.Role.SEARCH and selectors.came_from(trial)
+        for why in [trial.facts["origin"].get("why", "")]
+    ]
+    columns = (Column("#", align="right"), Column(_("came from")), Column(_("why")))
+    return [Heading(_("Where the search began")), Table(columns, rows)] if rows else []
+
+
 def _trials(trials: Sequence[Trial]) -> Table:
     columns = (
         Column("#", align="right"),
         Column(_("what for")),
         Column(_("state")),
         Column(_("ratio"), align="right"),
+        Column(_("came from")),
         Column(_("changed options")),
     )
     rows = [
-        (line.number, line.role, line.state, line.ratio, line.note)
+        (
+            line.number,
+            line.role,
+            line.state,
+            line.ratio,
+            line.origin or (_("sampler") if line.is_search else formats.DASH),
+            line.note,
+        )
         for line in selectors.lines(trials)
     ]
     return Table(columns, rows)

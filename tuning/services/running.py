@@ -22,9 +22,10 @@ from tuning.engine.options import Value
 from tuning.engine.problems import NoSpace, TargetLost, TuningError
 from tuning.engine.procedure import MAX_TRIES, CannotBegin, Done, End, Plan, Step
 from tuning.engine.proof import Proof
-from tuning.engine.sampling import Search
+from tuning.engine.sampling import Proposal, Search
 from tuning.models import Study, Trial
 from tuning.services import (
+    first_points,
     history,
     machine,
     notebook,
@@ -34,8 +35,6 @@ from tuning.services import (
     targets,
 )
 
-#: Of an earlier study, so many of its best are measured first.
-N_WARM = 5
 #: How much shorter the first look of a pruned search is.
 SHORT_LOOK = 3
 _JSON = "application/json"
@@ -86,7 +85,6 @@ def work(ctx: RunContext) -> dict[str, Any]:
         )
         search = Search(made, options, target, study.current)
         search.close_open()
-        _warm(study, search)
         job = Work(ctx, study, target, plan, search)
         try:
             ended = _go_on(job)
@@ -131,12 +129,12 @@ def _cannot_begin(study: Study) -> Conflict:
 def _measure(job: Work, step: Step, so_far: list[Done]) -> None:
     proposal = None
     if step.configuration is None:
-        proposal = job.search.ask()
+        proposal = _proposed(job, procedure.current_values(so_far) or {})
         if proposal is None:
             job.is_exhausted = True
             return
     configuration = dict(proposal.configuration if proposal else step.configuration or {})
-    trial = _begin(job, step, configuration, proposal.number if proposal else None)
+    trial = _begin(job, step, configuration, proposal)
     try:
         found = _measured(job, trial, so_far)
     except NoSpace as exc:
@@ -152,6 +150,11 @@ def _measure(job: Work, step: Step, so_far: list[Done]) -> None:
     _tell(job, trial, gains, so_far)
 
 
+def _proposed(job: Work, reference: Mapping[str, float]) -> Proposal | None:
+    first_points.enqueue(job.study, job.target, job.plan, job.search, reference)
+    return job.search.ask(first_points.focus(job.study, job.target, reference))
+
+
 def _measured(job: Work, trial: Trial, so_far: list[Done]) -> Measurement | None:
     """Measure a trial; None when a short look was enough to give it up."""
     workload = preset(job.target, job.study.workload)
@@ -165,7 +168,8 @@ def _measured(job: Work, trial: Trial, so_far: list[Done]) -> Measurement | None
     )
     for length in (seconds / SHORT_LOOK, seconds) if is_looked_at else (seconds,):
         with machine.alone(job.ctx), machine.folder() as folder:
-            trial.facts = trial.facts or put_inputs.before(job.study, seconds, folder)
+            if put_inputs.BEFORE not in trial.facts:
+                trial.facts |= put_inputs.before(job.study, seconds, folder)
             found = job.target.measure(
                 trial.configuration,
                 workload,
@@ -184,8 +188,9 @@ def _measured(job: Work, trial: Trial, so_far: list[Done]) -> Measurement | None
 
 
 def _begin(
-    job: Work, step: Step, configuration: Mapping[str, Value], optuna_number: int | None
+    job: Work, step: Step, configuration: Mapping[str, Value], proposal: Proposal | None
 ) -> Trial:
+    origin = proposal.origin if proposal else _origin(job, step, configuration)
     with job.ctx.fenced():
         last = job.study.trials.order_by("-number").values_list("number", flat=True).first()
         number = 0 if last is None else last + 1
@@ -195,10 +200,18 @@ def _begin(
             number=number,
             role=step.role,
             pair=step.pair,
-            optuna_number=optuna_number,
+            optuna_number=proposal.number if proposal else None,
             configuration=dict(configuration),
+            facts={"origin": origin} if origin else {},
             seed=(job.study.seed * 10_007 + pair_seed) % _SEED,
         )
+
+
+def _origin(job: Work, step: Step, configuration: Mapping[str, Value]) -> dict[str, str]:
+    """Return where something that is measured again came from; nothing of the options in use."""
+    if step.role in {"baseline", "proof_current"}:
+        return {}
+    return first_points.origin_of(job.study, configuration)
 
 
 def _keep(
@@ -335,17 +348,6 @@ def _finish(job: Work, ended: End) -> None:
             finished_at=clock.now(),
         )
     job.ctx.progress(1.0, "done", str(Study.Verdict(ended.proof.verdict).label))
-
-
-def _warm(study: Study, search: Search) -> None:
-    """Have the best of an earlier study measured first."""
-    if study.warm_from_id is None or study.trials.filter(role=Trial.Role.SEARCH).exists():
-        return
-    earlier = Trial.objects.filter(
-        study=study.warm_from_id, role=Trial.Role.SEARCH, state=Trial.State.COMPLETE
-    ).order_by(F("score").desc(nulls_last=True))
-    for trial in earlier[:N_WARM]:
-        search.enqueue(trial.configuration)
 
 
 def _lose_open(ctx: RunContext, study: Study) -> None:

@@ -14,6 +14,7 @@ from portal.core.errors import FieldProblem, InvalidInput, PortalError
 from portal.lib import tunables
 from portal.lib.tunables import NotMeasurable, Tunable
 from tuning.engine.contract import (
+    Advice,
     Beat,
     Configuration,
     Guard,
@@ -143,6 +144,10 @@ class FromApp:
             else Guard(one.name, 0.98, "at_least", relative=True)
             for one in self._tunable.figures[1:]
         )
+
+    def advice(self, values: Mapping[str, float]) -> tuple[Advice, ...]:
+        """Return nothing: apps give settings and no advice."""
+        return ()
 
     def check(self, configuration: Mapping[str, object]) -> dict[str, Value]:
         """Return the whole configuration.

@@ -90,6 +90,27 @@ def test_a_configuration_that_breaks_a_guard_is_no_finalist() -> None:
     assert [one for _score, one in procedure.leading(plan, [*BASELINES, *searched])] == [{"x": 2}]
 
 
+def test_a_proof_has_six_pairs_before_it_ends_however_clear_it_is() -> None:
+    plan = replace(PLAN, budget=searching.planned(1000, trial_seconds=10, n_trials=1, n_pairs=9))
+    so_far = [*BASELINES, done("search", 1, 150.0)]
+    while isinstance(step := procedure.next_step(plan, so_far), Step):
+        rate = 100.0 if step.configuration == {"x": 0} else 150.0 + len(so_far) % 3
+        so_far.append(replace(done(step.role, 1, rate, pair=step.pair), seconds=0.0))
+        so_far[-1] = replace(so_far[-1], configuration=step.configuration or {})
+    assert step.proof.verdict == "better"
+    assert step.proof.interval.n_pairs == procedure.LEAST_PAIRS
+
+
+def test_a_search_leaves_time_for_six_pairs_of_trials_that_take_long_to_drain() -> None:
+    budget = searching.planned(1000, trial_seconds=10, n_trials=100, n_pairs=9)
+    plan = replace(PLAN, budget=budget)
+    quick = [replace(one, seconds=10.0) for one in BASELINES]
+    slow = [replace(one, seconds=45.0) for one in BASELINES]
+    searched = [replace(done("search", 1, 90.0), seconds=300.0)]
+    assert procedure.next_step(plan, [*quick, *searched]) == Step("search", None)
+    assert isinstance(procedure.next_step(plan, [*slow, *searched]), End)
+
+
 def test_a_spent_budget_ends_search_and_proof() -> None:
     long = [replace(one, seconds=600.0) for one in BASELINES]
     ended = procedure.next_step(PLAN, [*long, done("search", 1, 90.0)])

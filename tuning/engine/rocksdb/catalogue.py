@@ -7,7 +7,9 @@ rocksdict has setters: ``bytes_per_sync`` and ``wal_bytes_per_sync``, because it
 Sources
 -------
 RocksDB wiki, "RocksDB Tuning Guide", "Leveled Compaction", "Universal Compaction", "Write Stalls";
-defaults from the LOG that RocksDB 9.8.4 writes when it is opened without any option.
+defaults from the LOG that RocksDB 9.8.4 writes when it is opened without any option. Constraints:
+``DBImpl::ValidateOptions`` and ``SanitizeOptions`` of RocksDB 9.8, as far as they speak of options
+that stand here; what RocksDB would silently correct (triggers out of order) is refused as well.
 """
 
 from collections.abc import Mapping
@@ -19,6 +21,8 @@ MIB = 1 << 20
 KIB = 1 << 10
 #: Write buffers and block cache together may take this much (MiB); ours.
 MEMORY_MIB = 4096
+#: A slower rate limiter is refused; ours.
+LEAST_LIMIT_MIB_S = 1.0
 
 
 def _whole(
@@ -276,6 +280,22 @@ CONSTRAINTS: tuple[Constraint, ...] = (
             + _number(one, "block_cache_size")
             <= MEMORY_MIB
         ),
+    ),
+    Constraint(
+        gettext_noop(
+            "RocksDB writes either without order or in a pipeline: switch off unordered_write or "
+            "enable_pipelined_write."
+        ),
+        ("unordered_write", "enable_pipelined_write"),
+        lambda one: not (one["unordered_write"] and one["enable_pipelined_write"]),
+    ),
+    Constraint(
+        gettext_noop(
+            "A rate limiter under 1 MiB/s never gets done with a trial: raise it, or set 0 for "
+            "none."
+        ),
+        ("rate_limiter",),
+        lambda one: not 0 < _number(one, "rate_limiter") < LEAST_LIMIT_MIB_S,
     ),
 )
 

@@ -1,5 +1,6 @@
 """RocksDB as a target: a fresh database in a process of its own, loaded, drained and removed."""
 
+import errno
 import importlib.metadata
 import json
 import os
@@ -15,6 +16,7 @@ import numpy as np
 
 from tuning.engine import hold, host, steady
 from tuning.engine.contract import (
+    Advice,
     Beat,
     Configuration,
     Guard,
@@ -26,8 +28,14 @@ from tuning.engine.contract import (
 )
 from tuning.engine.metrics import Metric, chosen
 from tuning.engine.options import Constraint, Option, Value, checked, defaults
-from tuning.engine.problems import NoSpace, TuningError, gettext_noop
-from tuning.engine.rocksdb import catalogue, figures, workloads
+from tuning.engine.problems import (
+    NoSpace,
+    RefusedByEngine,
+    TargetLost,
+    TuningError,
+    gettext_noop,
+)
+from tuning.engine.rocksdb import advice, catalogue, figures, workloads
 from tuning.engine.rocksdb.catalogue import MIB
 from tuning.engine.rocksdb.process import STUCK_S, Worker
 
@@ -98,6 +106,10 @@ class RocksDB:
             Guard("put_p99_us", 100_000.0),
         )
 
+    def advice(self, values: Mapping[str, float]) -> tuple[Advice, ...]:
+        """Return what RocksDB's own guide advises where stalls, reads or the processor limit."""
+        return advice.of(values)
+
     def check(self, configuration: Mapping[str, object]) -> dict[str, Value]:
         """Return the whole configuration."""
         return checked(self.name, catalogue.OPTIONS, catalogue.CONSTRAINTS, configuration)
@@ -132,7 +144,8 @@ class RocksDB:
             with hold.held(worker.pid, folder, held_mib_s, cpus) as said:
                 worker.send(json.dumps({**plan, "folder": str(place)}))
                 trial = _Trial(worker, place, seconds, parameters, self._reserve_mib)
-                done = trial.follow(beat)
+                with _full_disk_told():
+                    done = trial.follow(beat)
         return self._measurement(trial, done, said, parameters, time.perf_counter() - started)
 
     def _measurement(
@@ -248,6 +261,17 @@ class _Trial:
     def _note_load(self) -> None:
         own = _own_cpu_s(self._worker.pid) - self._own_before_s
         self.foreign_load = host.foreign_load(self._before, host.reading(), own)
+
+
+@contextmanager
+def _full_disk_told() -> Iterator[None]:
+    """Tell a write that the disk refused from an engine that died: repeating it would not help."""
+    try:
+        yield
+    except (RefusedByEngine, TargetLost) as exc:
+        if os.strerror(errno.ENOSPC) in str(exc):
+            raise NoSpace("disk_filled") from exc
+        raise
 
 
 def free_mib(folder: Path) -> int:

@@ -150,7 +150,7 @@ def _trials(study: Study) -> Table:
         gain = "-" if trial.score is None else f"{selectors.ratio(trial.score):.3f}"
         changed = ", ".join(f"{name}={value}" for name, value in trial.changed.items())
         note = trial.reason or changed or "-"
-        shown.add_row(
-            str(trial.number), trial.get_role_display(), trial.get_state_display(), gain, note
-        )
+        origin = selectors.came_from(trial)
+        role = f"{trial.get_role_display()}, {origin}" if origin else trial.get_role_display()
+        shown.add_row(str(trial.number), role, trial.get_state_display(), gain, note)
     return shown

@@ -43,12 +43,12 @@ class Watch:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def start(self) -> None:
-        """Begin to look."""
+    def start(self, delay_s: float = 0.0) -> None:
+        """Begin to look at once, and look again every second after a delay."""
         self._stop.clear()
         self._has_looked.clear()
         self._thread = threading.Thread(
-            target=self._run, name=f"watch-{self.names[0]}", daemon=True
+            target=self._run, args=[delay_s], name=f"watch-{self.names[0]}", daemon=True
         )
         self._thread.start()
 
@@ -70,12 +70,13 @@ class Watch:
         silent = Finding(Status.UNHEALTHY, f"No answer within {PATIENCE_S:.0f} s.")
         return dict.fromkeys(self.names, silent)
 
-    def _run(self) -> None:
+    def _run(self, delay_s: float) -> None:
         try:
             while not self._stop.is_set():
                 self._found, self._found_at = self._look(), time.monotonic()
                 self._has_looked.set()
-                self._stop.wait(EVERY_S)
+                self._stop.wait(EVERY_S + delay_s)
+                delay_s = 0.0
         finally:
             connection.close()
 
@@ -126,8 +127,9 @@ class Watches:
             if self._pid == os.getpid():
                 return
             self._watches = self._make()
-            for watch in self._watches:
-                watch.start()
+            for place, watch in enumerate(self._watches):
+                # One after another within the second: all at once they would hold up requests.
+                watch.start(EVERY_S * place / len(self._watches))
             self._pid = os.getpid()
             threading.Thread(target=self._rest_when_idle, name="watches", daemon=True).start()
 

@@ -8,7 +8,7 @@ from collections.abc import MutableMapping, Sequence
 from portal.stack.guardian import MARK
 
 #: Commands that are run as services, on other machines by whatever starts services there.
-SERVICES = frozenset({"record_predictions", "runserver"})
+SERVICES = frozenset({"record_predictions", "runserver", "watch_drift"})
 LANGUAGES = ("ko", "en")
 #: Where a shell says which language its person reads, the strongest first.
 LOCALE_VARIABLES = ("LC_ALL", "LC_MESSAGES", "LANG")

@@ -19,6 +19,7 @@ from rest_framework.viewsets import GenericViewSet
 from monitoring.models import Silence
 from monitoring.services.alerting import answers, silences
 from portal.core.api import StrictSerializer, actor_of, idempotent, scope
+from portal.core.api.examples import example
 from portal.core.models import Alert, Scope
 from portal.lib import clock
 
@@ -48,6 +49,7 @@ class SilenceNewSerializer(StrictSerializer):
     reason = serializers.CharField(max_length=300)
 
 
+@example({"minutes": 60, "reason": "The line is being cleaned."})
 class SilenceAlertSerializer(StrictSerializer):
     minutes = serializers.IntegerField(
         min_value=1, max_value=answers.MOST_MINUTES, default=answers.DEFAULT_MINUTES

@@ -28,8 +28,8 @@ ALIVE_WITHIN = timedelta(seconds=15)
 
 def register() -> None:
     """Have everything of this module looked up at each scrape."""
-    reads = (server, checks, work, schedules, models, drift, alerts, objectives, disk, stores)
-    for read in reads:
+    known = (server, checks, work, schedules, models, drift, queries, alerts, objectives)
+    for read in (*known, disk, stores):
         metrics.at_scrape(read.__name__, read)
 
 
@@ -59,6 +59,23 @@ def drift() -> Iterable[Metric]:
         "Recorded predictions that were not counted yet, up to 100,000.",
         (),
         [((), behind.n_waiting)],
+    )
+
+
+def queries() -> Iterable[Metric]:
+    """Tell how far what live search indexes are asked has moved; what nobody knows is left out."""
+    rows = drifts.query_watches()
+    yield family(
+        "portal_drift_query_ratio",
+        "Distance of recent queries from those before the build, in thresholds.",
+        ("collection",),
+        [((row.collection,), row.ratio) for row in rows if row.ratio is not None],
+    )
+    yield family(
+        "portal_drift_queries_exceeded",
+        "Whether the queries of a live index are beyond the threshold.",
+        ("collection",),
+        [((row.collection,), int(row.exceeded_at is not None)) for row in rows],
     )
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.utils.translation import gettext as _g
 from django.utils.translation import gettext_lazy as _
 from redis.exceptions import RedisError
 
@@ -20,7 +21,7 @@ def check(ctx: RunContext) -> dict[str, Any]:
     try:
         quarantine.collect()
     except RedisError as exc:
-        ctx.log(f"Refused rows wait in Redis: {exc}", level="warning")
+        ctx.log(_g("Refused rows wait in Redis: %(why)s") % {"why": exc}, level="warning")
     n_windows = checking.check()
     ctx.check()
     return {"n_windows": n_windows, "n_datasets": datasets.check()}

@@ -18,10 +18,10 @@ from datetime import datetime, timedelta
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
-from portal.core import audit, key_news
+from portal.core import audit, key_news, notices
 from portal.core.actors import Actor
 from portal.core.errors import Conflict, FieldProblem, InvalidInput, PortalError, Refused
-from portal.core.models import ApiKey, Scope, User
+from portal.core.models import Alert, ApiKey, Scope, User
 from portal.core.request_context import current_request_id
 from portal.lib import clock
 from portal.lib.hashing import sha256_bytes
@@ -35,8 +35,8 @@ LONGEST_KEY = 100
 CACHE_S = 30.0
 CACHE_SIZE = 4096
 USE_NOTED_EVERY = timedelta(minutes=1)
-# What these open must not be done in another person's name.
-PERSONAL_SCOPES = frozenset({Scope.PROMOTE.value, Scope.ADMIN.value})
+# What these open must not be done in another person's name: who trained may not approve.
+PERSONAL_SCOPES = frozenset({Scope.TRAIN.value, Scope.PROMOTE.value, Scope.ADMIN.value})
 
 
 class KeyRefused(PortalError):
@@ -148,7 +148,23 @@ def _insert_key(
         except IntegrityError as exc:
             raise _PrefixTaken from exc
         audit.record(actor, "key.create", key, detail={"scopes": scopes, "for": str(user)})
+        if actor.user_id != user.pk:
+            _tell_owner(key, actor)
     return key, plain
+
+
+def _tell_owner(key: ApiKey, actor: Actor) -> None:
+    """Say aloud that somebody else made a key in a person's name."""
+    notices.send(
+        kind="key.made_for_another",
+        subject=_("%(maker)s made the key “%(name)s” that acts for %(owner)s.")
+        % {"maker": actor.name, "name": key.name, "owner": key.user.get_username()},
+        body=_("Scopes: %(scopes)s. Whoever does not know of it should have the key revoked.")
+        % {"scopes": ", ".join(key.scopes)},
+        url=f"/admin/core/apikey/{key.pk}/change/",
+        severity=Alert.Severity.WARNING,
+        key=f"key.made_for_another:{key.pk}",
+    )
 
 
 def digest(plain: str) -> str:

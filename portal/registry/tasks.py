@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+from django.utils.translation import gettext as _g
 from django.utils.translation import gettext_lazy as _
 
 from portal.registry import services
@@ -26,7 +27,10 @@ def expire_requests(ctx: RunContext) -> dict[str, Any]:
 def remove_old_versions(ctx: RunContext) -> dict[str, Any]:
     """Remove versions past retention that nothing refers to."""
     removed = services.remove_old_versions()
-    ctx.log(f"{removed.n_versions} versions and {removed.n_artifacts} files removed")
+    ctx.log(
+        _g("Versions removed: %(versions)d, files removed: %(files)d.")
+        % {"versions": removed.n_versions, "files": removed.n_artifacts}
+    )
     return removed.to_dict()
 
 

@@ -163,7 +163,8 @@ def beat(log_level: str) -> Member:
     """Return the clock of the schedules."""
     own = (ROOT / "portal" / "runs" / "beat.py").exists()
     words = ["beat", "--scheduler", OWN_SCHEDULER if own else PLAIN_SCHEDULER, "--pidfile="]
-    return Member("beat", celery(*words, log_level=log_level), ((signal.SIGTERM, 5),))
+    # As long as the workers, which stop beside it: on a busy machine its last turn takes a while.
+    return Member("beat", celery(*words, log_level=log_level))
 
 
 def behind_the_web(env: Env) -> list[Member]:

@@ -11,9 +11,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from portal.core.api import StrictSerializer, accepted, actor_of, idempotent, scope
+from portal.core.api import accepted, actor_of, idempotent, scope
 from portal.core.api.authentication import principal_of
+from portal.core.api.examples import example
 from portal.core.api.parsers import StrictJSONParser
+from portal.core.api.spans import MomentField, SpanSerializer
 from portal.core.errors import NotFound
 from portal.lib import clock
 from portal.registry.models import ModelVersion
@@ -63,6 +65,7 @@ class KnownOutcomeSerializer(serializers.ModelSerializer[Outcome]):
         read_only_fields = fields
 
 
+@example({"label": "defect", "inspected": True})
 class OutcomeReportSerializer(serializers.Serializer[Any]):
     observed_at = serializers.DateTimeField(required=False, help_text="When it was seen; else now.")
     inspected = serializers.BooleanField(
@@ -85,6 +88,14 @@ class OutcomeOfSerializer(OutcomeReportSerializer):
     )
 
 
+@example(
+    {
+        "outcomes": [
+            {"line": "line3", "shot": 3, "time": "2026-03-10T13:00:00+09:00", "label": "defect"},
+            {"prediction_id": "0198c0de-0000-7000-8000-000000000000", "label": "ok"},
+        ]
+    }
+)
 class OutcomesSerializer(serializers.Serializer[Any]):
     outcomes = serializers.ListField(child=OutcomeOfSerializer(), min_length=1, max_length=MOST)
 
@@ -147,20 +158,19 @@ class LiveQualitySerializer(serializers.Serializer[Any]):
     windows = WindowSerializer(many=True)
 
 
-class LiveQuestionSerializer(serializers.Serializer[Any]):
+class LiveQuestionSerializer(SpanSerializer):
     model = serializers.CharField(default=MODEL_NAME)
     model_version = serializers.IntegerField(required=False, help_text="The champion by default.")
-    since = serializers.DateTimeField(required=False, help_text="Thirty days ago by default.")
-    until = serializers.DateTimeField(required=False)
+    since = MomentField(required=False, help_text="Thirty days before the end by default.")
+    until = MomentField(required=False)
 
 
-class LabelledSerializer(StrictSerializer):
+@example({"name": "Labelled in March", "since": "2026-03-01T00:00:00+09:00"})
+class LabelledSerializer(SpanSerializer):
     """Which known outcomes become a data set, and under what name."""
 
     name = serializers.CharField(max_length=200)
     model = serializers.CharField(default=MODEL_NAME)
-    since = serializers.DateTimeField(required=False, allow_null=True)
-    until = serializers.DateTimeField(required=False, allow_null=True)
     base = serializers.PrimaryKeyRelatedField(
         queryset=Dataset.objects.all(),
         required=False,

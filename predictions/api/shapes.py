@@ -9,6 +9,8 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 
+from portal.core.api.examples import example
+from predictions.api.examples import SHOT
 from predictions.engine.features import FEATURE_NAMES
 from predictions.models import Prediction
 
@@ -33,6 +35,7 @@ ONCE = OpenApiParameter(
 )
 
 
+@example({"features": SHOT})
 class ShotSerializer(Serializer):
     features = serializers.DictField(
         child=serializers.FloatField(allow_null=True),
@@ -40,6 +43,7 @@ class ShotSerializer(Serializer):
     )
 
 
+@example({"instances": [SHOT, SHOT]})
 class ShotsSerializer(Serializer):
     instances = serializers.ListField(
         child=serializers.DictField(child=serializers.FloatField(allow_null=True)),

@@ -9,6 +9,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from portal.core.api import StrictSerializer, actor_of, scope
+from portal.core.api.spans import MomentField, SpanSerializer
 from portal.lib import clock
 from portal.registry.api.views import model_named
 from predictions import selectors
@@ -91,9 +92,9 @@ class ComparisonSerializer(serializers.Serializer[Any]):
     shadows = AgreementSerializer(many=True)
 
 
-class SpanSerializer(StrictSerializer):
-    since = serializers.DateTimeField(required=False, help_text="By default thirty days back.")
-    until = serializers.DateTimeField(required=False)
+class ComparisonSpanSerializer(SpanSerializer):
+    since = MomentField(required=False, help_text="By default thirty days back.")
+    until = MomentField(required=False)
 
 
 class ComparisonView(APIView):
@@ -106,12 +107,12 @@ class ComparisonView(APIView):
         description="How many predictions each version answered in which role, and how far the "
         "version in the shadow agrees with the answers. What became of the shots judges both: each "
         "version on its own, and answer and shadow on the same.",
-        parameters=[SpanSerializer],
+        parameters=[ComparisonSpanSerializer],
         responses=ComparisonSerializer,
     )
     def get(self, request: Request, name: str) -> Response:
         only(request, "since", "until")
-        span = SpanSerializer(data=request.query_params)
+        span = ComparisonSpanSerializer(data=request.query_params)
         span.is_valid(raise_exception=True)
         found = selectors.compare(model_named(name), now=clock.now(), **span.validated_data)
         return Response(ComparisonSerializer(found.to_dict()).data)

@@ -9,11 +9,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from portal.core.api import StrictSerializer, accepted, actor_of, idempotent, scope
+from portal.core.api.examples import example
 from portal.runs.api.serializers import RunSerializer
 from predictions import dispatch
 from predictions.models import Dataset
 
 
+@example({"model": "diecasting-quality", "dataset": 1, "params": {"n_estimators": 300}, "seed": 7})
 class TrainingSerializer(StrictSerializer):
     model = serializers.CharField(help_text="Name of the model, such as diecasting-quality.")
     dataset = serializers.PrimaryKeyRelatedField(queryset=Dataset.objects.all())

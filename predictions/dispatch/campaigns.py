@@ -74,7 +74,7 @@ def ablate(
                 "params": base.to_dict(),
                 "axes": wanted.to_dict(),
             },
-            seed=seed,
+            seed=runs.checked_seed(seed),
             title=_("Ablation of %(count)d cells on “%(dataset)s”")
             % {"count": n_cells, "dataset": dataset.name},
             dataset_fingerprint=dataset.fingerprint,

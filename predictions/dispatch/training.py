@@ -59,7 +59,7 @@ def train(
     Raises
     ------
     InvalidInput
-        When a parameter is wrong, or the model cannot learn from the data set.
+        When a parameter or the seed is wrong, or the model cannot learn from the data set.
     NotFound
         When there is no such model.
     """
@@ -69,7 +69,7 @@ def train(
             kind=kind,
             actor=actor,
             parameters={"model": model_name, "dataset": dataset.pk, "params": checked},
-            seed=seed,
+            seed=runs.checked_seed(seed),
             title=_("Train %(model)s on “%(dataset)s”")
             % {"model": model_name, "dataset": dataset.name},
             parent=parent,

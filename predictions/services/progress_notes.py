@@ -21,6 +21,12 @@ PHASES: Mapping[str, Any] = {
     "report": _l("report"),
     "export": _l("export"),
     "done": _l("done"),
+    "score": _l("score"),
+    "write": _l("write"),
+    "build": _l("build"),
+    "measure": _l("measure"),
+    "tune": _l("tune"),
+    "selftest": _l("self-test"),
 }
 
 

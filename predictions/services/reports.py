@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, BinaryIO
 from uuid import UUID
 
@@ -16,6 +16,9 @@ from predictions.models import Outcome, Prediction
 
 #: The reporter's clock may be this far ahead of ours.
 CLOCK_SKEW = timedelta(minutes=5)
+#: New Year of the year 1 in Seoul lies before the year 1 in UTC: Postgres takes it, and nobody can
+#: read it again.
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 LONGEST_LINE = Outcome._meta.get_field("line").max_length or 0
 LARGEST_SHOT = 2**62
 #: Postgres keeps no such character.
@@ -203,6 +206,9 @@ def _moment(item: Mapping[str, Any], name: str) -> datetime | None:
     if moment.tzinfo is None or moment.utcoffset() is None:
         message = _("“%(name)s” is “%(seen)s” without an offset from UTC: add Z or +09:00.")
         raise _Wrong(name, "no_offset", message % {"name": name, "seen": _shown(given)})
+    if moment < EARLIEST:
+        message = _("“%(name)s” is “%(seen)s”, before 1970: give the time of the shot.")
+        raise _Wrong(name, "too_old", message % {"name": name, "seen": _shown(given)})
     return moment
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef, ProtectedError, Q, QuerySet
+from django.utils.translation import gettext as _
 
 from portal.core import audit
 from portal.core.actors import Actor
@@ -48,7 +49,10 @@ def remove_old(ctx: RunContext) -> Removed:
         while any(removed := _remove_predictions(before)):
             counts = [one + more for one, more in zip(counts, removed, strict=True)]
             ctx.check()
-    ctx.log(f"{n_snapshots} snapshots and {counts[0]} predictions removed")
+    ctx.log(
+        _("Snapshots removed: %(snapshots)d, predictions removed: %(predictions)d.")
+        % {"snapshots": n_snapshots, "predictions": counts[0]}
+    )
     return Removed(n_snapshots, n_artifacts, *counts)
 
 

@@ -124,7 +124,9 @@ class JudgedQueryAdmin(EvidenceAdmin[JudgedQuery]):
         given = request.POST if request.method == "POST" else request.GET
         name = given.get("collection", "")
         collection = next((one for one in known if one.name == name), known[0] if known else None)
-        query = " ".join(given.get("q", "").split())[: judgements.LONGEST_QUERY]
+        query = " ".join(given.get("q", "").replace("\x00", " ").split())[
+            : judgements.LONGEST_QUERY
+        ]
         if collection is not None and request.method == "POST":
             require(request, CHANGE)
             return self._graded(request, collection, query)

@@ -4,11 +4,14 @@ from typing import Any
 
 from rest_framework import serializers
 
+from portal.core.api.examples import example
+
 Serializer = serializers.Serializer[Any]
 MODES = ("hybrid", "lexical", "vector")
 ANSWER_KINDS = ("extractive", "generated", "refused")
 
 
+@example({"query": "기포 결함 원인", "collection": "die-casting", "top_k": 5})
 class QuerySerializer(Serializer):
     query = serializers.CharField(max_length=10_000, help_text="Text; there is no query language.")
     collection = serializers.SlugField(max_length=60)
@@ -83,6 +86,7 @@ class FoundSerializer(Serializer):
     version = serializers.IntegerField(help_text="Of the index.")
 
 
+@example({"question": "기포 결함은 왜 생깁니까?", "collection": "die-casting"})
 class SearchQuestionSerializer(Serializer):
     question = serializers.CharField(max_length=2_000)
     collection = serializers.SlugField(max_length=60)

@@ -16,7 +16,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from portal.core.api import idempotent, scope
+from portal.core.api import StrictSerializer, idempotent, scope
 from portal.core.api.fast import Call, fast_view
 from portal.core.api.filtersets import AlertFilters
 from portal.core.api.serializers import AlertSerializer
@@ -66,6 +66,16 @@ class Validate(APIView):
         return Response(shape.validated_data)
 
 
+class Known(StrictSerializer):
+    name = serializers.CharField()
+
+
+class Strict(APIView):
+    def post(self, request: Request) -> Response:
+        Known(data=request.data).is_valid(raise_exception=True)
+        return Response()
+
+
 class Create(APIView):
     """Counts how often it really works; the body may ask for a failure or a wait."""
 
@@ -113,6 +123,7 @@ urlpatterns = [
     path("api/probe/plain/<str:how>/", plain),
     path("api/probe/echo/", Echo.as_view()),
     path("api/probe/validate/", Validate.as_view()),
+    path("api/probe/strict/", Strict.as_view()),
     path("api/probe/create/", Create.as_view()),
     path("api/probe/upload/", Upload.as_view()),
     path("api/probe/rows/", Rows.as_view()),

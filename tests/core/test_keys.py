@@ -20,7 +20,7 @@ from django.test.utils import CaptureQueriesContext
 from portal.core import key_news, keys
 from portal.core.actors import Actor
 from portal.core.errors import Conflict, InvalidInput, Refused
-from portal.core.models import ApiKey, AuditEntry, User
+from portal.core.models import ApiKey, AuditEntry, Notice, User
 from portal.core.scopes import check
 from portal.lib import clock
 from portal.lib.hashing import sha256_bytes
@@ -135,7 +135,7 @@ def test_an_inactive_account_gets_no_key(person: People) -> None:
         keys.create_key(user=user, name="k", scopes=["read"], actor=COMMAND)
 
 
-@pytest.mark.parametrize("scope", ["promote", "admin"])
+@pytest.mark.parametrize("scope", ["train", "promote", "admin"])
 def test_nobody_makes_a_key_to_decide_in_another_persons_name(person: People, scope: str) -> None:
     lee, kim = person("lee"), person("kim")
     actor = Actor.of_user(lee, via="person")
@@ -144,6 +144,21 @@ def test_nobody_makes_a_key_to_decide_in_another_persons_name(person: People, sc
     assert AuditEntry.objects.get().outcome == "refused"
     key, _plain = keys.create_key(user=lee, name="k", scopes=[scope], actor=actor)
     assert key.user == lee
+
+
+def test_a_key_made_for_another_person_is_told_of(person: People) -> None:
+    lee, kim = person("lee"), person("kim")
+    actor = Actor.of_user(lee, via="person")
+
+    keys.create_key(user=lee, name="own", scopes=["read"], actor=actor)
+    assert not Notice.objects.exists()
+
+    key, plain = keys.create_key(user=kim, name="line 4", scopes=["read"], actor=actor)
+    notice = Notice.objects.get()
+    assert notice.subject == "lee made the key “line 4” that acts for kim."
+    assert (notice.kind, notice.severity) == ("key.made_for_another", "warning")
+    assert notice.url == f"/admin/core/apikey/{key.pk}/change/"
+    assert plain not in notice.subject + notice.body
 
 
 def test_a_key_hands_out_only_scopes_it_has(person: People) -> None:

@@ -88,6 +88,19 @@ def test_the_fields_of_a_serializer_are_named_with_their_path(caller: Client) ->
     assert found == {("name", "max_length"), ("parts[1].speed", "invalid")}
 
 
+def test_a_null_body_is_refused_in_the_callers_language(caller: Client) -> None:
+    for language, words in (("ko", "본문이 null입니다"), ("en", "The body is null")):
+        answer = caller.post(
+            "/api/probe/strict/",
+            "null",
+            content_type="application/json",
+            HTTP_ACCEPT_LANGUAGE=language,
+        )
+        (error,) = problem(answer, 422, "invalid_input")["errors"]
+        assert (error["field"], error["code"]) == ("", "null")
+        assert error["message"].startswith(words)
+
+
 @pytest.mark.parametrize("debug", [False, True])
 def test_an_unknown_address_is_a_problem(
     stranger: Client, settings: LazySettings, debug: bool

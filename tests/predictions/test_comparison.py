@@ -137,6 +137,9 @@ def test_the_comparison_is_read_over_http(
 
     said: dict[str, Any] = client.get(address, headers=headers).json()
     wrong = client.get(f"{address}?since=yesterday", headers=headers)
+    year_one = client.get(f"{address}?until=0001-01-01T00:00:00Z", headers=headers)
+    span = "since=2026-03-02T00:00:00Z&until=2026-03-01T00:00:00Z"
+    backwards = client.get(f"{address}?{span}", headers=headers)
 
     assert {row["role"] for row in said["answered"]} == {"champion", "fallback"}
     assert said["live"][0]["version"] == 1
@@ -144,4 +147,8 @@ def test_the_comparison_is_read_over_http(
     assert (row["answered_version"], row["shadow_version"]) == (1, 2)
     assert row["quality"]["f1"]["shadow"]["value"] == 1.0
     assert wrong.status_code == 422
+    for answer, said_of in ((year_one, "outside the years 1970"), (backwards, "after “since”")):
+        (error,) = answer.json()["errors"]
+        assert (answer.status_code, error["field"]) == (422, "until")
+        assert said_of in error["message"]
     assert client.get(address, headers=make_key("predict")).status_code == 403

@@ -182,6 +182,7 @@ BAD = [
     ({"observed_at": "yesterday"}, "observed_at"),
     ({"observed_at": "2026-03-10T12:00:00"}, "observed_at"),
     ({"observed_at": "2999-01-01T00:00:00Z"}, "observed_at"),
+    ({"observed_at": "0001-01-01T00:00:00+09:00"}, "observed_at"),
     ({"observed_at": 5}, "observed_at"),
     ({"prediction_id": "x"}, "prediction_id"),
     ({"prediction_id": 7}, "prediction_id"),
@@ -453,6 +454,8 @@ def test_live_quality_over_http(client: Client, produced: ModelVersion, make_key
     assert client.get(LIVE, headers=headers).status_code == 404
     assert client.get(f"{LIVE}?versoin=1", headers=headers).status_code == 422
     assert client.get(f"{LIVE}?since=monday", headers=headers).status_code == 422
+    year_one = f"{LIVE}?until=0001-01-01T00:00:00Z"
+    assert client.get(year_one, headers=headers).status_code == 422
 
 
 # --- The next data set --------------------------------------------------------------------------

@@ -295,6 +295,9 @@ def test_the_command_says_what_is_wrong(dataset: Dataset) -> None:
         say("train", MODEL_NAME, dataset="latest", params="{")
     with pytest.raises(CommandError, match="fish is not a training parameter"):
         say("train", MODEL_NAME, dataset="latest", params='{"fish": 1}')
+    for seed in (-4, 2**31):
+        with pytest.raises(CommandError, match=f"^The seed is {seed}; give .* 2147483647.$"):
+            say("train", MODEL_NAME, dataset="latest", seed=seed)
 
 
 def test_without_a_worker_the_command_says_how_to_start_one(

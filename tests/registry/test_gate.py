@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from django.utils import translation
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from portal.core.errors import InvalidInput
 from portal.registry.engine import canonical
 from portal.registry.engine.bootstrap import block_length, blocks
 from portal.registry.engine.gate import (
@@ -20,6 +22,7 @@ from portal.registry.engine.gate import (
 )
 from portal.registry.engine.policy import Policy, PolicyError
 from portal.registry.engine.scored import Scored
+from portal.registry.services.versions import check_policy
 
 QUICK = Policy(n_resamples=200)
 
@@ -385,6 +388,11 @@ def test_whatever_is_scored_gets_one_outcome_with_reasons(
 def test_a_policy_says_what_is_wrong_with_it(values: dict[str, Any], said: str) -> None:
     with pytest.raises(PolicyError, match=said):
         Policy.from_dict(values)
+
+
+def test_a_policy_says_what_is_wrong_with_it_in_the_readers_language() -> None:
+    with translation.override("ko"), pytest.raises(InvalidInput, match="설정은 없습니다"):
+        check_policy({"allow_failed": True})
 
 
 def test_guards_share_the_error_among_them() -> None:

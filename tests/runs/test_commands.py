@@ -49,7 +49,13 @@ def test_a_sweep_by_hand_says_what_it_did(claimed: Any, capsys: Any) -> None:
     run = claimed()
     Run.objects.filter(pk=run.pk).update(lease_expires_at=timezone.now())
     call_command("sweep_runs")
-    assert "1 runs queued again" in capsys.readouterr().out
+    assert "runs queued again: 1" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("option", ["--runs", "--events"])
+def test_a_picture_of_fewer_than_no_runs_is_refused(option: str) -> None:
+    with pytest.raises(CommandError, match=f"{option} is -3; give 0 to 1000"):
+        call_command("runs", "--once", option, "-3")
 
 
 def test_a_selftest_nobody_works_on_says_so() -> None:
@@ -63,7 +69,7 @@ def test_a_selftest_proves_a_queue(celery_worker: Any, capsys: Any) -> None:
     worker: Worker = celery_worker("bench")
     call_command("selftest", "--queue", "bench", "--seconds", "0.2", "--timeout", "20")
     assert "Succeeded on celery@" in capsys.readouterr().out, worker.output()
-    with pytest.raises(CommandError, match="The run failed: selftest_refusal"):
+    with pytest.raises(CommandError, match="The run ended as “Failed”: selftest_refusal"):
         call_command("selftest", "--queue", "bench", "--fail-with", "refusal")
     wait_for(lambda: heartbeats.age_s("sweeper") is not None)
 

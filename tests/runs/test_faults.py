@@ -122,7 +122,7 @@ def test_deaf_work_is_killed_after_the_grace_period() -> None:
 
 @pytest.mark.usefixtures("shared_worker")
 def test_a_worker_takes_no_second_message_while_it_works(redis_client: redis.Redis) -> None:
-    run = wait_state(enqueue(seconds=2, steps=20), State.RUNNING)
+    run = wait_state(enqueue(seconds=6, steps=60), State.RUNNING)
     n_before = redis_client.llen("interactive")
     enqueue()
     time.sleep(0.5)

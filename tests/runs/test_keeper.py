@@ -52,7 +52,7 @@ def test_a_request_to_stop_reaches_the_work(claimed: Any) -> None:
     run = claimed()
     with Keeper(run) as keeper:
         services.cancel(run_id=run.pk, actor=SYSTEM)
-        assert keeper.cancel_requested.wait(3)
+        assert keeper.cancel_requested.wait(30)
         with pytest.raises(RunCancelled):
             RunContext(run, keeper).check()
 
@@ -61,7 +61,7 @@ def test_a_lost_lease_reaches_the_work(claimed: Any) -> None:
     run = claimed()
     with Keeper(run) as keeper:
         Run.objects.update(fence=7)
-        assert keeper.lost.wait(3)
+        assert keeper.lost.wait(30)
         with pytest.raises(LeaseLost):
             RunContext(run, keeper).check()
 

@@ -321,6 +321,8 @@ def test_grades_are_kept_changed_and_withdrawn(build: Build) -> None:
     text = client.get(grade, {"collection": "defects", "q": "metal leaks"}).text
     assert 'value="flash"' in text
     assert 'name="grade-0"' in text
+    nothing = client.get(grade, {"collection": "defects", "q": "metal\x00leaks"})
+    assert nothing.status_code == 200
 
     sent = {"collection": "defects", "q": "metal  leaks", "document": ["flash", "soldering"]}
     client.post(grade, {**sent, "grade-0": "3", "grade-1": "0", "note": "asked by the night shift"})

@@ -42,7 +42,8 @@ def test_what_is_set_on_purpose_stays() -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "mark"), [("seed_demo", {MARK: "token"}), ("record_predictions", {})]
+    ("command", "mark"),
+    [("seed_demo", {MARK: "token"}), ("record_predictions", {}), ("watch_drift", {})],
 )
 def test_a_service_is_left_as_it_is(command: str, mark: dict[str, str]) -> None:
     environ = {"LANG": "en_US.UTF-8", **mark}

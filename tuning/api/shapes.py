@@ -7,10 +7,12 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from portal.core.api import StrictSerializer
+from portal.core.api.examples import example
 from portal.runs.api.serializers import RunSerializer
 from tuning.models import Study, Trial
 
 
+@example({"target": "rocksdb", "budget": "10m", "name": "Put rate of the archive"})
 class NewStudySerializer(StrictSerializer):
     """What is asked of a study."""
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils.translation import gettext as _
 
 from monitoring.services import backups
 from monitoring.services.backups import manifests, restoring
@@ -38,8 +39,8 @@ def passphrase(options: dict[str, Any]) -> str:
     try:
         with open(options["passphrase_file"]) as file:  # noqa: PTH123 - "-" and /dev/fd work too
             return file.read().strip()
-    except OSError as exc:
-        raise CommandError(f"The passphrase cannot be read: {exc}") from exc
+    except (OSError, UnicodeDecodeError) as exc:
+        raise CommandError(_("The passphrase cannot be read: %(why)s") % {"why": exc}) from exc
 
 
 class Command(BaseCommand):
@@ -71,12 +72,16 @@ class Command(BaseCommand):
 
     def _look(self, vault: Vault, options: dict[str, Any]) -> None:
         if options["list"]:
-            for manifest in manifests.all(vault):
+            kept = list(manifests.all(vault))
+            for manifest in kept:
                 self._tell(manifest)
+            if not kept:  # beside the output, which programs read
+                nothing = _("There is no backup in %(place)s yet; backup makes one.")
+                self.stderr.write(nothing % {"place": options["where"]})
         elif options["remove_old"]:
             with turn():
                 for name in backups.remove_old(vault, keep=settings.BACKUP_KEEP):
-                    self.stdout.write(f"removed {name}")
+                    self.stdout.write(_("Removed: %(name)s") % {"name": name})
         else:
             self._verify(vault, options["verify"])
 
@@ -85,14 +90,27 @@ class Command(BaseCommand):
         for line in wrong:
             self.stderr.write(line)
         if wrong:
-            raise CommandError(f"Backup {name} is damaged in {len(wrong)} places.")
-        self.stdout.write(f"Backup {name} is whole.")
+            raise CommandError(
+                _("The backup %(name)s is damaged in %(count)d places.")
+                % {"name": name, "count": len(wrong)}
+            )
+        self.stdout.write(_("The backup %(name)s is whole.") % {"name": name})
 
     def _tell(self, manifest: Manifest) -> None:
         taken_s = sum(manifest.seconds.values())
         dump_mib = manifest.dump["size_bytes"] / MIB
         self.stdout.write(
-            f"{manifest.name}: {manifest.n_rows} rows, dump {dump_mib:.1f} MiB, "
-            f"{len(manifest.artifacts)} artifacts of {manifest.artifact_bytes / MIB:.1f} MiB, "
-            f"{taken_s:.1f} s" + (f", {len(manifest.damaged)} damaged" if manifest.damaged else "")
+            _(
+                "%(name)s: %(rows)d rows, dump %(dump).1f MiB, %(count)d artifacts of %(size).1f "
+                "MiB, %(taken).1f s, damaged: %(damaged)d"
+            )
+            % {
+                "name": manifest.name,
+                "rows": manifest.n_rows,
+                "dump": dump_mib,
+                "count": len(manifest.artifacts),
+                "size": manifest.artifact_bytes / MIB,
+                "taken": taken_s,
+                "damaged": len(manifest.damaged),
+            }
         )

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils.translation import gettext as _
 
 from monitoring.management.commands.backup import add_vault, passphrase
 from monitoring.services import backups
@@ -30,7 +31,7 @@ class Command(BaseCommand):
         try:
             if options["drop_previous"]:
                 for name in restoring.drop_previous():
-                    self.stdout.write(f"dropped {name}")
+                    self.stdout.write(_("Dropped: %(name)s") % {"name": name})
                 return
             self._restore(options)
         except PortalError as exc:
@@ -38,7 +39,10 @@ class Command(BaseCommand):
 
     def _restore(self, options: dict[str, Any]) -> None:
         if not options["name"]:
-            raise CommandError(f"Which backup? Give its name, or {LATEST}; see backup --list.")
+            raise CommandError(
+                _("Which backup? Give its name, or %(latest)s; see backup --list.")
+                % {"latest": LATEST}
+            )
         with backups.opened(options["where"], passphrase(options)) as vault:
             name = options["name"]
             name = manifests.newest(vault) if name == LATEST else name
@@ -47,20 +51,30 @@ class Command(BaseCommand):
                 self._ask(manifest)
             restored = backups.restore(vault, name, Actor(name="restore", via="command"))
         self.stdout.write(
-            f"Restored {name}: {manifest.n_rows} rows compared, {restored.n_artifacts} artifacts "
-            f"put back. What was live is the database {restored.previous}; restore --drop-previous "
-            "drops it."
+            _(
+                "Restored %(name)s: %(rows)d rows compared, %(artifacts)d artifacts put back. What "
+                "was live is the database %(previous)s; restore --drop-previous drops it."
+            )
+            % {
+                "name": name,
+                "rows": manifest.n_rows,
+                "artifacts": restored.n_artifacts,
+                "previous": restored.previous,
+            }
         )
         if restored.secret_key_file:
             self.stdout.write(
-                f"The backup's secret key is in {restored.secret_key_file}: start the portal "
-                "again, and unset SECRET_KEY if it is set, so that the audit log can be verified."
+                _(
+                    "The backup's secret key is in %(file)s: start the portal again, and unset "
+                    "SECRET_KEY if it is set, so that the audit log can be verified."
+                )
+                % {"file": restored.secret_key_file}
             )
 
     def _ask(self, manifest: manifests.Manifest) -> None:
         self.stdout.write(
-            f"This puts the state of {manifest.created_at} ({manifest.n_rows} rows) in the place "
-            "of what is live."
+            _("This puts the state of %(at)s (%(rows)d rows) in the place of what is live.")
+            % {"at": manifest.created_at, "rows": manifest.n_rows}
         )
-        if input("Type the name of the backup to go on: ").strip() != manifest.name:
-            raise CommandError("That is not its name; nothing was changed.")
+        if input(_("Type the name of the backup to go on: ")).strip() != manifest.name:
+            raise CommandError(_("That is not its name; nothing was changed."))

@@ -8,6 +8,7 @@ from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from portal.console.services import assistant as service
+from portal.core.api.examples import example
 from portal.core.api.fast import Call, fast_view
 from portal.core.errors import Refused
 from portal.core.keys import Principal
@@ -21,6 +22,7 @@ MEMBERS = ("question", "prediction_id", "collection")
 VIEW = "predictions.view_prediction"
 
 
+@example({"question": "이 샷은 왜 불량입니까?", "collection": "die-casting"})
 @extend_schema_serializer(component_name="AssistantQuestion")
 class QuestionSerializer(serializers.Serializer[Any]):
     question = serializers.CharField(max_length=LONGEST_QUESTION)

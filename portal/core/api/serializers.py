@@ -3,6 +3,7 @@
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
+from portal.core.api.examples import example
 from portal.core.api.strict import StrictSerializer
 from portal.core.models import Alert, ApiKey, AuditEntry, Scope, User
 
@@ -44,6 +45,7 @@ class CreatedKeySerializer(KeySerializer):
         read_only_fields = fields
 
 
+@example({"name": "line 4", "scopes": ["read", "predict"], "expires_at": "2036-01-01T00:00:00Z"})
 class NewKeySerializer(StrictSerializer):
     """What a new key shall be."""
 
@@ -80,6 +82,7 @@ class AuditEntrySerializer(serializers.ModelSerializer[AuditEntry]):
         read_only_fields = fields
 
 
+@example({"reason": "The pump was replaced."})
 class ResolveSerializer(StrictSerializer):
     """Why an alert is over."""
 

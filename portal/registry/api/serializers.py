@@ -6,6 +6,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from portal.core.api import StrictSerializer
+from portal.core.api.examples import example
 from portal.registry.engine.policy import Policy
 from portal.registry.models import (
     Alias,
@@ -297,6 +298,7 @@ class ReasonSerializer(StrictSerializer):
     reason = reason_field()
 
 
+@example({"version": 2, "reason": "Finds more of the porosity on line 3."})
 class AskSerializer(StrictSerializer):
     """Which version, and why."""
 
@@ -304,6 +306,7 @@ class AskSerializer(StrictSerializer):
     reason = reason_field()
 
 
+@example({"digest": "9f86d081" * 8, "reason": "Looked at both products."})
 class ApproveSerializer(StrictSerializer):
     """The evidence the caller has seen, by its digest."""
 
@@ -311,6 +314,7 @@ class ApproveSerializer(StrictSerializer):
     reason = reason_field(required=False, allow_blank=True, default="")
 
 
+@example({"digest": "9f86d081" * 8, "reason": "Worse on mold P1-B."})
 class RejectSerializer(StrictSerializer):
     """The evidence the caller has seen, and why not."""
 
@@ -325,6 +329,7 @@ class WithdrawSerializer(StrictSerializer):
     reason = reason_field(required=False, allow_blank=True, default="")
 
 
+@example({"reason": "Calls too many good shots bad since noon.", "to": 1})
 class RollbackInputSerializer(StrictSerializer):
     """Why, and to which version unless it is the previous champion."""
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from portal.registry.engine.metrics import METRICS
 from portal.registry.engine.rowwise import ROW_METRICS
+from portal.registry.engine.words import gettext_noop
 
 _COUNTS = (
     "min_groups",
@@ -16,8 +17,38 @@ _COUNTS = (
 )
 
 
+_RANGES: Mapping[str, tuple[float, float]] = {
+    "level": (0.5, 0.999),
+    "gain_certainty": (0.5, 0.999),
+    "n_resamples": (200, 20_000),
+    "min_gain": (0, 1),
+    "max_loss": (0, 0.2),
+    "block_rows": (0, 100_000),
+}
+_WANTED = {
+    tuple: gettext_noop("%(name)s is %(value)s; it must be a list of names."),
+    float: gettext_noop("%(name)s is %(value)s; it must be a number."),
+    int: gettext_noop("%(name)s is %(value)s; it must be a whole number."),
+    str: gettext_noop("%(name)s is %(value)s; it must be a name."),
+    bool: gettext_noop("%(name)s is %(value)s; it must be true or false."),
+}
+
+
 class PolicyError(ValueError):
-    """A gate policy breaks a rule; the message names it."""
+    """A gate policy breaks a rule; the message names it.
+
+    Parameters
+    ----------
+    template
+        The English sentence with named placeholders, which pages translate.
+    **params
+        The values of the placeholders.
+    """
+
+    def __init__(self, template: str, **params: object) -> None:
+        super().__init__(template % params if params else template)
+        self.template = template
+        self.params = params
 
 
 @dataclass(frozen=True)
@@ -75,35 +106,46 @@ class Policy:
     def __post_init__(self) -> None:
         self._check_metrics()
         if self.primary in self.guards or len(set(self.guards)) < len(self.guards):
-            raise PolicyError("Each metric appears once: as the primary one or as one guard.")
-        if not 0.5 <= self.level <= 0.999:
-            raise PolicyError(f"level is {self.level}; it must lie from 0.5 to 0.999.")
-        if not 0.5 <= self.gain_certainty <= 0.999:
             raise PolicyError(
-                f"gain_certainty is {self.gain_certainty}; it must lie from 0.5 to 0.999."
+                gettext_noop("Each metric appears once: as the primary one or as one guard.")
             )
-        if not 200 <= self.n_resamples <= 20_000:
-            raise PolicyError(f"n_resamples is {self.n_resamples}; use 200 to 20,000.")
-        if not 0 <= self.min_gain <= 1:
-            raise PolicyError(f"min_gain is {self.min_gain}; it must lie from 0 to 1.")
-        if not 0 <= self.max_loss <= 0.2:
-            raise PolicyError(f"max_loss is {self.max_loss}; it must lie from 0 to 0.2.")
-        if not 0 <= self.block_rows <= 100_000:
-            raise PolicyError(f"block_rows is {self.block_rows}; use 0 to 100,000.")
+        for name, (low, high) in _RANGES.items():
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise PolicyError(
+                    gettext_noop("%(name)s is %(value)s; it must lie from %(low)s to %(high)s."),
+                    name=name,
+                    value=value,
+                    low=low,
+                    high=high,
+                )
         for name in _COUNTS:
             if getattr(self, name) < 2:
-                raise PolicyError(f"{name} is {getattr(self, name)}; it must be at least 2.")
+                raise PolicyError(
+                    gettext_noop("%(name)s is %(value)s; it must be at least 2."),
+                    name=name,
+                    value=getattr(self, name),
+                )
 
     def _check_metrics(self) -> None:
         table = ROW_METRICS if self.primary in ROW_METRICS else METRICS
         for name in (self.primary, *self.guards):
             if name not in {**METRICS, **ROW_METRICS}:
                 known = ", ".join((*METRICS, *ROW_METRICS))
-                raise PolicyError(f"There is no metric “{name}”; the gate knows {known}.")
+                raise PolicyError(
+                    gettext_noop("There is no metric “%(name)s”; the gate knows %(known)s."),
+                    name=name,
+                    known=known,
+                )
             if name not in table:
                 raise PolicyError(
-                    f"“{name}” cannot stand beside “{self.primary}”: one is of labelled rows, the "
-                    f"other of rows judged one by one. Use some of {', '.join(table)}."
+                    gettext_noop(
+                        "“%(name)s” cannot stand beside “%(primary)s”: one is of labelled rows, "
+                        "the other of rows judged one by one. Use some of %(known)s."
+                    ),
+                    name=name,
+                    primary=self.primary,
+                    known=", ".join(table),
                 )
 
     @property
@@ -128,7 +170,11 @@ class Policy:
         given: dict[str, Any] = {}
         for name, value in values.items():
             if name not in known:
-                raise PolicyError(f"There is no setting “{name}”; use {', '.join(known)}.")
+                raise PolicyError(
+                    gettext_noop("There is no setting “%(name)s”; use %(known)s."),
+                    name=name,
+                    known=", ".join(known),
+                )
             given[name] = _as(known[name], name, value)
         return cls(**given)
 
@@ -145,11 +191,4 @@ def _as(kind: type, name: str, value: Any) -> Any:
         return float(value)
     if isinstance(value, kind) and isinstance(value, bool) == (kind is bool):
         return value
-    wanted = {
-        tuple: "a list of names",
-        float: "a number",
-        int: "a whole number",
-        str: "a name",
-        bool: "true or false",
-    }
-    raise PolicyError(f"{name} is {value!r}; it must be {wanted[kind]}.")
+    raise PolicyError(_WANTED[kind], name=name, value=repr(value))

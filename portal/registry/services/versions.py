@@ -80,7 +80,7 @@ def check_policy(policy: Mapping[str, Any]) -> Policy:
     try:
         return Policy.from_dict(policy)
     except PolicyError as exc:
-        raise InvalidInput(str(exc), code="bad_policy") from exc
+        raise InvalidInput(_(exc.template) % exc.params, code="bad_policy") from exc
 
 
 def freeze_evaluation_set(

@@ -61,8 +61,9 @@ def plain_errors() -> Iterator[None]:
     try:
         yield
     except PortalError as exc:
-        lines = [str(exc), *(f"  {problem.message}" for problem in exc.problems)]
-        raise CommandError("\n".join(dict.fromkeys(lines))) from exc
+        said = str(exc)
+        more = (one.message for one in exc.problems if one.message not in said)
+        raise CommandError("\n".join(dict.fromkeys([said, *(f"  {one}" for one in more)]))) from exc
     except (OperationalError, InterfaceError) as exc:
         raise CommandError(
             _(

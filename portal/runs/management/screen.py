@@ -85,7 +85,8 @@ def _doing(run: Run) -> str:
     left = ""
     if run.progress_eta_s is not None:
         left = _("%(time)s left") % {"time": seconds(run.progress_eta_s)}
-    return " · ".join(filter(None, [run.progress_phase, run.progress_message, left]))
+    phase = _(run.progress_phase) if run.progress_phase else ""
+    return " · ".join(filter(None, [phase, run.progress_message, left]))
 
 
 def _runs(runs: list[Run]) -> Table:

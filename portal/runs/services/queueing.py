@@ -12,13 +12,14 @@ from django.utils.translation import gettext as _
 
 from portal.core import alerts, audit
 from portal.core.actors import Actor
-from portal.core.errors import Conflict, InvalidInput, NotFound
+from portal.core.errors import Conflict, FieldProblem, InvalidInput, NotFound
 from portal.lib import clock
 from portal.lib.hashing import canonical_json
 from portal.runs import events, kinds, leases, messages
 from portal.runs.models import Queue, Run, State
 
 SEED_BITS = 31  # what every library takes
+MOST_SEED = (1 << SEED_BITS) - 1
 NUL = b"\\u0000"  # as JSON spells it; Postgres keeps no such text
 
 
@@ -71,7 +72,7 @@ def enqueue(
         queue=_queue(queue or known.queue),
         title=title[:200],
         parameters=plain_parameters(parameters or {}),
-        seed=secrets.randbits(SEED_BITS) if seed is None else seed,
+        seed=draw_seed() if seed is None else seed,
         parent=parent,
         max_attempts=known.max_attempts,
         dataset_fingerprint=dataset_fingerprint,
@@ -83,6 +84,28 @@ def enqueue(
         request_id=actor.request_id,
     )
     return _store(run, actor, priority)
+
+
+def checked_seed(given: int | None) -> int | None:
+    """Return a seed that every library takes, or None.
+
+    Raises
+    ------
+    InvalidInput
+        When it is negative or has more than 31 bits.
+    """
+    if given is not None and not 0 <= given <= MOST_SEED:
+        message = _("The seed is %(seen)d; give a whole number from 0 to %(most)d.") % {
+            "seen": given,
+            "most": MOST_SEED,
+        }
+        raise InvalidInput(message, problems=[FieldProblem("seed", "range", message)])
+    return given
+
+
+def draw_seed() -> int:
+    """Return the seed of a run that nobody gave one."""
+    return secrets.randbits(SEED_BITS)
 
 
 def _store(run: Run, actor: Actor, priority: int = 0) -> Run:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from django.utils.translation import gettext as _g
 from django.utils.translation import gettext_lazy as _
 
 from portal.core.errors import InvalidInput, Unavailable
@@ -21,7 +22,7 @@ MOST_MEMORY_MIB = 4_096
 
 
 def _refuse() -> None:
-    raise InvalidInput("The self-test was asked to fail.", code="selftest_refusal")
+    raise InvalidInput(_g("The self-test was asked to fail."), code="selftest_refusal")
 
 
 def _break() -> None:
@@ -29,7 +30,7 @@ def _break() -> None:
 
 
 def _miss() -> None:
-    raise Unavailable("The self-test was asked to miss a part.", code="selftest_unavailable")
+    raise Unavailable(_g("The self-test was asked to miss a part."), code="selftest_unavailable")
 
 
 def _die() -> None:
@@ -48,7 +49,10 @@ FAILURES: dict[str, Callable[[], None]] = {
 def _number(parameters: dict[str, Any], name: str, default: float, most: float) -> float:
     value = parameters.get(name, default)
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most:
-        raise InvalidInput(f"{name}={value!r} is not a number from 0 to {most}.")
+        raise InvalidInput(
+            _g("%(name)s=%(value)r is not a number from 0 to %(most)d.")
+            % {"name": name, "value": value, "most": most}
+        )
     return value
 
 
@@ -56,7 +60,9 @@ def _failure(parameters: dict[str, Any]) -> Callable[[], None]:
     name = parameters.get("fail_with", "")
     if name not in FAILURES:
         known = ", ".join(word for word in FAILURES if word)
-        raise InvalidInput(f"fail_with={name!r} is not one of: {known}.")
+        raise InvalidInput(
+            _g("fail_with=%(value)r is not one of: %(known)s.") % {"value": name, "known": known}
+        )
     return FAILURES[name]
 
 
@@ -80,7 +86,7 @@ def selftest(ctx: RunContext) -> dict[str, Any]:
     ballast = bytearray(int(_number(ctx.parameters, "memory_mib", 0, MOST_MEMORY_MIB)) * MEBIBYTE)
     fail = _failure(ctx.parameters)
     is_deaf = ctx.parameters.get("deaf") is True
-    ctx.log("self-test started", worker_pid=os.getpid(), steps=n_steps)
+    ctx.log(_g("The self-test has started."), worker_pid=os.getpid(), steps=n_steps)
     for step in range(n_steps):
         if step == n_steps // 2:
             fail()

@@ -4,6 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from portal.core.api.examples import example
 from predictions.models import RoutingOutcome, RoutingPrediction
 
 Serializer = serializers.Serializer[Any]
@@ -124,6 +125,7 @@ class ProposedBatchSerializer(Serializer):
     processing_time_ms = serializers.FloatField()
 
 
+@example({"item": {"item_name": "Pump housing", "material": "ALDC12"}, "top_k": 5})
 class QuestionSerializer(Serializer):
     item = serializers.DictField(
         help_text="Columns of the item master by name; what is not known is left out or null. "
@@ -139,6 +141,7 @@ class QuestionSerializer(Serializer):
     )
 
 
+@example({"items": [{"item_name": "Pump housing"}, {"item_name": "Motor cover"}]})
 class QuestionsSerializer(Serializer):
     items = serializers.ListField(child=serializers.DictField(), min_length=1, max_length=200)
     top_k = serializers.IntegerField(required=False, min_value=1, max_value=50)
@@ -155,6 +158,7 @@ class OutcomeStepSerializer(Serializer):
     run_minutes = serializers.FloatField(min_value=0, max_value=100_000)
 
 
+@example({"accepted": True, "item_code": "H-2041"})
 class DecisionSerializer(Serializer):
     accepted = serializers.BooleanField(
         required=False, help_text="True when the item is made as proposed."

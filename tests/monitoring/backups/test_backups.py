@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 from django.core.files.storage import storages
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import override_settings
 from moto.server import ThreadedMotoServer
@@ -331,7 +331,16 @@ def test_the_commands_speak_of_an_empty_vault(
 ) -> None:
     call_command("backup", "--to", str(tmp_path), *words)
 
-    assert capsys.readouterr().out == ""
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert ("There is no backup" in said.err) == ("--list" in words)
+
+
+def test_a_passphrase_file_that_is_no_text_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "passphrase"
+    path.write_bytes(b"\xb5\xff")
+    with pytest.raises(CommandError, match="The passphrase cannot be read"):
+        call_command("backup", "--to", str(tmp_path), "--list", "--passphrase-file", str(path))
 
 
 def test_the_commands_make_list_verify_and_rehearse(

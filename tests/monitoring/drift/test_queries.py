@@ -10,6 +10,7 @@ from django.urls import reverse
 
 from monitoring.engine import queries
 from monitoring.models import QueryWatch
+from monitoring.services import gauges
 from monitoring.services.drift import query_watches
 from portal.core.models import Alert
 from portal.lib import clock
@@ -105,6 +106,8 @@ def test_other_queries_than_before_the_build_alarm_and_usual_ones_end_it(
         True,
     )
     shows_it()
+    assert gauged("portal_drift_query_ratio") > 1
+    assert gauged("portal_drift_queries_exceeded") == 1
 
     ask(collection, USUAL, queries.WINDOW, live.since + timedelta(minutes=2))
     assert look().exceeded_at is None
@@ -125,6 +128,14 @@ def shows_it() -> None:
     assert "People ask for other things since" in page
     (told,) = client.get("/api/v1/drift/queries/").json()
     assert (told["collection"], told["drift_detected"]) == ("defects", True)
+
+
+def gauged(name: str) -> float:
+    """Return what Prometheus is told of the only collection."""
+    (found,) = [one for one in gauges.queries() if one.name == name]
+    (sample,) = found.samples
+    assert sample.labels == {"collection": "defects"}
+    return float(sample.value)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -3,6 +3,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.utils.translation import gettext as _
 
 from portal.core import keys
 from portal.core.actors import Actor
@@ -48,7 +49,8 @@ def _user(name: str) -> User:
         return User.objects.get_by_natural_key(name)
     except User.DoesNotExist as exc:
         raise CommandError(
-            f"There is no account {name!r}; make it in the admin or with createsuperuser."
+            _("There is no account “%(name)s”; make it in the admin or with createsuperuser.")
+            % {"name": name}
         ) from exc
 
 
@@ -56,5 +58,8 @@ def _expiry(days: int | None) -> Any:
     if days is None:
         return None
     if not 1 <= days <= LONGEST_DAYS:
-        raise CommandError(f"--expires-days is {days}; give 1 to {LONGEST_DAYS}.")
+        raise CommandError(
+            _("--expires-days is %(days)d; give 1 to %(most)d.")
+            % {"days": days, "most": LONGEST_DAYS}
+        )
     return clock.now() + timedelta(days=days)

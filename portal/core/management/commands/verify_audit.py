@@ -2,6 +2,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.utils.translation import gettext as _
 
 from portal.core import audit_verification
 from portal.core.actors import Actor
@@ -31,11 +32,14 @@ class Command(BaseCommand):
         for line in report.breaks:
             self.stderr.write(line)
         if report.is_intact:
-            self.stdout.write(f"{report.n_entries} entries, intact; end {report.end}")
+            said = _("%(count)d entries, intact; end %(end)s")
+            self.stdout.write(said % {"count": report.n_entries, "end": report.end})
         elif options["reseal"]:
             self._reseal(options["reseal"])
         else:
-            raise CommandError(f"The audit log is broken in {len(report.breaks)} places.")
+            raise CommandError(
+                _("The audit log is broken in %(count)d places.") % {"count": len(report.breaks)}
+            )
 
     def _reseal(self, reason: str) -> None:
         actor = Actor(name="verify_audit", via="command")
@@ -43,11 +47,15 @@ class Command(BaseCommand):
             entry = audit_verification.reseal(actor, reason)
         except PortalError as exc:
             raise CommandError(str(exc)) from exc
-        self.stdout.write(f"Sealed again; end {entry.number}:{entry.digest}")
+        end = f"{entry.number}:{entry.digest}"
+        self.stdout.write(_("Sealed again; end %(end)s") % {"end": end})
 
 
 def _anchor(text: str) -> tuple[int, str]:
     number, _colon, digest = text.partition(":")
     if not number.isdigit() or len(digest) != 64:
-        raise CommandError(f"--expect is {text!r}; give NUMBER:DIGEST as verify_audit prints it.")
+        raise CommandError(
+            _("--expect is “%(seen)s”; give NUMBER:DIGEST as verify_audit prints it.")
+            % {"seen": text}
+        )
     return int(number), digest

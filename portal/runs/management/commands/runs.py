@@ -3,8 +3,9 @@
 import time
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, InterfaceError, connection
+from django.utils.translation import gettext as _
 from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.panel import Panel
@@ -12,6 +13,7 @@ from rich.panel import Panel
 from portal.runs.management.screen import Size, frame
 
 NO_TERMINAL_WIDTH = 160
+MOST_SHOWN = 1_000
 
 
 class Command(BaseCommand):
@@ -25,7 +27,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         console = self._console()
-        size = Size(options["runs"], options["events"])
+        size = Size(*(_shown(options, name) for name in ("runs", "events")))
         if options["once"] or not console.is_terminal:
             console.print(frame(size))
             return
@@ -53,3 +55,13 @@ class Command(BaseCommand):
         except (DatabaseError, InterfaceError) as exc:
             connection.close()
             return Panel(f"The database does not answer: {exc}", style="red")
+
+
+def _shown(options: dict[str, Any], name: str) -> int:
+    n_shown = int(options[name])
+    if not 0 <= n_shown <= MOST_SHOWN:
+        raise CommandError(
+            _("--%(name)s is %(seen)d; give 0 to %(most)d.")
+            % {"name": name, "seen": n_shown, "most": MOST_SHOWN}
+        )
+    return n_shown

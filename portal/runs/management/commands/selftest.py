@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils.translation import gettext as _
 
 from portal.core.actors import Actor
 from portal.runs import services
@@ -34,7 +35,8 @@ class Command(BaseCommand):
             parameters={name: options[name] for name in names},
             queue=options["queue"],
         )
-        self.stdout.write(f"Run {run.pk} is queued on {run.queue}.")
+        said = _("Run %(run)s is queued on %(queue)s.") % {"run": run.pk, "queue": run.queue}
+        self.stdout.write(said)
         if options["no_wait"]:
             return
         self._wait(run, options["timeout"])
@@ -45,20 +47,43 @@ class Command(BaseCommand):
         while not run.is_terminal:
             if time.monotonic() - began > timeout_s:
                 raise CommandError(
-                    f"The run is still {run.state} after {timeout_s:g} s. Does a worker serve the "
-                    f"queue {run.queue}? See manage.py runs --once."
+                    _(
+                        "After %(seconds)g s the run is not over (%(state)s). Does a worker serve "
+                        "the queue %(queue)s? See manage.py runs --once."
+                    )
+                    % {
+                        "seconds": timeout_s,
+                        "state": run.get_state_display(),
+                        "queue": run.queue,
+                    }
                 )
             time.sleep(POLL_S)
             run.refresh_from_db()
 
     def _report(self, run: Run) -> None:
         if run.state != State.SUCCEEDED:
-            raise CommandError(f"The run {run.state}: {run.error_code}: {run.error_message}")
+            raise CommandError(
+                _("The run ended as “%(state)s”: %(code)s: %(why)s")
+                % {
+                    "state": run.get_state_display(),
+                    "code": run.error_code,
+                    "why": run.error_message,
+                }
+            )
         waited_s = _seconds(run.created_at, run.started_at)
         worked_s = _seconds(run.started_at, run.finished_at)
         self.stdout.write(
-            f"Succeeded on {run.worker}: waited {waited_s:.2f} s, worked {worked_s:.2f} s, "
-            f"attempt {run.attempt}, peak memory {(run.peak_memory_bytes or 0) / 2**20:.0f} MiB."
+            _(
+                "Succeeded on %(worker)s: waited %(waited).2f s, worked %(worked).2f s, attempt "
+                "%(attempt)d, peak memory %(memory).0f MiB."
+            )
+            % {
+                "worker": run.worker,
+                "waited": waited_s,
+                "worked": worked_s,
+                "attempt": run.attempt,
+                "memory": (run.peak_memory_bytes or 0) / 2**20,
+            }
         )
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.core.management.base import BaseCommand
+from django.utils.translation import gettext as _
 
 from portal.runs.services import upkeep
 
@@ -13,6 +14,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         swept = upkeep.sweep()
         self.stdout.write(
-            f"{swept.n_sent} messages sent again, {swept.n_returned} runs queued again, "
-            f"{swept.n_ended} runs ended."
+            _(
+                "Messages sent again: %(sent)d, runs queued again: %(returned)d, runs ended: "
+                "%(ended)d."
+            )
+            % {"sent": swept.n_sent, "returned": swept.n_returned, "ended": swept.n_ended}
         )

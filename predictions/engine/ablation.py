@@ -19,13 +19,14 @@ from typing import Any, Literal
 
 import numpy as np
 
+from portal.lib.coded import gettext_noop
 from predictions.engine import evaluation
 from predictions.engine.axes import Axes
 from predictions.engine.basis import Basis, prepare
 from predictions.engine.bootstrap import Interval, Scored, paired_difference
 from predictions.engine.crossfit import OneClassPart, cross_fit
 from predictions.engine.parameters import TrainingParams
-from predictions.engine.problems import Problem, gettext_noop
+from predictions.engine.problems import Problem
 from predictions.engine.progress import Meter, OnProgress, Said
 from predictions.engine.report import BaselineResult, Figures
 from predictions.engine.tables import ShotTable

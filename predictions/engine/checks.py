@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from portal.lib.coded import gettext_noop
 from predictions.engine.features import COUNTER_INDICES, FEATURE_NAMES, N_FEATURES
 from predictions.engine.metrics import roc_auc
-from predictions.engine.problems import Problem, gettext_noop
+from predictions.engine.problems import Problem
 from predictions.engine.rows import equals_previous, first_of_copies, group_numbers
 
 Matrix = NDArray[np.float32]

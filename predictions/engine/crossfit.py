@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from portal.lib.coded import gettext_noop
 from predictions.engine.calibration import FITS
 from predictions.engine.calibrators import Calibrator
 from predictions.engine.embedding import Embedding, fit_embedding
@@ -19,7 +20,6 @@ from predictions.engine.imputer import Imputer, fit_imputer
 from predictions.engine.learners.contract import Learner, Rows
 from predictions.engine.learners.families import FAMILIES
 from predictions.engine.parameters import TrainingParams
-from predictions.engine.problems import gettext_noop
 from predictions.engine.progress import Meter, Said
 from predictions.engine.splits import By, Fold, Protocol, TooFewParts, grouped
 from predictions.engine.threshold import best_f1_threshold

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from predictions.engine.problems import gettext_noop
+from portal.lib.coded import gettext_noop
 from predictions.engine.splits import Fold
 from predictions.engine.threshold import best_f1_threshold
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from predictions.engine.problems import gettext_noop
+from portal.lib.coded import gettext_noop
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]

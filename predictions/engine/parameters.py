@@ -4,11 +4,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
+from portal.lib.coded import gettext_noop
 from predictions.engine.autoencoder import LATENT_SIZES, AutoencoderParams
 from predictions.engine.calibrators import Isotonic, Platt
 from predictions.engine.learners.contract import LearnerParams
 from predictions.engine.learners.families import DEFAULT_LEARNER, FAMILIES
-from predictions.engine.problems import EngineError, Problem, gettext_noop, shown
+from predictions.engine.problems import EngineError, Problem, shown
 from predictions.engine.splits import DEFAULT_PROTOCOL, PROTOCOLS
 
 

@@ -10,14 +10,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+from portal.lib.coded import gettext_noop
+
 #: Problems kept on one error; the rest are only counted, so that a file of a million bad cells
 #: still makes a small answer.
 MAX_LISTED = 50
-
-
-def gettext_noop(message: str) -> str:
-    """Mark a sentence for the translation catalogue and return it unchanged."""
-    return message
 
 
 TEMPLATES: Mapping[str, str] = {

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from portal.lib import seeds
-from predictions.engine.problems import gettext_noop
+from portal.lib.coded import gettext_noop
 
 Indices = NDArray[np.intp]
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from portal.lib.coded import gettext_noop
 from predictions.engine import evaluation
 from predictions.engine.baseline import DriftBaseline, drift_baseline
 from predictions.engine.basis import Basis, NotTrainable, prepare
@@ -30,7 +31,7 @@ from predictions.engine.features import FEATURE_NAMES
 from predictions.engine.latent import fit_projection
 from predictions.engine.metrics import expected_calibration_error
 from predictions.engine.parameters import TrainingParams
-from predictions.engine.problems import Problem, gettext_noop
+from predictions.engine.problems import Problem
 from predictions.engine.progress import Meter, OnProgress, Said
 from predictions.engine.quality_model import QualityModel
 from predictions.engine.report import EvaluationReport, ProtocolResult

@@ -5,12 +5,9 @@ it in with ``error.params``. A sentence gives the value seen, the rule and the w
 """
 
 from collections.abc import Mapping
+from typing import ClassVar
 
-
-def gettext_noop(message: str) -> str:
-    """Mark a sentence for the translation catalogue and return it unchanged."""
-    return message
-
+from portal.lib.coded import CodedError, gettext_noop
 
 TEMPLATES: Mapping[str, str] = {
     # A file.
@@ -116,26 +113,10 @@ TEMPLATES: Mapping[str, str] = {
 }
 
 
-class EngineError(ValueError):
-    """Root of the errors that the engine raises on purpose.
+class EngineError(CodedError):
+    """Root of the errors that the engine raises on purpose."""
 
-    Parameters
-    ----------
-    code : str
-        Key of `TEMPLATES`; stable, made for programs.
-    **params : object
-        Values of the placeholders.
-    """
-
-    def __init__(self, code: str, **params: object) -> None:
-        self.code = code
-        self.params = params
-        super().__init__(self.template.format(**params))
-
-    @property
-    def template(self) -> str:
-        """The sentence with its placeholders, as it stands in the translation catalogue."""
-        return TEMPLATES[self.code]
+    templates: ClassVar[Mapping[str, str]] = TEMPLATES
 
     @property
     def field(self) -> str:

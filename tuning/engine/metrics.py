@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from tuning.engine.problems import gettext_noop
+from portal.lib.coded import gettext_noop
 
 Direction = Literal["higher", "lower"]
 #: The four factors that an objective weighs.

@@ -6,12 +6,9 @@ in ``error.params`` afterwards.
 """
 
 from collections.abc import Mapping
+from typing import ClassVar
 
-
-def gettext_noop(message: str) -> str:
-    """Mark a sentence for the translation catalogue and return it unchanged."""
-    return message
-
+from portal.lib.coded import CodedError, gettext_noop
 
 TEMPLATES: Mapping[str, str] = {
     # Configurations and workloads.
@@ -64,30 +61,10 @@ TEMPLATES: Mapping[str, str] = {
 }
 
 
-class TuningError(ValueError):
-    """Root of the errors that the engine of tuning raises on purpose.
+class TuningError(CodedError):
+    """Root of the errors that the engine of tuning raises on purpose."""
 
-    Parameters
-    ----------
-    code : str
-        Key of `TEMPLATES`; stable, made for programs.
-    **params : object
-        Values of the placeholders.
-    """
-
-    def __init__(self, code: str, **params: object) -> None:
-        self.code = code
-        self.params = params
-        super().__init__(self.template.format(**params))
-
-    def __reduce__(self) -> tuple[object, ...]:
-        """Survive the way through a queue."""
-        return (_rebuilt, (type(self), self.code, self.params))
-
-    @property
-    def template(self) -> str:
-        """The sentence with its placeholders, as it stands in the translation catalogue."""
-        return TEMPLATES[self.code]
+    templates: ClassVar[Mapping[str, str]] = TEMPLATES
 
 
 class BadConfiguration(TuningError):
@@ -127,7 +104,3 @@ class Unreadable(TuningError):
 
 class ModelError(TuningError):
     """A put-rate model cannot be fitted, loaded or asked this."""
-
-
-def _rebuilt(cls: type[TuningError], code: str, params: dict[str, object]) -> TuningError:
-    return cls(code, **params)

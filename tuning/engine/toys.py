@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from portal.lib.coded import gettext_noop
 from tuning.engine.contract import (
     Advice,
     Beat,
@@ -25,7 +26,7 @@ from tuning.engine.contract import (
 )
 from tuning.engine.metrics import Metric, chosen
 from tuning.engine.options import Constraint, Option, Value, checked, defaults
-from tuning.engine.problems import TuningError, gettext_noop
+from tuning.engine.problems import TuningError
 
 #: The rate of the toy at its optimum, and of the sham always (1/s).
 BEST_RATE = 1_000.0

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from predictions.engine.problems import gettext_noop
+from portal.lib.coded import gettext_noop
 
 #: More rows than these are a file for a batch, not a shot for a form; ours.
 MOST_ROWS = 5_000

@@ -9,6 +9,7 @@ from rest_framework.request import Request
 
 from portal.core.api import addresses
 from portal.core.api.authentication import principal_of
+from portal.core.errors import Refused
 from portal.core.keys import Principal
 from portal.core.scopes import check
 
@@ -48,4 +49,20 @@ def scope(name: str, permission: str | None = None) -> type[ScopePermission]:
     )
 
 
-__all__ = ["Principal", "ScopePermission", "scope"]
+class EitherScope(ScopePermission):
+    """Let through keys that have one of two scopes, and people who hold the permission."""
+
+    other_scope_name = "read"
+
+    def has_permission(self, request: Request, view: "APIView") -> bool:
+        try:
+            return super().has_permission(request, view)
+        except Refused:
+            principal = principal_of(request)
+            if principal is None:
+                raise
+            check(principal, self.other_scope_name, self.permission)
+            return True
+
+
+__all__ = ["EitherScope", "Principal", "ScopePermission", "scope"]

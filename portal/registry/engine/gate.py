@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from portal.lib.coded import gettext_noop
 from portal.registry.engine.comparing import (
     BETTER,
     WORSE,
@@ -32,7 +33,6 @@ from portal.registry.engine.comparing import (
 )
 from portal.registry.engine.policy import Policy
 from portal.registry.engine.scored import RowScores, Scored
-from portal.registry.engine.words import gettext_noop
 
 A = TypeVar("A", Scored, RowScores)
 _TWO_KINDS = "candidate and champion were scored in two different ways: train both anew"

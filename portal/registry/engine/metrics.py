@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import TypeVar
 
-from portal.registry.engine.words import gettext_noop
+from portal.lib.coded import gettext_noop
 
 Floats = NDArray[np.float64]
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from portal.lib.coded import gettext_noop
 from portal.registry.engine.metrics import METRICS
 from portal.registry.engine.rowwise import ROW_METRICS
-from portal.registry.engine.words import gettext_noop
 
 _COUNTS = (
     "min_groups",

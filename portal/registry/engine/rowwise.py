@@ -10,8 +10,8 @@ from types import MappingProxyType
 
 import numpy as np
 
+from portal.lib.coded import gettext_noop
 from portal.registry.engine.metrics import Floats, Metric, SampleError
-from portal.registry.engine.words import gettext_noop
 
 #: Per row what counts, and out of how much.
 Parts = tuple[Floats, Floats]

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from portal.lib.coded import gettext_noop
 from predictions.engine.additive import AdditiveScore
 from predictions.engine.ensemble import from_forest
 from predictions.engine.learners.contract import (
@@ -21,7 +22,6 @@ from predictions.engine.learners.contract import (
     Rows,
     shares,
 )
-from predictions.engine.problems import gettext_noop
 from predictions.engine.progress import Said
 
 #: Random splits need about twice the depth of chosen ones to separate as much; ours.

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from portal.lib.coded import gettext_noop
 from predictions.engine.learners import (
     extra_trees,
     gradient_boosting,
@@ -10,7 +11,6 @@ from predictions.engine.learners import (
     stacking,
 )
 from predictions.engine.learners.contract import Family
-from predictions.engine.problems import gettext_noop
 
 DEFAULT_LEARNER = "gradient_boosting"
 

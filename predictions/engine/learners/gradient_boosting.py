@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from portal.lib.coded import gettext_noop
 from predictions.engine.additive import AdditiveScore
 from predictions.engine.ensemble import from_gradient_boosting
 from predictions.engine.learners.contract import (
@@ -18,7 +19,6 @@ from predictions.engine.learners.contract import (
     Rows,
     shares,
 )
-from predictions.engine.problems import gettext_noop
 from predictions.engine.progress import Said
 
 

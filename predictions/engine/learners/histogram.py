@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from portal.lib.coded import gettext_noop
 from predictions.engine.additive import AdditiveScore
 from predictions.engine.ensemble import LEAF, TreeEnsemble, from_histogram
 from predictions.engine.learners.contract import (
@@ -22,7 +23,6 @@ from predictions.engine.learners.contract import (
     Rows,
     shares,
 )
-from predictions.engine.problems import gettext_noop
 from predictions.engine.progress import Said
 
 #: As LightGBM's default.

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from portal.lib.coded import gettext_noop
 from predictions.engine.additive import AdditiveScore, Linear
 from predictions.engine.learners.contract import (
     Floats,
@@ -15,7 +16,6 @@ from predictions.engine.learners.contract import (
     Rows,
     shares,
 )
-from predictions.engine.problems import gettext_noop
 from predictions.engine.progress import Said
 from predictions.engine.scaling import RobustScaler, fit_scaler
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 
-from predictions.engine.problems import gettext_noop
+from portal.lib.coded import gettext_noop
 from predictions.engine.routing.routings import Operations, Routing
 from predictions.engine.routing.schema import CATEGORIES, DATES, NUMBERS
 from predictions.engine.routing.specification import Column

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from predictions.engine.problems import gettext_noop
+from portal.lib.coded import gettext_noop
 from predictions.engine.routing.routings import Operations, tokens
 
 Floats = NDArray[np.float64]

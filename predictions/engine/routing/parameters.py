@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from predictions.engine.problems import gettext_noop, shown
+from portal.lib.coded import gettext_noop
+from predictions.engine.problems import shown
 from predictions.engine.routing.problems import ParameterProblem, RoutingProblem
 
 

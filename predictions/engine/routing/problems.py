@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from predictions.engine.problems import EngineError, Problem, gettext_noop
+from portal.lib.coded import gettext_noop
+from predictions.engine.problems import EngineError, Problem
 from predictions.engine.routing.schema import FAMILY
 
 TEMPLATES: Mapping[str, str] = {

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from portal.lib import seeds
-from predictions.engine.problems import gettext_noop
+from portal.lib.coded import gettext_noop
 from predictions.engine.progress import Meter, OnProgress, Said
 from predictions.engine.routing.book import RoutingBook, StepBook, group_members, make_books
 from predictions.engine.routing.decision import CHUNK, Decider, Familiarity

@@ -1,8 +1,9 @@
 """What the lab refuses, in the way of `search.engine.problems`: one table, one error."""
 
 from collections.abc import Mapping
+from typing import ClassVar
 
-from search.engine.problems import gettext_noop
+from portal.lib.coded import CodedError, gettext_noop
 
 TEMPLATES: Mapping[str, str] = {
     "unknown_choice": gettext_noop("{field} is {value}: choose from {allowed}."),
@@ -35,26 +36,10 @@ TEMPLATES: Mapping[str, str] = {
 }
 
 
-class LabProblem(ValueError):
-    """Root of the errors that the lab raises on purpose.
+class LabProblem(CodedError):
+    """Root of the errors that the lab raises on purpose."""
 
-    Parameters
-    ----------
-    code : str
-        Key of `TEMPLATES`; stable, made for programs.
-    **params : object
-        Values of the placeholders.
-    """
-
-    def __init__(self, code: str, **params: object) -> None:
-        self.code = code
-        self.params = params
-        super().__init__(self.template.format(**params))
-
-    @property
-    def template(self) -> str:
-        """The sentence with its placeholders, as it stands in the translation catalogue."""
-        return TEMPLATES[self.code]
+    templates: ClassVar[Mapping[str, str]] = TEMPLATES
 
 
 class MatrixProblem(LabProblem):

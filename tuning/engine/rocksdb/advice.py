@@ -11,8 +11,8 @@ Compaction", "Write Stalls" and "Compression".
 
 from collections.abc import Mapping
 
+from portal.lib.coded import gettext_noop
 from tuning.engine.contract import Advice
-from tuning.engine.problems import gettext_noop
 
 #: Share of the load that writes stood still, and seconds of debt left to drain, from which the
 #: device counts as the limit; ours, well below what a held disk shows (0.7 to 0.9, 7 to 19 s).

@@ -14,8 +14,8 @@ that stand here; what RocksDB would silently correct (triggers out of order) is 
 
 from collections.abc import Mapping
 
+from portal.lib.coded import gettext_noop
 from tuning.engine.options import Constraint, Option, Value
-from tuning.engine.problems import gettext_noop
 
 MIB = 1 << 20
 KIB = 1 << 10

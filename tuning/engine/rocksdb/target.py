@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from portal.lib.coded import gettext_noop
 from tuning.engine import hold, host, steady
 from tuning.engine.contract import (
     Advice,
@@ -33,7 +34,6 @@ from tuning.engine.problems import (
     RefusedByEngine,
     TargetLost,
     TuningError,
-    gettext_noop,
 )
 from tuning.engine.rocksdb import advice, catalogue, figures, workloads
 from tuning.engine.rocksdb.catalogue import MIB

@@ -6,9 +6,9 @@ Cooper and others, "Benchmarking Cloud Serving Systems with YCSB" (2010), for A 
 db_bench for what compressible values are made of.
 """
 
+from portal.lib.coded import gettext_noop
 from tuning.engine.contract import Workload
 from tuning.engine.options import Option, Value
-from tuning.engine.problems import gettext_noop
 
 SHARES = ("put_share", "read_share", "scan_share", "modify_share")
 

@@ -104,6 +104,12 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 _entry(_("Data sets"), "dataset", "predictions.dataset"),
                 _entry(_("Ablations"), "compare", "predictions.ablation", view="runs.view_run"),
                 _entry(_("Tuning"), "tune", "tuning.study"),
+                _entry(
+                    _("Running engines"),
+                    "monitor_heart",
+                    "tuning.instance",
+                    view="tuning.view_study",
+                ),
                 _entry(_("Runs"), "play_circle", "runs.run"),
                 _entry(_("Schedules"), "schedule", "runs.schedule"),
             ],

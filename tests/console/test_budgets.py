@@ -20,6 +20,7 @@ from portal.runs import services
 from portal.runs.models import Run, State
 from predictions.models import Explanation, Outcome, Prediction
 from tests.console import world
+from tuning.services import instances
 
 SYSTEM = Actor.system("test")
 
@@ -107,6 +108,13 @@ def outcomes(n: int) -> None:
         )
 
 
+def engines(n: int) -> None:
+    for _i in range(n):
+        about = instances.About(host="db1", folder="/data/db")
+        samples = [{"at": clock.now(), "rate": 1.0}]
+        instances.take(name=f"engine-{uuid.uuid4()}", about=about, samples=samples)
+
+
 def schedules(n: int) -> None:
     for _i in range(n):
         services.ensure_schedule(
@@ -144,6 +152,7 @@ PAGES: dict[str, Callable[[int], Any]] = {
     "predictions_outcome_changelist": outcomes,
     "predictions_outcome_live": outcomes,
     "predictions_explanation_changelist": outcomes,
+    "tuning_instance_changelist": engines,
     "registry_registeredmodel_changelist": models,
     "registry_modelversion_changelist": models,
     "registry_promotionrequest_changelist": promotions,

@@ -43,12 +43,36 @@ PAGES = (
     "monitoring/alertrule/add/",
     "core/apikey/add/",
     "core/user/add/",
+    "tuning/study/start/",
+    "tuning/study/put-rate/",
+    "tuning/instance/",
 )
+
+
+ENGINE = """
+from datetime import timedelta
+from portal.lib import clock
+from tuning.services import instances
+start = clock.now() - timedelta(minutes=4)
+rows = [
+    {"at": start + timedelta(seconds=n), "rate": float(n), "rate_source": "wal", "cpu_cores": 0.5}
+    for n in range(200)
+]
+about = instances.About(host="db1", folder="/data/db", options={"compression": "lz4"})
+print("ENGINE", instances.take(name="engine", about=about, samples=rows).instance.pk)
+"""
 
 
 @pytest.fixture(scope="module")
 def portal(live_stack: LiveStack) -> LiveStack:
     return live_stack
+
+
+@pytest.fixture
+def engine(portal: LiveStack) -> str:
+    """Give the address of the page of a running engine."""
+    said = portal.manage("shell", "-v", "0", "-c", ENGINE)
+    return f"tuning/instance/{said.split()[-1]}/change/"
 
 
 def serious(page: Page, *, is_dark: bool) -> list[str]:
@@ -79,11 +103,13 @@ def script_bytes(page: Page) -> int:
     )
 
 
-def test_every_page_is_accessible_narrow_and_small(portal: LiveStack, open_as: Open) -> None:
+def test_every_page_is_accessible_narrow_and_small(
+    portal: LiveStack, open_as: Open, engine: str
+) -> None:
     page = open_as("admin")  # the fixture lets no request leave the host
     page.set_default_timeout(SLOW_MS)
     problems: list[str] = []
-    for name in PAGES:
+    for name in (*PAGES, engine):
         page.set_viewport_size(WIDE)  # type: ignore[arg-type]  # a width and a height
         answer = page.goto(f"{portal.url}/admin/{name}")
         assert answer is not None

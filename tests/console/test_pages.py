@@ -33,6 +33,7 @@ LISTS = [
     "search_searchrecord",
     "lab_campaign",
     "tuning_study",
+    "tuning_instance",
     "registry_modelversion",
     "registry_promotionrequest",
     "core_alert",

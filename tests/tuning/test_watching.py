@@ -1,12 +1,13 @@
 """What follows once an option set is live: watched, kept, taken back, refused, not known."""
 
 import json
+import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from django.test import Client
 from django.urls import reverse
 
@@ -23,6 +24,7 @@ from tests.registry.conftest import finished_run
 from tests.tuning.people import caller, person
 from tuning.models import OptionReading, OptionWatch, ReadingHour, Study
 from tuning.services import promoting, readings, watching
+from tuning.templatetags import option_watches
 
 pytestmark = pytest.mark.django_db
 
@@ -281,6 +283,59 @@ def test_what_is_no_rate_is_named(rate: Any) -> None:
     with pytest.raises(InvalidInput, match="is no rate"):
         readings.take(target="toy", workload="plain", readings=sent)
     assert not OptionReading.objects.exists()
+
+
+def test_readings_are_read_back_one_by_one_and_by_the_hour(time: Time) -> None:
+    send(time, [10, 20, 30])
+    client, address = caller("viewer", "read"), "/api/v1/tuning-targets/toy/readings/"
+    found = client.get(address).json()
+    assert (found["resolution"], found["is_cut"]) == ("reading", False)
+    assert [point["rate"] for point in found["points"]] == [10, 20, 30]
+    hours = client.get(f"{address}?resolution=hour&since=2020-01-01T00:00:00Z").json()
+    assert sum(point["n"] for point in hours["points"]) == 3
+    time.forward(days=20)
+    later = client.get(f"{address}?since={(time.now - timedelta(days=21)):%Y-%m-%dT%H:%M:%SZ}")
+    assert later.json()["resolution"] == "hour"
+    assert client.get(f"{address}?workload=storm").status_code == 422
+    assert client.get(f"{address}?since=noon").status_code == 422
+    turned = f"{address}?until=2020-01-01T00:00:00Z&since=2021-01-01T00:00:00Z"
+    assert client.get(turned).status_code == 422
+    assert caller("viewer", "tune").get(address).status_code == 403
+
+
+def test_a_watch_draws_its_readings_beside_the_bound(time: Time, second: OptionWatch) -> None:
+    assert option_watches.watch_picture(second) == ""
+    send(time, [150, 140])
+    drawn = option_watches.watch_picture(second)
+    assert drawn.count("<polyline") == 2
+    viewer = Client(headers={"accept-language": "en"})
+    viewer.force_login(person("viewer"))
+    address = reverse("admin:registry_modelversion_change", args=[second.version_id])
+    assert "hours since it went live" in viewer.get(address).text
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_reading_posted_twice_at_once_is_taken_once_and_weighed_once() -> None:
+    at = clock.now().isoformat()
+    barrier, answers = threading.Barrier(4), []
+
+    def post() -> None:
+        barrier.wait(30)
+        try:
+            sent = [{"at": at, "rate": 7.0}]
+            answers.append(readings.take(target="toy", workload="plain", readings=sent).n_new)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=post) for _place in range(4)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    assert sorted(answers) == [0, 0, 0, 1]
+    assert OptionReading.objects.get().rate == 7.0
+    hour = ReadingHour.objects.get()
+    assert (hour.n_readings, hour.total) == (1, 7.0)
 
 
 def test_readings_come_in_over_http_with_scope_and_role() -> None:

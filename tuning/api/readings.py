@@ -4,6 +4,7 @@ from typing import Any
 
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
+from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -11,7 +12,7 @@ from rest_framework.views import APIView
 from portal.core.api import StrictSerializer, scope
 from portal.core.models import Scope
 from tuning.models import OptionWatch
-from tuning.services import readings
+from tuning.services import reading_courses, readings
 
 
 class ReadingSerializer(StrictSerializer):
@@ -71,10 +72,59 @@ class TakenSerializer(serializers.Serializer[Any]):
     watch = WatchSerializer(allow_null=True)
 
 
+class ReadingsQuery(StrictSerializer):
+    """Which readings."""
+
+    workload = serializers.CharField(
+        max_length=60, required=False, default="", help_text="One of the target's; else its first."
+    )
+    since = serializers.DateTimeField(required=False, help_text="Else 24 hours before the end.")
+    until = serializers.DateTimeField(required=False, help_text="Else now.")
+    resolution = serializers.ChoiceField(
+        choices=reading_courses.RESOLUTIONS,
+        required=False,
+        help_text="Else each reading up to 48 hours while it is kept, and hours beyond.",
+    )
+
+
+class ReadingPointSerializer(serializers.Serializer[Any]):
+    """A rate, or an hour of rates."""
+
+    at = serializers.DateTimeField()
+    rate = serializers.FloatField(help_text="Of an hour the mean.")
+    n = serializers.IntegerField(required=False)
+    low = serializers.FloatField(required=False)
+    high = serializers.FloatField(required=False)
+
+
+class ReadingCourseSerializer(serializers.Serializer[Any]):
+    """Readings over a range of time, the earliest first."""
+
+    workload = serializers.CharField()
+    resolution = serializers.CharField(help_text="reading or hour.")
+    is_cut = serializers.BooleanField(help_text="The range held more: ask from the last on.")
+    points = ReadingPointSerializer(many=True)
+
+
 class Readings(APIView):
     """Rates of a running instance."""
 
-    permission_classes = [scope(Scope.TUNE, "tuning.change_study")]
+    def get_permissions(self) -> list[BasePermission]:
+        if self.request.method == "GET":
+            return [scope(Scope.READ, "tuning.view_study")()]
+        return [scope(Scope.TUNE, "tuning.change_study")()]
+
+    @extend_schema(
+        summary="Read back the readings of a running instance",
+        parameters=[ReadingsQuery],
+        responses=ReadingCourseSerializer,
+    )
+    def get(self, request: Request, name: str) -> Response:
+        """Give the rates of a range of time, one by one or by the hour."""
+        query = ReadingsQuery(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        found = reading_courses.course(target=name, **query.validated_data)
+        return Response(ReadingCourseSerializer(found).data)
 
     @extend_schema(
         summary="Send readings of a running instance",

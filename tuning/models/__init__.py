@@ -12,9 +12,14 @@ from django.utils.translation import pgettext_lazy
 from portal.lib import clock
 from portal.registry.models import ModelVersion
 from portal.runs.models import Artifact, Run
+from tuning.models.instances import Instance, InstanceHour, InstanceMinute, InstanceSample
 from tuning.models.watches import OptionReading, OptionWatch, ReadingHour
 
 __all__ = [
+    "Instance",
+    "InstanceHour",
+    "InstanceMinute",
+    "InstanceSample",
     "OptionReading",
     "OptionWatch",
     "PutRateForm",

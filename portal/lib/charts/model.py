@@ -15,12 +15,13 @@ def colour(place: int) -> str:
 
 @dataclass(frozen=True)
 class Axes:
-    """The names of both axes, with units, and where they are logarithmic."""
+    """The names of both axes, with units, where they are logarithmic, and whether y begins at 0."""
 
     x: str = ""
     y: str = ""
     log_x: bool = False
     log_y: bool = False
+    from_zero: bool = False
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,8 @@ class Series:
         Interval around ``y``; empty for none.
     labels : sequence of str
         What each point is, shown by the interactive drawing.
+    gap : float
+        Points of a line further apart than this are not joined; 0 joins all. Static drawing only.
     """
 
     name: str
@@ -43,6 +46,7 @@ class Series:
     low: Sequence[float] = ()
     high: Sequence[float] = ()
     labels: Sequence[str] = ()
+    gap: float = 0.0
 
 
 @dataclass(frozen=True)

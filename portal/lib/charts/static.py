@@ -39,11 +39,8 @@ def _lines(chart: Lines) -> str:
         fill = colour(place)
         points = list(_points(series, across, up))
         parts += _band(series, across, up, fill)
-        if len(points) > 1:
-            path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-            parts.append(
-                f'<polyline points="{path}" fill="none" stroke="{fill}" stroke-width="2"/>'
-            )
+        gap = across.at(across.low + series.gap) - across.start if series.gap else 0.0
+        parts += [_joined(piece, fill) for piece in _pieces(points, gap) if len(piece) > 1]
         if len(points) <= 60:
             parts += [_dot(x, y, fill, 3) for x, y in points]
     return frame.picture(parts)
@@ -151,7 +148,7 @@ def _field(chart: Lines | Scatter) -> tuple[list[str], Scale, Scale]:
         xs += [x for x, _ in chart.front]
         ys += [y for _, y in chart.front]
     across = frame.scale(xs, LEFT, WIDTH - RIGHT, is_log=axes.log_x)
-    up = frame.scale(ys, HEIGHT - BOTTOM, TOP + used, is_log=axes.log_y)
+    up = frame.scale(ys, HEIGHT - BOTTOM, TOP + used, is_log=axes.log_y, has_zero=axes.from_zero)
     return named + frame.grid(across, up, axes), across, up
 
 
@@ -159,6 +156,22 @@ def _points(series: Series, across: Scale, up: Scale) -> Iterator[tuple[float, f
     for x, y in zip(series.x, series.y, strict=True):
         if frame.usable(x, is_log=across.is_log) and frame.usable(y, is_log=up.is_log):
             yield across.at(x), up.at(y)
+
+
+def _pieces(points: Sequence[tuple[float, float]], gap: float) -> list[list[tuple[float, float]]]:
+    """Return points in runs without a gap between neighbours that is wider than so many pixels."""
+    pieces: list[list[tuple[float, float]]] = []
+    for point in points:
+        if pieces and (not gap or point[0] - pieces[-1][-1][0] <= gap):
+            pieces[-1].append(point)
+        else:
+            pieces.append([point])
+    return pieces
+
+
+def _joined(points: Sequence[tuple[float, float]], fill: str) -> str:
+    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    return f'<polyline points="{path}" fill="none" stroke="{fill}" stroke-width="2"/>'
 
 
 def _band(series: Series, across: Scale, up: Scale, fill: str) -> list[str]:

@@ -12,10 +12,10 @@ from typing import Any
 
 from tuning.engine.problems import Unreadable
 
-_EVENT = re.compile(r"EVENT_LOG_v1 (\{.*\})\s*$")
-_VERSION = re.compile(r"RocksDB version: (\S+)")
+EVENT = re.compile(r"EVENT_LOG_v1 (\{.*\})\s*$")
+VERSION = re.compile(r"RocksDB version: (\S+)")
 _OPTION = re.compile(r"\bOptions\.(\w+)\s*: (.*)$")
-_STALL = re.compile(
+STALL = re.compile(
     r"(\d{4}/\d\d/\d\d-\d\d:\d\d:\d\d\.\d+).*\b(Stalling|Stopping) writes because (.*)$"
 )
 _KIND = "LOG"
@@ -25,10 +25,17 @@ _LONGEST = 1 << 20
 
 @dataclass(frozen=True)
 class Flush:
-    """A write buffer written to level 0."""
+    """A write buffer written to level 0.
+
+    Attributes
+    ----------
+    n_entries : int
+        Records in it; 0 where its start is not in the file.
+    """
 
     at_us: int
     job: int
+    n_entries: int
     input_bytes: int
     output_bytes: int
     seconds: float
@@ -93,7 +100,7 @@ class Log:
         return (self.flushed_bytes + self.compacted_bytes) / handed if handed else None
 
 
-class _Jobs:
+class Jobs:
     """Joins the events of a job."""
 
     def __init__(self) -> None:
@@ -101,6 +108,11 @@ class _Jobs:
         self.compactions: list[Compaction] = []
         self._started: dict[int, Mapping[str, Any]] = {}
         self._created: dict[int, int] = {}
+
+    @property
+    def n_running(self) -> int:
+        """How many were started and have not ended."""
+        return len(self._started)
 
     def take(self, event: Mapping[str, Any]) -> None:
         """Take one event; kinds that are not needed are passed over."""
@@ -121,6 +133,7 @@ class _Jobs:
             Flush(
                 at_us=at_us,
                 job=job,
+                n_entries=int(started.get("num_entries", 0)),
                 input_bytes=int(started.get("total_data_size", 0)),
                 output_bytes=self._created.pop(job, 0),
                 seconds=(at_us - int(started.get("time_micros", at_us))) / 1e6,
@@ -155,17 +168,17 @@ def read_log(lines: Iterable[str], name: str = "LOG") -> Log:
     version, n_damaged = "", 0
     options: dict[str, str] = {}
     stalls: list[Stall] = []
-    jobs = _Jobs()
+    jobs = Jobs()
     for line in lines:
         if len(line) > _LONGEST:
             raise Unreadable("unreadable", name=name, kind=_KIND, reason="a line of over 1 MiB")
-        if found := _EVENT.search(line):
+        if found := EVENT.search(line):
             n_damaged += not _taken(jobs, found[1])
-        elif found := _STALL.search(line):
+        elif found := STALL.search(line):
             stalls.append(Stall(found[1], found[2] == "Stopping", found[3].strip()))
         elif found := _OPTION.search(line):
             options.setdefault(found[1], found[2].strip())
-        elif not version and (found := _VERSION.search(line)):
+        elif not version and (found := VERSION.search(line)):
             version = found[1]
     if not (version or jobs.flushes or jobs.compactions):
         raise Unreadable(
@@ -176,7 +189,7 @@ def read_log(lines: Iterable[str], name: str = "LOG") -> Log:
     )
 
 
-def _taken(jobs: _Jobs, text: str) -> bool:
+def _taken(jobs: Jobs, text: str) -> bool:
     try:
         jobs.take(json.loads(text))
     except (ValueError, KeyError, TypeError, AttributeError):

@@ -59,7 +59,7 @@
     };
     const poll = () => { if (!over && !timer) timer = setInterval(refresh, POLL_MS); };
 
-    log.scrollTop = log.scrollHeight;
+    if (log) log.scrollTop = log.scrollHeight;
     if (!box.dataset.events) return;
     if (!("EventSource" in window)) { poll(); return; }
     stream = new EventSource(box.dataset.events);
@@ -76,15 +76,23 @@
 
   function followList(card) {
     const body = card.querySelector("[data-live-body]");
+    const note = card.querySelector("[data-live-trouble]");
+    let busy = false;
     setInterval(async () => {
-      if (document.hidden) return;
+      if (document.hidden || busy) return;
+      busy = true;
       try {
         const answer = await fetch(card.dataset.liveList, { credentials: "same-origin", redirect: "error" });
-        if (answer.ok) body.innerHTML = await answer.text();
+        if (!answer.ok) throw new Error(String(answer.status));
+        body.innerHTML = await answer.text();
+        delete card.dataset.trouble;
       } catch (error) {
         card.dataset.trouble = String(error);
+      } finally {
+        busy = false;
+        if (note) note.hidden = !card.dataset.trouble;
       }
-    }, LIST_POLL_MS);
+    }, Number(card.dataset.every) || LIST_POLL_MS);
   }
 
   document.querySelectorAll("[data-run]").forEach(followRun);

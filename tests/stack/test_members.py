@@ -38,13 +38,14 @@ def test_every_member_is_asked_before_it_is_killed() -> None:
     assert all(member.stops[0][0] is signal.SIGTERM for member in table)
 
 
-def test_beat_may_end_its_turn_as_long_as_the_workers_may_work() -> None:
+def test_what_ends_by_itself_is_killed_late_and_work_in_progress_soon() -> None:
     patience_s = {
         member.name: sum(seconds for _how, seconds in member.stops)
         for member in members.behind_the_web(Env({}))
     }
 
-    assert patience_s["beat"] == patience_s["worker-train"] == 15
+    assert {patience_s[name] for name in ("beat", "recorder", "watcher")} == {30}
+    assert patience_s["worker-train"] == 15
 
 
 def test_a_wrong_log_level_stops_the_start() -> None:

@@ -261,7 +261,7 @@ def memory(product: Product) -> dict[str, Any]:
 def web_workers(product: Product) -> list[psutil.Process]:
     """Return the processes that answer requests."""
     tree = psutil.Process(product.process.pid).children(recursive=True)
-    return [one for one in tree if "granian" in one.cmdline() and not one.children()]
+    return [one for one in tree if "portal.web" in one.cmdline() and not one.children()]
 
 
 def web_cpu_s(product: Product) -> float:

@@ -132,7 +132,7 @@ def web(bind: Bind, log_config: Path, env: Env) -> Member:
     """Return the web server."""
     workers = env.integer("MILLWRIGHT_WEB_WORKERS", DEFAULT_WEB_WORKERS, low=1)
     threads = env.integer("MILLWRIGHT_WEB_THREADS", DEFAULT_WEB_THREADS, low=2)
-    words = [sys.executable, "-m", "granian", "--interface", "wsgi", "--no-ws"]
+    words = [sys.executable, "-m", "portal.web", "--interface", "wsgi", "--no-ws"]
     words += ["--host", bind.host, "--port", str(bind.port)]
     words += ["--workers", str(workers), "--blocking-threads", str(threads)]
     words += ["--respawn-failed-workers", "--respawn-interval", "0.5"]

@@ -58,6 +58,16 @@ class MatchedFeatureSerializer(Serializer):
         return super().get_fields()
 
 
+class AssumedFeatureSerializer(Serializer):
+    field = serializers.CharField()
+    label_en = serializers.CharField()
+    label_ko = serializers.CharField()
+    value = serializers.JSONField()
+    share = serializers.FloatField(
+        help_text="Of the votes: for this category, or for any value of a number."
+    )
+
+
 class SupportingItemSerializer(Serializer):
     item_code = serializers.CharField()
     item_name = serializers.CharField(allow_blank=True)
@@ -83,6 +93,9 @@ class RoutingExplanationSerializer(Serializer):
     items = SupportingItemSerializer(many=True)
     disagreements = DisputedStepSerializer(many=True)
     is_repaired = serializers.BooleanField(help_text="No similar item has exactly this routing.")
+    assumed_features = AssumedFeatureSerializer(
+        many=True, help_text="What similar items have where this one's cells are empty."
+    )
 
 
 class RefusedSerializer(Serializer):

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from predictions.engine.routing.book import RoutingBook
 from predictions.engine.routing.encoding import Encoded, Encoder
+from predictions.engine.routing.filling import Filled
 from predictions.engine.routing.order import OrderBook
 from predictions.engine.routing.similarity import Neighbours, SimilarityIndex, compare
 from predictions.engine.routing.trees import Forest
@@ -20,6 +21,7 @@ from predictions.engine.routing.voting import (
     Evidence,
     RankedRouting,
     Rule,
+    Vote,
     logit,
     rank,
     vote,
@@ -138,6 +140,54 @@ class Decision:
         return self.evidence.ballot.voters
 
 
+def ballots(
+    index: SimilarityIndex,
+    book: RoutingBook,
+    sharpness: float,
+    items: Encoded,
+    excluded: Sequence[NDArray[np.intp]] | None,
+) -> Iterator[tuple[Floats32, Vote]]:
+    """Yield for every item its similarity to all of the index, and the votes of the nearest.
+
+    Parameters
+    ----------
+    index : SimilarityIndex
+    book : RoutingBook
+        Of the items of the index.
+    sharpness : float
+        Of a vote (see `voting.vote`).
+    items : Encoded
+    excluded : sequence of intp arrays or None
+        For each item those that must not vote on it.
+    """
+    for row in range(len(items)):
+        similarity = index.similarity(items.take(slice(row, row + 1)))
+        if excluded is not None:
+            similarity[excluded[row]] = NOT_COMPARED
+        voters = index.nearest(similarity, N_VOTERS)
+        yield similarity, vote(voters, book.item_routing, sharpness)
+
+
+def filled_design(
+    index: SimilarityIndex, items: Encoded, found: Sequence[Vote], design: Floats32
+) -> Floats32:
+    """Return what the trees read of items, their gaps filled by who votes on them.
+
+    Parameters
+    ----------
+    index : SimilarityIndex
+    items : Encoded
+    found : sequence of Vote
+        One for every item.
+    design : float32 array, shape [n, n_columns]
+        The items as they are (see `Encoder.design`).
+    """
+    filled = Filled.of(items)
+    for row, ballot in enumerate(found):
+        filled.fill(row, index.items, ballot.voters.rows, ballot.weights)
+    return filled.design(design)
+
+
 @dataclass(frozen=True)
 class Decider:
     """Everything that chooses operations and their order.
@@ -156,6 +206,9 @@ class Decider:
     rule : Rule
     kin_weights : float32 array, shape [N_COMPARISONS]
         Of the comparisons in familiarity.
+    fills_gaps : bool
+        Whether the trees read items whose gaps the voters filled (see `filling`); those of models
+        of earlier formats read items as they are.
     """
 
     encoder: Encoder
@@ -167,6 +220,7 @@ class Decider:
     blend: Blend
     rule: Rule
     kin_weights: Floats32
+    fills_gaps: bool = True
 
     def decide(self, item: Encoded, *, excluded: NDArray[np.intp] | None = None) -> Decision:
         """Rank routings for one item.
@@ -193,22 +247,22 @@ class Decider:
         """
         for start in range(0, len(items), CHUNK):
             part = items.take(slice(start, start + CHUNK))
-            design = self.encoder.design(part)
-            odds, pairs = self.trees.predict(design), self.order_book.beliefs(design)
-            for row in range(len(part)):
-                item = part.take(slice(row, row + 1))
-                similarity = self.index.similarity(item)
-                if excluded is not None:
-                    similarity[excluded[start + row]] = NOT_COMPARED
-                yield self._decided(item, similarity, odds[row], pairs[row])
+            own = None if excluded is None else excluded[start : start + CHUNK]
+            yield from self._decided(part, own)
 
     def _decided(
-        self, item: Encoded, similarity: NDArray[np.float32], odds: Floats, pair_beliefs: Floats
-    ) -> Decision:
-        voters = self.index.nearest(similarity, N_VOTERS)
-        ballot = vote(voters, self.book.item_routing, self.sharpness)
-        frequency = ballot.weights @ self.book.contents[ballot.routings]
-        evidence = Evidence(ballot, self.blend(odds, frequency), pair_beliefs)
-        ranked = rank(evidence, self.book, self.order_book, self.rule, N_RANKED)
-        familiarity = familiarity_of(self.index, self.kin_weights, item, voters)
-        return Decision(similarity, evidence, frequency, ranked, familiarity)
+        self, items: Encoded, excluded: Sequence[NDArray[np.intp]] | None
+    ) -> Iterator[Decision]:
+        found = list(ballots(self.index, self.book, self.sharpness, items, excluded))
+        design = self.encoder.design(items)
+        read = design
+        if self.fills_gaps:
+            read = filled_design(self.index, items, [ballot for _, ballot in found], design)
+        odds, pairs = self.trees.predict(read), self.order_book.beliefs(design)
+        for row, (similarity, ballot) in enumerate(found):
+            frequency = ballot.weights @ self.book.contents[ballot.routings]
+            evidence = Evidence(ballot, self.blend(odds[row], frequency), pairs[row])
+            ranked = rank(evidence, self.book, self.order_book, self.rule, N_RANKED)
+            item = items.take(slice(row, row + 1))
+            familiarity = familiarity_of(self.index, self.kin_weights, item, ballot.voters)
+            yield Decision(similarity, evidence, frequency, ranked, familiarity)

@@ -1,4 +1,7 @@
-"""Why this routing: which fields matched, which items spoke, which steps disagree. NumPy only."""
+"""Why this routing: which fields matched, what was assumed, who spoke, which steps disagree.
+
+NumPy only.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,8 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from predictions.engine.routing.decision import Decider, Decision
-from predictions.engine.routing.encoding import MISSING, NUMBER_FIELDS, Encoded
+from predictions.engine.routing.encoding import DERIVED, MISSING, NUMBER_FIELDS, Encoded
+from predictions.engine.routing.filling import Filled, middle
 from predictions.engine.routing.proposal import (
+    AssumedFeature,
     Disagreement,
     Explanation,
     MatchedFeature,
@@ -85,7 +90,31 @@ def explain(
         _supporters(decider, decision, known),
         disagreements(decider, decision, known.codes),
         proposed.is_repaired,
+        assumed(decider, item, decision),
     )
+
+
+def assumed(decider: Decider, item: Encoded, decision: Decision) -> tuple[AssumedFeature, ...]:
+    """Return what the trees took for cells that are empty or say what training never saw."""
+    if not decider.fills_gaps:
+        return ()
+    ballot = decision.evidence.ballot
+    voters = decider.index.items.take(ballot.voters.rows)
+    filled = Filled.of(item)
+    filled.fill(0, decider.index.items, ballot.voters.rows, ballot.weights)
+    found = []
+    for field in np.flatnonzero((item.codes[0] < 0) & (filled.codes[0] >= 0)):
+        name, code = CATEGORIES[field], int(filled.codes[0, field])
+        share = float(ballot.weights[voters.codes[:, field] == code].sum())
+        value = decider.encoder.values[field][code]
+        found.append(AssumedFeature(name, *_labels(name), value, share))
+    for field in np.flatnonzero(np.isnan(item.numbers[0]) & ~np.isnan(filled.numbers[0])):
+        name, numbers = NUMBER_FIELDS[field], voters.raw[:, field]
+        number = _number(name, np.float32(middle(numbers, ballot.weights)))
+        if name not in DERIVED and number is not None:
+            share = float(ballot.weights[~np.isnan(numbers)].sum())
+            found.append(AssumedFeature(name, *_labels(name), number, share))
+    return tuple(sorted(found, key=lambda one: -one.share))
 
 
 def disagreements(

@@ -17,8 +17,9 @@ from predictions.engine.routing.trees import Forest
 PRIOR = 0.01
 #: Pairs in doubt by at least this part of the greatest doubt change sides together.
 TOGETHER = 0.5
-#: Doubt below which no second order is offered.
-LEAST_DOUBT = 0.02
+#: Doubt below which no second order is offered. On the validation items of a draw that no figure is
+#: reported of, .005 instead of .02 raised what is right within three from .955 to .957.
+LEAST_DOUBT = 0.005
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,8 @@ class OrderBook:
     Attributes
     ----------
     before : float32 array, shape [n_steps, n_steps]
-        Share of the routings with both in which the first stands before the second; one half where
-        no routing has both.
+        Share of the routings with both in which the first stands before the second; where few have
+        both, by where either stands in general (see `learning.order`).
     pairs : int32 array, shape [n_pairs, 2]
         Pairs of steps that occur in both orders.
     trees : Forest

@@ -150,6 +150,35 @@ class MatchedFeature:
 
 
 @dataclass(frozen=True)
+class AssumedFeature:
+    """What was taken for an empty cell, because similar items have it.
+
+    Attributes
+    ----------
+    field, label_en, label_ko : str
+    value : str or float
+    share : float
+        Of the votes: for this value of a category, for any value of a number.
+    """
+
+    field: str
+    label_en: str
+    label_ko: str
+    value: str | float
+    share: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the field ready for JSON."""
+        return {
+            "field": self.field,
+            "label_en": self.label_en,
+            "label_ko": self.label_ko,
+            "value": self.value,
+            "share": round(self.share, 4),
+        }
+
+
+@dataclass(frozen=True)
 class SupportingItem:
     """A neighbour and what its vote counted."""
 
@@ -237,6 +266,8 @@ class Explanation:
     disagreements : tuple of Disagreement
     is_repaired : bool
         Whether no neighbour has exactly the proposed operations.
+    assumed_features : tuple of AssumedFeature
+        What the beliefs about steps took for empty cells, the surest first.
     """
 
     matched_features: tuple[MatchedFeature, ...]
@@ -245,6 +276,7 @@ class Explanation:
     items: tuple[SupportingItem, ...]
     disagreements: tuple[Disagreement, ...]
     is_repaired: bool
+    assumed_features: tuple[AssumedFeature, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the explanation ready for JSON."""
@@ -255,6 +287,7 @@ class Explanation:
             "items": [one.to_dict() for one in self.items],
             "disagreements": [one.to_dict() for one in self.disagreements],
             "is_repaired": self.is_repaired,
+            "assumed_features": [one.to_dict() for one in self.assumed_features],
         }
 
 

@@ -30,9 +30,10 @@ from predictions.engine.routing.trees import Forest
 from predictions.engine.routing.voting import Blend, Rule
 
 #: Raised when what is stored changes its meaning; another version is refused.
-FORMAT = 2
-#: Formats that can be read. In the first every field counted alike in familiarity.
-READABLE = (1, FORMAT)
+FORMAT = 3
+#: Formats that can be read. In the first every field counted alike in familiarity; before the third
+#: no gap of an item was filled for the trees.
+READABLE = (1, 2, FORMAT)
 MEDIA_TYPE = "application/x-npz"
 _META = "meta"
 _STEP_ARRAYS = (
@@ -204,6 +205,7 @@ def _decider(meta: Mapping[str, Any], arrays: Arrays) -> Decider:
         Blend(**meta["blend"]),
         Rule(**meta["rule"]),
         kin_weights,
+        fills_gaps=meta["format"] >= 3,
     )
 
 

@@ -31,6 +31,7 @@ from predictions.engine.routing.learning.familiarity import (
     learn_familiarity,
     learn_kin_weights,
 )
+from predictions.engine.routing.learning.gaps import FilledRows
 from predictions.engine.routing.learning.order import learn_order
 from predictions.engine.routing.learning.times import (
     TimeRows,
@@ -72,6 +73,8 @@ class _Material:
     steps: StepBook
     groups: NDArray[np.intp]
     learned: LearnedWeights
+    index: SimilarityIndex
+    filled: FilledRows
 
 
 @dataclass(frozen=True)
@@ -239,7 +242,9 @@ def _prepare(
     learned = learn_weights(encoded, routing_ids, groups, rng, params.n_anchors)
     meter.advance(5, Said(gettext_noop("Learned which fields matter")), now=True)
     design = encoder.design(encoded)
-    return _Material(encoder, encoded, design, book, steps, groups, learned)
+    index = SimilarityIndex(encoded, learned.weights)
+    filled = FilledRows(index, book, learned.sharpness, groups, design)
+    return _Material(encoder, encoded, design, book, steps, groups, learned, index, filled)
 
 
 def _grow(
@@ -257,8 +262,11 @@ def _grow(
     settings = TreeSettings(
         params.n_trees, params.learning_rate, params.max_leaf_nodes, params.min_samples_leaf
     )
+    filled = material.filled.of(
+        used, lambda: meter.advance(0, Said(gettext_noop("Filled the gaps of items")))
+    )
     beliefs = grow_beliefs(
-        design,
+        filled,
         book.presence()[used],
         N_CATEGORIES,
         settings,
@@ -287,17 +295,16 @@ def _rows_of(rows: Mapping[str, TimeRows], is_used: NDArray[np.bool_]) -> dict[s
 
 
 def _decider(material: _Material, grown: _Grown, sampled: NDArray[np.intp]) -> Decider:
-    index = SimilarityIndex(material.items, material.learned.weights)
     return Decider(
         material.encoder,
-        index,
+        material.index,
         material.learned.sharpness,
         material.book,
         grown.beliefs,
         grown.order_book,
         FIRST_BLEND,
         RULES[0],
-        learn_kin_weights(index, sampled, material.groups),
+        learn_kin_weights(material.index, sampled, material.groups),
     )
 
 

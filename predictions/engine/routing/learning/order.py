@@ -2,6 +2,7 @@
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr
 
 from predictions.engine.routing.book import RoutingBook
 from predictions.engine.routing.encoding import Floats
@@ -18,9 +19,13 @@ LEAST_SHARE = 0.02
 LEAST_ITEMS = 10
 #: Pairs that get trees, the most frequent first.
 MAX_PAIRS = 400
-#: Part of a pair's belief that comes from the trees. Tried on a draw that no figure is reported of:
-#: .0, .3, .6 and 1 gave .871, .879, .889 and .886 exact routings.
-TRUST = 0.6
+#: Part of a pair's belief that comes from the trees. On 2,488 validation items of a draw that no
+#: figure is reported of, .6, .8 and .95 gave .957, .959 and .959 within three.
+TRUST = 0.8
+#: What the general places of two steps count against routings that have both: as much as one.
+PLACE_COUNTS = 1.0
+#: Spread added to every step's places, so that a step that never moves leaves some doubt.
+LEAST_SPREAD = 0.02
 SETTINGS = TreeSettings(n_trees=40, learning_rate=0.15, max_leaf_nodes=8, min_samples_leaf=5)
 
 
@@ -44,7 +49,7 @@ def learn_order(
     routings = book.item_routing[items]
     wins = _wins(book, routings)
     met = wins + wins.T
-    share = np.divide(wins, met, out=np.full_like(wins, 0.5), where=met > 0)
+    share = (wins + PLACE_COUNTS * _by_place(book, routings)) / (met + PLACE_COUNTS)
     pairs = _both_ways(wins, met)
     with one_thread():
         grown = []
@@ -65,6 +70,25 @@ def _wins(book: RoutingBook, routings: NDArray[np.integer]) -> NDArray[np.float6
         first, second = np.triu_indices(len(line), 1)
         wins[line[first], line[second]] += counts[routing]
     return wins
+
+
+def _by_place(book: RoutingBook, routings: NDArray[np.integer]) -> NDArray[np.float64]:
+    """Return the chance of the row standing before the column, from where each stands in general.
+
+    The place of a step, as a part of its routing's length, is taken for normally distributed
+    (Thurstone, Psychological Review 34, 1927): forging comes before turning on a lathe although
+    no routing with that lathe was forged.
+    """
+    places = book.positions[routings]
+    has = places >= 0
+    n = np.maximum(has.sum(axis=0), 1)
+    lengths = np.maximum(has.sum(axis=1, keepdims=True), 1)
+    part = np.where(has, (places + 0.5) / lengths, 0.0)
+    mean = part.sum(axis=0) / n
+    spread = (np.where(has, part - mean, 0.0) ** 2).sum(axis=0) / n + LEAST_SPREAD**2
+    apart = (mean[None] - mean[:, None]) / np.sqrt(spread[:, None] + spread[None])
+    known = has.any(axis=0)
+    return np.where(known[:, None] & known[None], ndtr(apart), 0.5)
 
 
 def _both_ways(wins: NDArray[np.float64], met: NDArray[np.float64]) -> NDArray[np.int32]:

@@ -89,3 +89,12 @@ def test_where_a_trial_comes_from_is_said_in_the_report() -> None:
     assert "advice “zstd”" in reports.render(study, "md")[0].decode()
     assert first_points.origin_of(study, made.configuration)["name"] == "zstd"
     assert put_inputs.BEFORE in made.facts
+
+
+def test_a_machine_that_is_always_busy_is_known_by_its_last_three_trials() -> None:
+    made = trials(a_study("held-disk"), 5)
+    for one, is_disturbed in zip(made, (False, True, True, True), strict=False):
+        one.facts |= {"is_disturbed": is_disturbed}
+        one.save()
+    assert not history.is_always_busy(made[3])
+    assert history.is_always_busy(made[4])

@@ -47,6 +47,13 @@ def done(study: Study) -> list[Done]:
     ]
 
 
+def is_always_busy(trial: Trial) -> bool:
+    """Whether the trials before were all disturbed, so that another try would be no better."""
+    before = trial.study.trials.filter(number__lt=trial.number, facts__has_key="is_disturbed")
+    last = before.order_by("-number").values_list("facts__is_disturbed", flat=True)
+    return list(last[: procedure.MAX_TRIES]) == [True] * procedure.MAX_TRIES
+
+
 def findings(study: Study, target: Target) -> dict[str, object]:
     """Return what the search showed: which option matters, and the trials no other beats."""
     asked = plan(study, target)

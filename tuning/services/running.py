@@ -228,7 +228,8 @@ def _keep(
         "is_disturbed": found.disturbed,
         "counters": {name: float(value) for name, value in found.counters.items()},
     }
-    if found.disturbed and _n_disturbed(so_far, trial) < MAX_TRIES - 1:
+    is_repeated = _n_disturbed(so_far, trial) < MAX_TRIES - 1 and not history.is_always_busy(trial)
+    if found.disturbed and is_repeated:
         reason = _("Others kept %(load).1f processors busy.") % {"load": found.foreign_load}
         _end(job, trial, Trial.State.DISTURBED, reason=reason, seconds=found.seconds)
         return None

@@ -1,9 +1,10 @@
 """v5: the dynamic model calibrated, a learned residual on the log ratio, a conformal interval.
 
-Two physical parameters (processor time of a put, cost of compaction reads) are chosen on a grid;
-what the physics leaves over is a ridge regression on a few inputs, its penalty chosen by leaving
-rows out; the interval is conformal over residuals of configurations left out. On a running engine
-the bias follows what is measured.
+Three physical parameters (processor time of a put, cost of compaction reads, part of the device
+that a synced log gets beside flushes and compactions) are chosen on a grid; what the physics leaves
+over is a ridge regression on a few inputs, its penalty chosen by leaving rows out; the interval is
+conformal over residuals of configurations left out. On a running engine the bias follows what is
+measured.
 
 Sources: Hoerl and Kennard, "Ridge Regression" (1970); Lei and others, "Distribution-Free Predictive
 Inference for Regression" (2018).
@@ -29,12 +30,13 @@ from tuning.engine.putrate.contract import (
     folds,
     number,
 )
-from tuning.engine.putrate.dynamic import simulated
+from tuning.engine.putrate.dynamic import LOG_SHARE, simulated
 from tuning.engine.putrate.inputs import PutInputs
 
 #: Grids of the physical parameters; ours. A busy machine multiplies the time of a put.
-CPU_SCALES = (0.5, 0.7, 1.0, 1.4, 2.0, 3.0, 5.0, 8.0)
+CPU_SCALES = (0.5, 1.0, 2.0, 4.0, 8.0)
 ETAS = (0.0, 0.1, 0.3, 1.0)
+LOG_SHARES = (0.2, 0.35, 0.5)
 PENALTIES = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 N_FOLDS = 8
 #: Share of a new surprise that the bias follows, and how far it may go; ours.
@@ -60,8 +62,8 @@ Vector = NDArray[np.float64]
 
 
 @functools.lru_cache(maxsize=1 << 16)
-def _physical(given: PutInputs, cpu_scale: float, eta: float) -> float:
-    return max(simulated(given, eta, cpu_scale).rate, 1e-3)
+def _physical(given: PutInputs, cpu_scale: float, eta: float, log_share: float) -> float:
+    return max(simulated(given, eta, cpu_scale, log_share).rate, 1e-3)
 
 
 def features(given: PutInputs, rate: float, cpu_scale: float) -> Vector:
@@ -97,6 +99,7 @@ class Fitted:
 
     cpu_scale: float
     eta: float
+    log_share: float
     means: tuple[float, ...]
     scales: tuple[float, ...]
     weights: tuple[float, ...]
@@ -180,7 +183,8 @@ class Calibrated:
         ModelError
             If a number is missing or none, or a list has another length.
         """
-        numbers = {name: number(data, name) for name in _NUMBERS}
+        # Fits of releases before 0.2 knew no share of the log.
+        numbers = {name: number({"log_share": LOG_SHARE, **data}, name) for name in _NUMBERS}
         lists = {name: _listed(data, name) for name in _LISTS}
         return cls(Fitted(**numbers, **lists), bias=number(data, "bias"))  # type: ignore[arg-type]  # by name
 
@@ -190,7 +194,7 @@ class Calibrated:
         return self.fitted
 
 
-_NUMBERS = ("cpu_scale", "eta", "intercept", "half_width", "error")
+_NUMBERS = ("cpu_scale", "eta", "log_share", "intercept", "half_width", "error")
 #: Lists by name, with how many numbers each has.
 _LISTS = {
     "means": len(FEATURES),
@@ -209,7 +213,7 @@ def _listed(data: Mapping[str, Any], name: str) -> tuple[float, ...]:
 
 
 def _rate(known: Fitted, given: PutInputs) -> float:
-    physical = _physical(given, known.cpu_scale, known.eta)
+    physical = _physical(given, known.cpu_scale, known.eta, known.log_share)
     seen = features(given, physical, known.cpu_scale)
     scaled = (seen - np.array(known.means)) / np.array(known.scales)
     return physical * math.exp(known.intercept + float(scaled @ np.array(known.weights)))
@@ -218,12 +222,12 @@ def _rate(known: Fitted, given: PutInputs) -> float:
 def _fitted(rows: Sequence[Observation]) -> Fitted:
     actual = np.array([row.rate for row in rows])
 
-    def loss(pair: tuple[float, float]) -> float:
-        ratios = np.log(actual / np.array([_physical(row.inputs, *pair) for row in rows]))
+    def loss(three: tuple[float, float, float]) -> float:
+        ratios = np.log(actual / np.array([_physical(row.inputs, *three) for row in rows]))
         return float(np.median(np.abs(ratios - np.median(ratios))))
 
-    cpu_scale, eta = min(itertools.product(CPU_SCALES, ETAS), key=loss)
-    physical = np.array([_physical(row.inputs, cpu_scale, eta) for row in rows])
+    cpu_scale, eta, log_share = min(itertools.product(CPU_SCALES, ETAS, LOG_SHARES), key=loss)
+    physical = np.array([_physical(row.inputs, cpu_scale, eta, log_share) for row in rows])
     seen = np.array(
         [features(row.inputs, rate, cpu_scale) for row, rate in zip(rows, physical, strict=True)]
     )
@@ -233,6 +237,7 @@ def _fitted(rows: Sequence[Observation]) -> Fitted:
     return Fitted(
         cpu_scale=cpu_scale,
         eta=eta,
+        log_share=log_share,
         means=tuple(means.tolist()),
         scales=tuple(scales.tolist()),
         weights=tuple(weights.tolist()),

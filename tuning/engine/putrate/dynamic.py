@@ -17,8 +17,13 @@ from tuning.engine.putrate.inputs import PutInputs
 from tuning.engine.putrate.tree import Tree
 
 STEP_S = 0.05
-#: RocksDB's delayed_write_rate (B/s).
+#: RocksDB's delayed_write_rate (B/s) where there is no rate limiter; else it is the limiter's.
 DELAYED_BPS = 16.0 * (1 << 20)
+#: How the delayed rate follows the debt: `SetupDelay` of ``db/column_family.cc``.
+_MORE_DEBT, _LESS_DEBT, _NEAR_STOP, _RECOVERED = 0.8, 1.25, 0.6, 1.4
+_LEAST_DELAYED_BPS = 16.0 * 1024
+#: Part of the device that a synced log gets beside flushes and compactions; v5 fits it.
+LOG_SHARE = 0.5
 _LONGEST_DRAIN_S = 600.0
 #: What is left of a file when it counts as written.
 _DONE_BYTES = 1.0
@@ -35,6 +40,9 @@ class State:
     flushing: float = 0.0
     compacting: float = 0.0
     stalled_s: float = 0.0
+    delayed_bps: float = DELAYED_BPS
+    is_delayed: bool = False
+    debt: float = 0.0
 
     @property
     def is_busy(self) -> bool:
@@ -51,12 +59,14 @@ class Course:
     stalled_share: float
 
 
-def simulated(given: PutInputs, eta: float = ETA, cpu_scale: float = 1.0) -> Course:
+def simulated(
+    given: PutInputs, eta: float = ETA, cpu_scale: float = 1.0, log_share: float = LOG_SHARE
+) -> Course:
     """Run the engine through load and drain."""
-    state = State(Tree(given))
+    state = State(Tree(given), delayed_bps=_most_delayed(given))
     put_s = put_seconds(given, cpu_scale)
     for _ in range(max(1, round(given.seconds / STEP_S))):
-        used = _write(state, given, put_s)
+        used = _write(state, given, put_s, log_share)
         _background(state, given, used, eta)
     if state.active > 0:
         state.waiting.append(state.active * given.compression_ratio)
@@ -72,16 +82,16 @@ def simulated(given: PutInputs, eta: float = ETA, cpu_scale: float = 1.0) -> Cou
     )
 
 
-def _write(state: State, given: PutInputs, put_s: float) -> float:
+def _write(state: State, given: PutInputs, put_s: float, log_share: float) -> float:
     """Put what this step allows; return the device bytes that its log took."""
-    share = 0.5 if state.is_busy else 1.0
+    share = log_share if state.is_busy else 1.0
     wanted = STEP_S / (put_s + given.log_bytes / (share * given.write_bps))
     n_files = len(state.tree.runs)
     allowed = wanted
     if n_files >= given.l0_stop:
         allowed = 0.0
     elif n_files >= given.l0_slowdown:
-        allowed = min(allowed, DELAYED_BPS * STEP_S / given.user_bytes)
+        allowed = min(allowed, state.delayed_bps * STEP_S / given.user_bytes)
     buffers = given.n_buffers - len(state.waiting)
     room = max(0.0, buffers * given.buffer_bytes - state.active)
     allowed = min(allowed, room / given.user_bytes)
@@ -95,12 +105,18 @@ def _write(state: State, given: PutInputs, put_s: float) -> float:
 
 
 def _background(state: State, given: PutInputs, used: float, eta: float) -> None:
-    """Flush and compact with what the log leaves of the device and the limiter allows."""
-    budget = max(0.0, given.write_bps * STEP_S - used)
-    budget = min(budget, given.limiter_bps * STEP_S)
+    """Flush and compact with what the log leaves of the device and the limiter allows.
+
+    A file passes the limiter while it is written and the device when it is synced at its end: one
+    after the other for one job, side by side for a flush and a compaction.
+    """
+    device = max(0.0, given.write_bps * STEP_S - used)
+    limit = given.limiter_bps * STEP_S
+    one = device if math.isinf(limit) else limit * device / max(limit + device, 1e-9)
     both = bool(state.waiting) and state.compacting > 0
+    budget = min(device, limit, 2 * one) if both else one
     # The limiter lets flushes pass first; on the device they share.
-    first = budget * (0.5 if both and math.isinf(given.limiter_bps) else 1.0)
+    first = budget * 0.5 if both and math.isinf(limit) else min(budget, one)
     while state.waiting and first > 0:
         left = state.waiting[0] - state.flushing
         done = min(left, first)
@@ -108,9 +124,32 @@ def _background(state: State, given: PutInputs, used: float, eta: float) -> None
         if left - done <= _DONE_BYTES:
             state.tree.flushed(state.waiting.pop(0))
             state.flushing = 0.0
+            delay(state, given)
     if state.compacting <= 0:
         state.compacting = state.tree.next_compaction()
     price = 1.0 + eta * given.write_bps / given.read_bps
-    state.compacting = max(0.0, state.compacting - budget / price)
+    state.compacting = max(0.0, state.compacting - min(budget, one) / price)
     if state.compacting <= _DONE_BYTES:
         state.compacting = state.tree.next_compaction()
+        delay(state, given)
+
+
+def _most_delayed(given: PutInputs) -> float:
+    return DELAYED_BPS if math.isinf(given.limiter_bps) else given.limiter_bps
+
+
+def delay(state: State, given: PutInputs) -> None:
+    """Set the delayed rate anew, as RocksDB does whenever a flush or a compaction is done."""
+    n_files, debt = len(state.tree.runs), sum(state.tree.runs)
+    was_delayed, before = state.is_delayed, state.debt
+    state.is_delayed, state.debt = n_files >= given.l0_slowdown, debt
+    factor = 1.0
+    if not state.is_delayed:
+        factor = _RECOVERED if was_delayed else 1.0
+    elif n_files >= given.l0_stop - 2:
+        factor = _NEAR_STOP
+    elif was_delayed and not given.is_universal:
+        # RocksDB estimates no debt for universal compaction.
+        factor = _MORE_DEBT if before <= debt else _LESS_DEBT
+    bounded = max(state.delayed_bps * factor, _LEAST_DELAYED_BPS)
+    state.delayed_bps = min(bounded, _most_delayed(given))

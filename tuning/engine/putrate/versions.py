@@ -64,12 +64,14 @@ def loaded(data: Mapping[str, Any]) -> PutRateModel:
     raise ModelError("bad_model", reason=f"its version is {name!r}; known are {known}")
 
 
-def scored(observations: Sequence[Observation], n_folds: int = N_FOLDS) -> tuple[Score, ...]:
-    """Score every version and the plain boosting on groups left out."""
+def scored(
+    observations: Sequence[Observation], n_folds: int = N_FOLDS, seed: int = 0
+) -> tuple[Score, ...]:
+    """Score every version and the plain boosting on groups left out, split as the seed says."""
     from tuning.engine.putrate.boosting import Boosting  # noqa: PLC0415 - scikit-learn is large
 
     made: dict[str, Callable[[], PutRateModel]] = {**VERSIONS, BASELINE: Boosting}
-    return tuple(score(name, make, observations, n_folds) for name, make in made.items())
+    return tuple(score(name, make, observations, n_folds, seed) for name, make in made.items())
 
 
 def score(
@@ -77,11 +79,12 @@ def score(
     make: Callable[[], PutRateModel],
     observations: Sequence[Observation],
     n_folds: int = N_FOLDS,
+    seed: int = 0,
 ) -> Score:
     """Score one model on groups left out, each row predicted once."""
     rows = list(observations)
     found = np.zeros((len(rows), 3))
-    for left in folds([row.group for row in rows], n_folds):
+    for left in folds([row.group for row in rows], n_folds, seed):
         model = make().fit([row for row, out in zip(rows, left, strict=True) if not out])
         for at in np.flatnonzero(left):
             predicted = model.predict(rows[at].inputs)

@@ -8,7 +8,7 @@ import pytest
 from tests.tuning.engine.putrate.rows import BASE, MIB
 from tuning.engine.problems import ModelError
 from tuning.engine.putrate.amplification import by_level, write_amplification
-from tuning.engine.putrate.dynamic import simulated
+from tuning.engine.putrate.dynamic import State, delay, simulated
 from tuning.engine.putrate.envelopes import RATES
 from tuning.engine.putrate.formulas import put_seconds
 from tuning.engine.putrate.inputs import PutInputs, inputs
@@ -31,7 +31,7 @@ def test_one_record_at_the_device_bound_by_hand() -> None:
     # No compression, no log, no compaction: the device takes key, 8 bytes and value of each record.
     given = dataclasses.replace(BASE, has_log=False, buffer_bytes=1024.0 * MIB)
     for name in ("v1", "v2"):
-        assert RATES[name](given) == pytest.approx(8 * MIB / (16 + 8 + 400))
+        assert RATES[name](given) == pytest.approx(8 * MIB / (16 + 8 + 400 + 3))
 
 
 def test_the_log_counts_only_where_it_reaches_the_device() -> None:
@@ -115,3 +115,34 @@ def test_impossible_inputs_are_refused_by_name(name: str) -> None:
         PutInputs.from_json({**BASE.as_json(), name: 0.0})
     with pytest.raises(ModelError, match=name):
         PutInputs.from_json({**BASE.as_json(), name: math.nan})
+
+
+def test_small_values_keep_more_of_themselves_when_they_are_compressed() -> None:
+    small = dataclasses.replace(BASE, value_bytes=100.0, compressed_to=0.3, codec="zstd")
+    large = dataclasses.replace(small, value_bytes=4096.0)
+    assert small.table_bytes == pytest.approx(BASE.key_bytes + 8 + 33 + 15)
+    assert small.compression_ratio > large.compression_ratio
+
+
+def test_a_writer_that_is_slowed_down_follows_the_debt_and_the_limiter() -> None:
+    level = dataclasses.replace(
+        BASE, is_universal=False, l0_slowdown=4, l0_stop=40, limiter_bps=6e6
+    )
+    rates = []
+    for given in (level, dataclasses.replace(level, is_universal=True)):
+        state = State(Tree(given), delayed_bps=6e6, is_delayed=True, debt=1.0)
+        state.tree.runs = [1e6] * 5
+        delay(state, given)
+        rates.append(state.delayed_bps)
+        state.tree.runs = []
+        delay(state, given)
+        assert not state.is_delayed
+        assert rates[-1] <= state.delayed_bps <= 6e6
+    assert rates == [pytest.approx(0.8 * 6e6), 6e6]
+
+
+def test_a_file_passes_the_limiter_and_the_device_one_after_the_other() -> None:
+    held = dataclasses.replace(BASE, has_log=False, codec="none", write_bps=8e6, read_bps=8e6)
+    twice = simulated(dataclasses.replace(held, limiter_bps=16e6)).rate
+    assert simulated(dataclasses.replace(held, limiter_bps=8e6)).rate < 0.95 * twice
+    assert simulated(dataclasses.replace(held, limiter_bps=4e6)).rate < 0.5 * twice

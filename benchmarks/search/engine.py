@@ -2,6 +2,8 @@
 
     .venv/bin/python -m benchmarks.search.engine [--peers "$(benchmarks/search/setup.sh)"]
 
+With ``--index FOLDER`` the index is built once and ``--only`` measures a part at a time.
+
 Passages are generated (`benchmarks.search.corpus`), questions are apart from any passage. All
 engines index the same tokens and vectors and are asked in turns in one run, in another order each
 round. CPU time is the process's own; what waits for the machine is not in it.
@@ -33,6 +35,7 @@ from search.engine.validation import exact_scores, recall_at
 
 ROOT = Path(__file__).resolve().parents[2]
 K = 10
+PARTS = ("recall", "speed", "memory", "compared")
 #: By name, a filter of about this selectivity.
 FILTERS: Mapping[str, dict[str, Any]] = {
     "1 %": {"hundredth": 5},
@@ -263,6 +266,7 @@ def main() -> None:
     parser.add_argument("--questions", type=int, default=500)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--index", type=Path, help="Kept and used again; else a temporary folder.")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--peers", help="Interpreter that benchmarks/search/setup.sh printed.")
     given = parser.parse_args()
     corpus = Corpus.make()
@@ -280,10 +284,13 @@ def main() -> None:
             "files_mb": {name: one["size_bytes"] / 1e6 for name, one in manifest.files.items()},
         }
         index = open_index(folder)
-        figures["recall"] = recalls(index, folder, corpus, questions)
-        figures["speed"] = speeds(index, questions, given.rounds)
-        figures["memory"] = memory(folder)
-        if given.peers:
+        if "recall" in given.only:
+            figures["recall"] = recalls(index, folder, corpus, questions)
+        if "speed" in given.only:
+            figures["speed"] = speeds(index, questions, given.rounds)
+        if "memory" in given.only:
+            figures["memory"] = memory(folder)
+        if given.peers and "compared" in given.only:
             with peers(given.peers, folder, index, corpus, questions) as others:
                 figures["compared"] = compared(index, folder, others, questions, given.rounds)
     figures["load_at_end"] = os.getloadavg()

@@ -2,8 +2,9 @@
 
 import html
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from search.engine.tokenizers import is_paired, run_tokens
 
@@ -59,7 +60,7 @@ def snippet(text: str, weights: Mapping[str, float], length: int) -> Snippet:
     length : int
         Greatest number of characters, the marks of omission aside.
     """
-    matches = sorted(_matches(text, weights))
+    matches = _matches(text, weights)
     start = _best_start(text, matches, length)
     stop = min(len(text), start + length)
     if stop < len(text):
@@ -71,26 +72,34 @@ def snippet(text: str, weights: Mapping[str, float], length: int) -> Snippet:
     return Snippet(cut, tuple(ranges))
 
 
-def _matches(text: str, weights: Mapping[str, float]) -> Iterator[tuple[int, int, str]]:
-    """Yield start, end and token of every match."""
+def _matches(text: str, weights: Mapping[str, float]) -> list[tuple[int, int, str]]:
+    """Return start, end and token of every match, in order."""
     lowered = text.lower()
     if len(lowered) != len(text):  # a few letters grow when lowered; offsets must stay
         lowered = "".join(one.lower() if len(one.lower()) == 1 else one for one in text)
+    matches: list[tuple[int, int, str]] = []
     for token in weights:
         place = lowered.find(token)
+        if place < 0:
+            continue
+        is_pair = len(token) > 1 and _is_paired(token)
         while place >= 0:
-            stop = _end_of_match(lowered, place, token)
+            stop = place + len(token) if is_pair else _end_of_match(lowered, place, token)
             if stop:
-                yield place, stop, token
-            place = lowered.find(token, max(stop, place + 1) if stop else place + 1)
+                matches.append((place, stop, token))
+            place = lowered.find(token, stop if stop > place else place + 1)
+    matches.sort()
+    return matches
+
+
+#: Asked of the same few tokens for every hit of a search.
+_is_paired = lru_cache(maxsize=1 << 12)(is_paired)
 
 
 def _end_of_match(text: str, start: int, token: str) -> int:
     """Return where the word of a match ends, or 0 when the token is but a part of another word."""
-    if is_paired(token):
+    if _is_paired(token):
         stop = start + len(token)
-        if len(token) > 1:
-            return stop
         alone = not is_paired(text[start - 1 : start]) and not is_paired(text[stop : stop + 1])
         return stop if alone else 0
     before = text[start - 1 : start]

@@ -2,17 +2,18 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from search.engine import filters as filtering
 from search.engine.delta import Delta, State
 from search.engine.embedders.contract import Embedder
-from search.engine.embedders.factory import stored
+from search.engine.embedders.factory import check_embedder, stored
 from search.engine.lexical import LexicalIndex, Statistics, tag
 from search.engine.manifest import Manifest, verify
 from search.engine.options import MAX_TOP_K, MODES, SearchOptions
@@ -21,7 +22,8 @@ from search.engine.problems import EmbedderProblem, IndexDamaged, QueryProblem, 
 from search.engine.records import Records
 from search.engine.results import Result
 from search.engine.searching import Asked, Parts, Search
-from search.engine.selection import Selection, everything
+from search.engine.segments import Segment, living, write
+from search.engine.selection import Selection, bitmap_of, everything, has, n_bits
 from search.engine.snapshot import Snapshot
 from search.engine.text import clean
 from search.engine.tokenizers import fingerprint, tokenizer
@@ -38,14 +40,22 @@ class Index:
     Made by `open_index`.
     """
 
-    def __init__(self, manifest: Manifest, parts: Parts, snapshot: Snapshot) -> None:
+    def __init__(
+        self,
+        manifest: Manifest,
+        parts: Parts,
+        snapshot: Snapshot,
+        segments: Sequence[Segment] = (),
+    ) -> None:
         self.manifest = manifest
         self._parts = parts
         self._snapshot = snapshot
         dimensions = parts.embedder.dimensions if parts.embedder else 0
-        self._delta = Delta(dimensions)
-        self._state = State(np.zeros(0, dtype=bool), None, 0)
-        self._fields = dict(manifest.fields)
+        self._delta = Delta(dimensions, segments)
+        removed = bitmap_of([one.rows for one in segments], parts.n_rows)
+        self._state = State(living(segments), removed, n_bits(removed))
+        self._gone: set[str] = set()
+        self._fields = dict(segments[-1].fields if segments else manifest.fields)
         self._writing = threading.Lock()
         self._selections: OrderedDict[str, Selection] = OrderedDict()
         self._selecting = threading.Lock()
@@ -76,6 +86,39 @@ class Index:
     def n_removed(self) -> int:
         """Passages of the build that were replaced or deleted since."""
         return self._state.n_removed
+
+    @property
+    def segments(self) -> tuple[Segment, ...]:
+        """Files that hold the first of what changed since the build."""
+        return self._delta.segments
+
+    @property
+    def n_in_memory(self) -> int:
+        """Passages or documents of changes that no segment holds, whichever are more."""
+        return max(len(self._delta.memory), len(self._gone))
+
+    def freeze(self, folder: Path, first: int, last: int) -> None:
+        """Write what is in memory as a segment; this index goes on as it is.
+
+        Parameters
+        ----------
+        folder : Path
+            Fresh.
+        first, last : int
+            The changes it holds, as of `search.engine.segments.write`.
+        """
+        with self._writing:
+            content = self._delta.memory.content(
+                self._state.alive[self._delta.n_frozen :],
+                self._gone,
+                self._snapshot.rows_of(sorted(self._gone)),
+                self._fields,
+            )
+            write(folder, content, first, last)
+
+    def with_segments(self, segments: Sequence[Segment]) -> "Index":
+        """Return the same build with all changes of some segments and none in memory."""
+        return Index(self.manifest, self._parts, self._snapshot, segments)
 
     def search(
         self,
@@ -141,41 +184,42 @@ class Index:
         vectors = self._vectors_of(added)
         with self._writing:
             old = self._state
-            first = len(self._delta.passages)
+            first = self._delta.n_slots
             for place, passage in enumerate(added):
                 tokens = self._parts.tokenizer.tokens(passage.searched())
-                self._delta.add(passage, tokens, None if vectors is None else vectors[place])
+                vector = None if vectors is None else vectors[place]
+                self._delta.memory.add(passage, tokens, vector)
+            self._gone |= gone
             self._learn_fields(added)
             alive = np.ones(first + len(added), dtype=bool)
             alive[: old.n_slots] = old.alive
             for document_id in gone:
-                for slot in self._delta.slots_of.get(document_id, ()):
+                for slot in self._delta.slots_of(document_id):
                     if slot < first:
                         alive[slot] = False
-            removed, n_removed = self._removed(old, gone)
-            self._state = State(alive, removed, n_removed)
+            removed = self._removed(old, gone)
+            self._state = State(alive, removed, n_bits(removed))
             return self._state.n_alive
 
     def passage(self, passage_id: str) -> Passage | None:
         """Return the passage of an id, or None when it is unknown or removed."""
         state = self._state
-        for slot in np.flatnonzero(state.alive)[::-1]:
-            own = self._delta.passages[int(slot)]
-            if own.id == passage_id:
-                return own
+        for slot in reversed(self._delta.slots_of_passage(passage_id)):
+            if slot < state.n_slots and state.alive[slot]:
+                return self._delta.passage(slot)
         row = self._snapshot.row_of(passage_id)
-        if row is None or _is_removed(state, row):
+        if row is None or has(state.removed, row):
             return None
         return self._parts.records[row]
 
     def passages_of(self, document_id: str) -> list[Passage]:
         """Return the passages of a document in order."""
         state = self._state
-        slots = self._delta.slots_of.get(document_id, ())
-        found = [self._delta.passages[s] for s in slots if s < state.n_slots and state.alive[s]]
+        slots = self._delta.slots_of(document_id)
+        found = [self._delta.passage(s) for s in slots if s < state.n_slots and state.alive[s]]
         if not found:
             rows = self._snapshot.rows_of([document_id])
-            found = [self._parts.records[int(row)] for row in rows if not _is_removed(state, row)]
+            found = [self._parts.records[int(row)] for row in rows if not has(state.removed, row)]
         return sorted(found, key=lambda one: one.position)
 
     def frequencies(self, tokens: Iterable[str]) -> dict[str, int]:
@@ -202,7 +246,7 @@ class Index:
         selection = self._selection(conditions, state) or everything(self._parts.n_rows)
         counts = {str(k): n for k, n in self._snapshot.facets(field, selection.rows).items()}
         for slot in np.flatnonzero(state.alive):
-            passage = self._delta.passages[slot]
+            passage = self._delta.passage(int(slot))
             if filtering.matches(conditions, passage):
                 for value in filtering.values_of(field, passage):
                     counts[str(value)] = counts.get(str(value), 0) + 1
@@ -284,16 +328,12 @@ class Index:
                         fields[name] = "mixed"
         self._fields = fields
 
-    def _removed(self, old: State, gone: set[str]) -> tuple[Any, int]:
+    def _removed(self, old: State, gone: set[str]) -> NDArray[np.uint8] | None:
         rows = self._snapshot.rows_of(sorted(gone)) if gone else np.empty(0, np.int64)
-        if not len(rows):
-            return old.removed, old.n_removed
-        mask = np.zeros(self._parts.n_rows, dtype=bool)
-        mask[rows] = True
-        bitmap = np.packbits(mask, bitorder="little")
-        if old.removed is not None:
-            bitmap |= old.removed
-        return bitmap, int(np.bitwise_count(bitmap).sum())
+        bitmap = bitmap_of([rows], self._parts.n_rows)
+        if bitmap is None or old.removed is None:
+            return old.removed if bitmap is None else bitmap
+        return bitmap | old.removed
 
 
 def open_index(
@@ -331,7 +371,7 @@ def open_index(
     embedder = embedder or stored(manifest, folder, words, credentials or {})
     vectors = None
     if embedder is not None and manifest.vectors is not None:
-        _check_embedder(embedder, manifest)
+        check_embedder(embedder, manifest)
         own = manifest.vectors
         vectors = VectorIndex.open(folder, own["shards"], own["kind"], own["ef_search"])
     parts = Parts(
@@ -346,17 +386,6 @@ def open_index(
     return Index(manifest, parts, Snapshot(folder))
 
 
-def _check_embedder(embedder: Embedder, manifest: Manifest) -> None:
-    """Refuse an embedder whose vectors mean something else than those of the index."""
-    held = manifest.embedder or {}
-    if (embedder.dimensions, embedder.version) != (manifest.dimensions, held.get("version")):
-        raise IndexDamaged(
-            "embedder_changed",
-            value=f"{embedder.name} {embedder.version} ({embedder.dimensions})",
-            expected=f"{held.get('name')} {held.get('version')} ({manifest.dimensions})",
-        )
-
-
 def _query_text(query: object) -> str:
     if not isinstance(query, str):
         raise QueryProblem("query_not_text", field="query", value=shown(query))
@@ -366,7 +395,3 @@ def _query_text(query: object) -> str:
     if not text:
         raise QueryProblem("query_empty", field="query")
     return text
-
-
-def _is_removed(state: State, row: int) -> bool:
-    return state.removed is not None and bool(state.removed[row >> 3] >> (row & 7) & 1)

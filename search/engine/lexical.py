@@ -6,7 +6,7 @@ words. Scores are BM25 with tantivy's k1 = 1.2 and b = 0.75 (Robertson and Zarag
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -101,6 +101,14 @@ class Statistics:
         return self.n_tokens / max(1, self.n_passages)
 
 
+def rarest(frequencies: Mapping[str, int]) -> list[str]:
+    """Return the tokens that occur at all, at most `MAX_QUERY_TOKENS`."""
+    kept = [token for token, count in frequencies.items() if count]
+    if len(kept) > MAX_QUERY_TOKENS:
+        kept = sorted(kept, key=lambda token: frequencies[token])[:MAX_QUERY_TOKENS]
+    return kept
+
+
 class LexicalIndex:
     """A lexical index opened for searching; safe for threads."""
 
@@ -139,13 +147,14 @@ class LexicalIndex:
         """Return how many passages hold a token."""
         return self._searcher.doc_freq("body", token)
 
-    def known(self, tokens: Sequence[str]) -> list[str]:
+    def frequencies(self, tokens: Iterable[str]) -> dict[str, int]:
+        """Return how many passages hold each of some tokens."""
+        count = self._searcher.doc_freq
+        return {token: count("body", token) for token in dict.fromkeys(tokens)}
+
+    def known(self, tokens: Iterable[str]) -> list[str]:
         """Return the distinct tokens that occur in the index, at most `MAX_QUERY_TOKENS`."""
-        found = {token: self.frequency(token) for token in dict.fromkeys(tokens)}
-        kept = [token for token, count in found.items() if count]
-        if len(kept) > MAX_QUERY_TOKENS:
-            kept = sorted(kept, key=lambda token: found[token])[:MAX_QUERY_TOKENS]
-        return kept
+        return rarest(self.frequencies(tokens))
 
     def search(
         self, tokens: Sequence[str], limit: int, selection: Selection | None = None

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from search.engine.files import sha256, sync, write_durably
-from search.engine.options import EmbedderSpec
+from search.engine.options import ENDPOINT, EmbedderSpec
 from search.engine.problems import IndexDamaged
 
 NAME = "manifest.json"
@@ -79,6 +79,11 @@ class Manifest:
         if self.embedder is None:
             return None
         return EmbedderSpec(self.embedder["kind"], self.embedder["parameters"])
+
+    @property
+    def asks_elsewhere(self) -> bool:
+        """Whether a query's vector is asked of another machine."""
+        return self.embedder is not None and self.embedder["kind"] == ENDPOINT
 
     def to_dict(self) -> dict[str, Any]:
         """Return the manifest ready for JSON."""

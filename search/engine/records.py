@@ -18,6 +18,11 @@ _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Passage)
 
 
+def encoded(passage: Passage) -> bytes:
+    """Return a passage as it is kept."""
+    return _encoder.encode(passage)
+
+
 class RecordWriter:
     """Appends passages; a row is the ordinal of its passage."""
 
@@ -28,7 +33,10 @@ class RecordWriter:
 
     def add(self, passage: Passage) -> int:
         """Append a passage and return its row."""
-        data = _encoder.encode(passage)
+        return self.append(encoded(passage))
+
+    def append(self, data: bytes) -> int:
+        """Append what `Records.raw` or `encoded` gave and return its row."""
         self._stream.write(data)
         self._starts.append(self._starts[-1] + len(data))
         return len(self._starts) - 2
@@ -52,6 +60,8 @@ class Records:
     def open(cls, folder: Path) -> Self:
         """Map the files of a folder."""
         starts = mapped(folder / STARTS)
+        if len(starts) < 2:  # an empty file cannot be mapped
+            return cls(b"", starts)
         with (folder / DATA).open("rb") as stream:
             data = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
         return cls(data, starts)
@@ -60,5 +70,9 @@ class Records:
         return len(self._starts) - 1
 
     def __getitem__(self, row: int) -> Passage:
+        return _decoder.decode(self.raw(row))
+
+    def raw(self, row: int) -> bytes:
+        """Return a passage as it is kept."""
         start, stop = self._starts[row : row + 2].tolist()
-        return _decoder.decode(self._data[start:stop])
+        return self._data[start:stop]

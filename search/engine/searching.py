@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import perf_counter
@@ -14,9 +14,9 @@ from search.engine import fusion
 from search.engine.delta import Delta, State
 from search.engine.embedders.contract import Embedder, Vectors
 from search.engine.fillers import without
-from search.engine.filters import Condition, matches
+from search.engine.filters import Condition
 from search.engine.highlight import snippet
-from search.engine.lexical import MAX_QUERY_TOKENS, LexicalIndex, Statistics
+from search.engine.lexical import MAX_QUERY_TOKENS, LexicalIndex, Statistics, rarest
 from search.engine.options import SearchOptions
 from search.engine.passages import Passage, tidy_path
 from search.engine.problems import EmbedderProblem
@@ -109,6 +109,7 @@ class Search:
         self.timings_ms: dict[str, float] = {}
         self._degraded: list[str] = []
         self._terms: list[str] = []
+        self._frequencies: Mapping[str, int] = {}
         self._seen: dict[int, Passage] = {}
 
     def run(self) -> Result:
@@ -117,7 +118,8 @@ class Search:
             words = self._parts.tokenizer
             # With morphemes it gains nothing, as measured on KorQuAD.
             query = without(self._asked.query) if words.name == BIGRAM else self._asked.query
-            tokens = words.tokens(query)
+            tokens = list(dict.fromkeys(words.tokens(query)))
+            self._frequencies = self._parts.lexical.frequencies(tokens)
         vector = self._query_vector()
         n_asked = max(self._asked.options.n_candidates, self._asked.top_k)
         while True:
@@ -143,9 +145,7 @@ class Search:
         """Return the delta's slots that live and satisfy the filters."""
         slots = np.flatnonzero(self._state.alive)
         if self._asked.conditions and len(slots):
-            passages = self._delta.passages
-            chosen = [slot for slot in slots if matches(self._asked.conditions, passages[slot])]
-            slots = np.array(chosen, dtype=np.int64)
+            slots = self._delta.satisfying(slots, self._asked.conditions)
         return slots
 
     def _query_vector(self) -> Vectors | None:
@@ -176,13 +176,15 @@ class Search:
 
     def _lexical_leg(self, tokens: Sequence[str], limit: int) -> Leg:
         index = self._parts.lexical
-        self._terms = index.known(tokens)
+        self._terms = rarest(self._frequencies)
         leg = Leg(*index.search(self._terms, limit, self._selection))
         if not len(self._slots):
             return leg
-        distinct = list(dict.fromkeys(tokens))[:MAX_QUERY_TOKENS]
         slots, scores = self._delta.lexical(
-            distinct, self._slots, self._parts.statistics, index.frequency
+            tokens[:MAX_QUERY_TOKENS],
+            self._slots,
+            self._parts.statistics,
+            self._frequencies.__getitem__,
         )
         return leg.merged(slots + self._parts.n_rows, scores, limit)
 
@@ -294,10 +296,7 @@ class Search:
     def _marked(self, tokens: Sequence[str]) -> dict[str, float]:
         """Return the tokens to mark: those that tell passages apart, if any known one does."""
         n_rows = max(1, self._parts.n_rows)
-        shares = {
-            token: self._parts.lexical.frequency(token) / n_rows
-            for token in list(dict.fromkeys(tokens))[:MAX_QUERY_TOKENS]
-        }
+        shares = {token: self._frequencies[token] / n_rows for token in tokens[:MAX_QUERY_TOKENS]}
         telling = {token: share for token, share in shares.items() if share <= COMMON_SHARE}
         chosen = telling if any(telling.values()) else shares
         return {token: 1 - share for token, share in chosen.items()}
@@ -306,7 +305,7 @@ class Search:
         found = self._seen.get(key)
         if found is None:
             n_rows = self._parts.n_rows
-            found = self._parts.records[key] if key < n_rows else self._delta.passages[key - n_rows]
+            found = self._parts.records[key] if key < n_rows else self._delta.passage(key - n_rows)
             self._seen[key] = found
         return found
 

@@ -1,5 +1,6 @@
 """Which rows a search may return, in the forms that the two legs read."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Self
@@ -69,3 +70,21 @@ def everything(total: int) -> Selection:
     """Return the selection of all rows."""
     bitmap = np.packbits(np.ones(total, dtype=bool), bitorder="little")
     return Selection(bitmap, total, total)
+
+
+def bitmap_of(rows: Sequence[NDArray[np.int64]], total: int) -> NDArray[np.uint8] | None:
+    """Return one bit for each of some rows, lowest first, or None when there is none."""
+    mask = np.zeros(total, dtype=bool)
+    for some in rows:
+        mask[some] = True
+    return np.packbits(mask, bitorder="little") if mask.any() else None
+
+
+def n_bits(bitmap: NDArray[np.uint8] | None) -> int:
+    """Return how many rows a bitmap names."""
+    return 0 if bitmap is None else int(np.bitwise_count(bitmap).sum())
+
+
+def has(bitmap: NDArray[np.uint8] | None, row: int) -> bool:
+    """Return whether a bitmap names a row."""
+    return bitmap is not None and bool(bitmap[row >> 3] >> (row & 7) & 1)

@@ -96,7 +96,7 @@ def is_paired(character: str) -> bool:
     return _IS_PAIRED.match(character) is not None
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(maxsize=1 << 14)
 def run_tokens(run: str) -> tuple[str, ...]:
     """Return the tokens of one run of a script, as `RUN` finds it in folded text."""
     if _IS_PAIRED.match(run):

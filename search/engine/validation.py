@@ -22,7 +22,7 @@ from search.engine.vectors import HNSW, VectorIndex
 
 K = 10
 #: Breadths that are tried, the least first.
-BREADTHS = (32, 64, 96, 128, 192, 256, 384, 512, 1024)
+BREADTHS = (32, 64, 96, 128, 160, 192, 224, 256, 384, 512, 1024)
 _TIE = 1e-5
 _CHUNK_ROWS = 100_000
 #: Words of a held query.

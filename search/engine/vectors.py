@@ -12,6 +12,7 @@ searched with the selection. What the graph then still lacks, a scan fills.
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -164,12 +165,22 @@ class VectorIndex:
         if not is_scan:
             share = 1.0 if selection is None else selection.share
             breadth = int(max(self.ef_search, limit) / share)
-            parameters = faiss.SearchParametersHNSW(efSearch=breadth, sel=selector)
+            parameters = (
+                _unfiltered(breadth)
+                if selector is None
+                else faiss.SearchParametersHNSW(efSearch=breadth, sel=selector)
+            )
             rows = _ids(index, query, limit, parameters)
             if len(rows) >= wanted:
                 return rows + start
         storage = faiss.downcast_index(index.storage) if self.kind == HNSW else index
         return _ids(storage, query, limit, faiss.SearchParameters(sel=selector)) + start
+
+
+@lru_cache(maxsize=64)
+def _unfiltered(breadth: int) -> Any:
+    """Return the parameters of a search of everything, which is only read."""
+    return faiss.SearchParametersHNSW(efSearch=breadth)
 
 
 def _ids(index: Any, query: Vectors, limit: int, parameters: Any) -> NDArray[np.int64]:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import redis
 
-from portal.core.store import redis_client
+from portal.core.store import exchange
 from portal.lib import metrics
 
 REQUESTS = metrics.counter(
@@ -230,10 +230,10 @@ class _Far:
         if self._is_blind():
             return None, True
         try:
-            with redis_client().pipeline(transaction=False) as pipe:
-                pipe.get(self._place(key))
-                pipe.set(self._flight(key), b"1", nx=True, px=int(FLIGHT_S * 1000))
-                kept, is_ours = pipe.execute()
+            kept, is_ours = exchange(
+                (b"GET", self._place(key)),
+                (b"SET", self._flight(key), b"1", b"NX", b"PX", b"%d" % (1000 * FLIGHT_S)),
+            )
         except redis.RedisError as exc:
             self._lose_sight(exc)
             return None, True
@@ -248,10 +248,9 @@ class _Far:
         for number in range(1_000):
             time.sleep(FLIGHT_STEPS_S[min(number, len(FLIGHT_STEPS_S) - 1)])
             try:
-                with redis_client().pipeline(transaction=False) as pipe:
-                    pipe.get(self._place(key))
-                    pipe.exists(self._flight(key))
-                    kept, is_under_way = pipe.execute()
+                kept, is_under_way = exchange(
+                    (b"GET", self._place(key)), (b"EXISTS", self._flight(key))
+                )
             except redis.RedisError as exc:
                 self._lose_sight(exc)
                 return None
@@ -264,12 +263,12 @@ class _Far:
         """Keep an answer and say that nobody makes it any more, in one exchange."""
         if self._is_blind():
             return
+        commands: list[tuple[bytes, ...]] = [(b"DEL", self._flight(key))]
+        if made.is_kept and len(made.content) <= LONGEST_SHARED - KEY_BYTES:
+            content = key + made.content
+            commands.insert(0, (b"SET", self._place(key), content, b"EX", b"%d" % self._ttl_s))
         try:
-            with redis_client().pipeline(transaction=False) as pipe:
-                if made.is_kept and len(made.content) <= LONGEST_SHARED - KEY_BYTES:
-                    pipe.set(self._place(key), key + made.content, ex=self._ttl_s)
-                pipe.delete(self._flight(key))
-                pipe.execute()
+            exchange(*commands)
         except redis.RedisError as exc:
             self._lose_sight(exc)
 
@@ -278,7 +277,7 @@ class _Far:
         if self._is_blind():
             return
         try:
-            redis_client().delete(self._flight(key))
+            exchange((b"DEL", self._flight(key)))
         except redis.RedisError as exc:
             self._lose_sight(exc)
 
@@ -289,12 +288,12 @@ class _Far:
         self._blind_until = time.monotonic() + PAUSE_WITHOUT_REDIS_S
         logger.warning("the cache %s goes on without Redis: %s", self._name, exc)
 
-    def _place(self, key: bytes) -> str:
+    def _place(self, key: bytes) -> bytes:
         number = int.from_bytes(key[:8], "big") % self._n_places
-        return f"millwright:cache:{self._name}:{number}"
+        return b"millwright:cache:%b:%d" % (self._name.encode(), number)
 
-    def _flight(self, key: bytes) -> str:
-        return f"millwright:flight:{self._name}:{key.hex()}"
+    def _flight(self, key: bytes) -> bytes:
+        return b"millwright:flight:%b:%b" % (self._name.encode(), key.hex().encode())
 
 
 def _own(kept: bytes | None, key: bytes) -> bytes | None:

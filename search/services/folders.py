@@ -29,6 +29,11 @@ def of(version: ModelVersion) -> Path:
     return root() / "indexes" / f"{version.model.name}-v{version.number}-{version.digest[:16]}"
 
 
+def changes_of(version: ModelVersion) -> Path:
+    """Return where changes that a version does not hold lie on this machine."""
+    return root() / "changes" / of(version).name
+
+
 @contextmanager
 def building(run_id: UUID) -> Iterator[Path]:
     """Give a fresh folder for a build; it is gone afterwards, however the build ends."""
@@ -59,12 +64,14 @@ def remove_unused(used: set[Path]) -> int:
     Processes that still search in one keep its files until they let go of them.
     """
     removed = 0
-    for folder in _older(root() / "indexes", UNUSED_S):
-        if folder not in used:
-            with sole(folder):
-                shutil.rmtree(folder, ignore_errors=True)
-            (folder.parent / f".{folder.name}.lock").unlink(missing_ok=True)
-            removed += 1
+    names = {folder.name for folder in used}
+    for kind in ("indexes", "changes"):
+        for folder in _older(root() / kind, UNUSED_S):
+            if folder.name not in names:
+                with sole(folder):
+                    shutil.rmtree(folder, ignore_errors=True)
+                (folder.parent / f".{folder.name}.lock").unlink(missing_ok=True)
+                removed += 1
     for folder in _older(root() / "building", STRAY_S):
         shutil.rmtree(folder, ignore_errors=True)
         removed += 1

@@ -25,6 +25,7 @@ from portal.core import alerts
 from portal.core.errors import PortalError, Unavailable
 from portal.lib import metrics
 from portal.lib.hashing import digest_json
+from portal.lib.memory import give_back
 from portal.registry import selectors as registry
 from portal.registry.models import Alias, AliasAssignment, ModelVersion
 from search.models import Collection
@@ -244,6 +245,7 @@ class Follower:
             if slot.held is not None:  # what follows must know all that the one before knew
                 catch_up(held, Collection.objects.get(name=slot.name).sequence)
             slot.held, slot.failed, slot.failed_version = held, "", None
+            give_back()  # what the one before held in memory
             LOADS.labels(slot.name, "done").inc()
             alerts.resolve_alert(_alert_key(slot.name))
             logger.info("index held: %s v%d", slot.name, held.version)

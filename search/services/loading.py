@@ -1,7 +1,8 @@
-"""Loading a version into memory and bringing it up to date with its documents."""
+"""Opening a version in this process and bringing it up to date with its documents."""
 
 from portal.lib import metrics
 from portal.registry.models import ModelVersion
+from search.services import folders
 from search.services.configuration import cutting_of
 from search.services.holding import Held
 
@@ -16,34 +17,43 @@ CHANGES = metrics.counter(
 
 
 def load(version: ModelVersion, collection: str) -> Held:
-    """Open a version as it was built; :func:`catch_up` brings it up to date.
+    """Open a version with what other processes wrote of later changes.
+
+    :func:`catch_up` brings it up to date.
 
     Raises
     ------
     Corrupt, OutOfSpace
         As :func:`search.services.opening.opened`.
     """
-    from search.services import opening  # noqa: PLC0415 - the engine is large
+    from search.services import opening, spilling  # noqa: PLC0415 - the engine is large
 
-    return Held(
+    through = int(version.settings["through"])
+    held = Held(
         collection=collection,
         version_id=version.pk,
         version=version.number,
         digest=version.digest,
         index=opening.opened(version),
         cutting=cutting_of(version.settings["cutting"]),
-        sequence=int(version.settings["through"]),
+        sequence=through,
+        through=through,
+        changes=folders.changes_of(version),
     )
+    spilling.take_over(held)
+    return held
 
 
 def catch_up(held: Held, until: int) -> int:
     """Apply the changes of documents up to a sequence; return how many documents that were."""
-    from search.services import changes  # noqa: PLC0415 - the engine is large
+    from search.services import changes, spilling  # noqa: PLC0415 - the engine is large
 
     n_changed = 0
     while held.sequence < until:
         n_applied = changes.apply_next(held, until, BATCH)
         n_changed += n_applied
+        if spilling.is_due(held):
+            spilling.spill(held)
     if n_changed:
         CHANGES.labels(held.collection).inc(n_changed)
     return n_changed

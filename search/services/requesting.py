@@ -16,6 +16,8 @@ BUILD_INDEX = "search.build_index"
 SMALL_CHARS = 2_000_000
 #: Fewer changes than these are no reason to rebuild, whatever their share.
 LEAST_CHANGES = 100
+#: As many are a reason whatever their share: every search compares them one by one. Ours.
+MOST_CHANGES = 20_000
 
 
 def overlap_key(collection: Collection) -> str:
@@ -98,7 +100,8 @@ def reason_to_build(collection: Collection) -> str:
         return ""  # what is not live although it is new waits for somebody
     champion = selectors.champion(collection.model_name) or newest
     n_changed = collection.documents.since(champion.settings["through"]).count()
-    if n_changed < LEAST_CHANGES or n_changed < collection.rebuild_share * n_documents:
+    enough = min(collection.rebuild_share * n_documents, MOST_CHANGES)
+    if n_changed < max(LEAST_CHANGES, enough):
         return ""
     return _("%(changed)d of %(all)d documents changed since the live index was built.") % {
         "changed": n_changed,

@@ -87,6 +87,16 @@ def test_a_question_about_a_prediction_tells_what_was_predicted_and_why(
     assert "Velocity_1" in body["answer"]
 
 
+def test_a_question_why_a_defect_occurs_is_answered_before_any_value_of_the_shot(
+    ask: Ask, prediction: Prediction
+) -> None:
+    body = ask(question="기포 결함은 왜 생기나요?", prediction_id=str(prediction.pk)).json()
+    assert body["kind"] == "extractive"
+    assert body["sources"][0]["document"]["external_id"] == "blow-hole"
+    assert "공기가 빠지지 못해 생긴다" in body["answer"]
+    assert [step["name"] for step in body["steps"]].count("retrieve") == 1
+
+
 def test_what_the_documents_do_not_answer_leaves_the_facts_and_a_reason(
     ask: Ask, prediction: Prediction
 ) -> None:

@@ -1,12 +1,10 @@
 """The pages of search: asking, collections, documents, judging, the log."""
 
-import json
 import uuid
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test import Client
@@ -14,15 +12,14 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from pytest_django import Settings
 
-from portal.core.errors import Unavailable
-from portal.core.models import User
 from portal.runs.models import Run
 from search.admin import tree
 from search.admin.forms import SearchForm
-from search.models import Click, Collection, Document, JudgedQuery, SearchRecord
-from search.services import collections, documents, judgements, querylog, quotas, searching
+from search.models import Click, Collection, Document, SearchRecord
+from search.services import collections, documents, judgements, querylog, quotas
 from tests.console.conftest import person, signed_in
 from tests.search.conftest import ACTOR, Build, incoming
+from tests.search.pages import VIEWS, granted, is_held, noted, page_of
 from tests.waiting import wait_for
 
 __all__ = ["person", "signed_in"]
@@ -31,48 +28,6 @@ PATIENCE_S = 60
 SignedIn = Callable[..., Client]
 ANSWER = "/admin/search/collection/answer/"
 SEARCH = "/admin/search/collection/search/"
-
-
-def page_of(row: Any, name: str = "change") -> str:
-    return reverse(f"admin:search_{row._meta.model_name}_{name}", args=[row.pk])
-
-
-def granted(name: str, *codenames: str) -> Client:
-    """Sign somebody in who holds permissions by name.
-
-    The tests that build an index commit, and what they leave is truncated, the roles with it.
-    """
-    user = User.objects.create_user(name, is_staff=True)
-    rows = Permission.objects.filter(content_type__app_label="search")
-    user.user_permissions.set(rows.filter(codename__in=codenames) if codenames else rows)
-    client = Client(headers={"accept-language": "en"})
-    client.force_login(user)
-    return client
-
-
-def is_held() -> bool:
-    try:
-        return searching.held("defects").version == 1
-    except Unavailable:
-        return False
-
-
-VIEWS = ("view_collection", "view_document", "view_judgedquery")
-
-
-def noted(collection: Collection, query: str, **fields: Any) -> SearchRecord:
-    return SearchRecord.objects.create(
-        id=querylog.new_id(),
-        collection=collection,
-        query=query,
-        mode="hybrid",
-        top_k=10,
-        version=1,
-        n_hits=1,
-        took_ms=1.5,
-        document_ids=["flash"],
-        **fields,
-    )
 
 
 def test_without_a_collection_the_search_page_says_the_first_step(
@@ -311,61 +266,6 @@ def test_a_document_is_shown_escaped_and_deleted(
     row.refresh_from_db()
     assert row.is_deleted
     assert client.get(page_of(row)).status_code == 404
-
-
-def test_grades_are_kept_changed_and_withdrawn(build: Build) -> None:
-    build()
-    wait_for(is_held, PATIENCE_S)
-    client = granted("olga")
-    grade = reverse("admin:search_judgedquery_grade")
-    text = client.get(grade, {"collection": "defects", "q": "metal leaks"}).text
-    assert 'value="flash"' in text
-    assert 'name="grade-0"' in text
-    nothing = client.get(grade, {"collection": "defects", "q": "metal\x00leaks"})
-    assert nothing.status_code == 200
-
-    sent = {"collection": "defects", "q": "metal  leaks", "document": ["flash", "soldering"]}
-    client.post(grade, {**sent, "grade-0": "3", "grade-1": "0", "note": "asked by the night shift"})
-    judged = JudgedQuery.objects.get()
-    assert (judged.query, judged.gains) == ("metal leaks", {"flash": 3})
-    shown = client.get(page_of(judged), follow=True).text
-    assert 'value="3" checked' in shown
-    assert "asked by the night shift" in shown
-
-    client.post(grade, {**sent, "grade-0": "0", "grade-1": "0"})
-    assert not JudgedQuery.objects.exists()
-    refused = client.post(grade, {**sent, "grade-0": "0"}, follow=True).text
-    assert "0 documents are named" in refused
-    assert granted("vera", *VIEWS).post(grade, {**sent, "grade-0": "3"}).status_code == 403
-
-
-def test_the_grading_page_offers_what_is_asked_often(
-    collection: Collection, signed_in: SignedIn
-) -> None:
-    for query in ("flash", "flash", "burrs", "judged"):
-        noted(collection, query)
-    judgements.save(collection=collection, query="judged", gains={"flash": 2}, actor=ACTOR)
-    page = reverse("admin:search_judgedquery_grade")
-    answer = signed_in("viewer").get(page, {"collection": "defects"})
-    assert answer.context["often"] == [{"query": "flash", "n": 2}, {"query": "burrs", "n": 1}]
-
-
-def test_a_list_of_judgements_is_kept_whole_or_not_at_all(
-    collection: Collection, signed_in: SignedIn
-) -> None:
-    client = signed_in("operator")
-    address = reverse("admin:search_judgedquery_upload")
-
-    def send(rows: object) -> int:
-        file = SimpleUploadedFile("judged.json", json.dumps(rows).encode())
-        return client.post(address, {"collection": collection.pk, "file": file}).status_code
-
-    assert send({"no": "list"}) == 422
-    assert send([{"query": "a", "gains": {"flash": 3}}, {"query": "b", "gains": {"x": 9}}]) == 422
-    assert not JudgedQuery.objects.exists()
-    assert send([{"query": "a", "gains": {"flash": 3}}]) == 302
-    assert JudgedQuery.objects.count() == 1
-    assert client.get(reverse("admin:search_judgedquery_changelist")).status_code == 200
 
 
 def test_the_log_shows_what_was_asked_and_opened(

@@ -91,7 +91,7 @@ def reply(
     if prediction_id is not None:
         prediction = _predicted(prediction_id, steps, facts)
         causes = _explained(prediction, steps, facts)
-    found = _retrieved(question, causes, collection, steps)
+    found = _retrieved(question, causes, collection, steps, facts)
     with _step(steps, ANSWER) as step:
         said = found.text
         step.facts = {"kind": found.kind, "support": found.support}
@@ -188,7 +188,9 @@ def _label(name: str) -> str:
     return f"{known.label_ko if is_korean else known.label_en} ({name})"
 
 
-def _retrieved(question: str, causes: list[str], collection: str, steps: list[Step]) -> Answer:
+def _retrieved(
+    question: str, causes: list[str], collection: str, steps: list[Step], facts: list[str]
+) -> Answer:
     """Ask the documents: the question itself, else about what spoke most for a defect."""
     asks: list[tuple[str, Callable[[], Answer]]] = [
         (question, partial(answers.answer, collection, question)),
@@ -209,6 +211,11 @@ def _retrieved(question: str, causes: list[str], collection: str, steps: list[St
                 "count": len(found.sources),
             }
         if found.kind != REFUSED:
+            if refused:  # another question was answered than the one asked
+                facts.append(
+                    _("The documents do not answer the question itself; they say about %(about)s:")
+                    % {"about": asked}
+                )
             return found
         refused.append(found)
     return refused[0]

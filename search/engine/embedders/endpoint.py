@@ -14,9 +14,10 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 import numpy as np
 
 from search.engine.embedders.contract import Vectors, normalized
+from search.engine.options import ENDPOINT
 from search.engine.problems import EmbedderProblem
 
-KIND = "openai"
+KIND = ENDPOINT
 _RETRIED = frozenset((408, 409, 425, 429, 500, 502, 503, 504))
 _BATCH = 64
 #: What common models read; the rest of a longer text is left out.

@@ -8,7 +8,7 @@ from search.engine.embedders.contract import Embedder
 from search.engine.embedders.lsa import LsaEmbedder
 from search.engine.manifest import Manifest
 from search.engine.options import EmbedderSpec
-from search.engine.problems import EmbedderProblem
+from search.engine.problems import EmbedderProblem, IndexDamaged
 from search.engine.tokenizers import Tokenizer
 
 LSA = "lsa"
@@ -52,3 +52,20 @@ def stored(
             folder, tokenizer, float(known["mean_length"]), str(known["version"])
         )
     return pretrained(spec, credentials, int(known["dimensions"]))
+
+
+def check_embedder(embedder: Embedder, manifest: Manifest) -> None:
+    """Refuse an embedder whose vectors mean something else than those of the index.
+
+    Raises
+    ------
+    IndexDamaged
+        When its version or dimensions are others.
+    """
+    held = manifest.embedder or {}
+    if (embedder.dimensions, embedder.version) != (manifest.dimensions, held.get("version")):
+        raise IndexDamaged(
+            "embedder_changed",
+            value=f"{embedder.name} {embedder.version} ({embedder.dimensions})",
+            expected=f"{held.get('name')} {held.get('version')} ({manifest.dimensions})",
+        )

@@ -19,7 +19,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from search.engine.embedders.contract import Vectors, normalized
+from search.engine.embedders.contract import Vectors, normalized, unit
 from search.engine.files import mapped
 from search.engine.problems import BuildProblem
 from search.engine.svd import right_singular_vectors
@@ -178,8 +178,7 @@ class LsaEmbedder:
         counts = Counts.of(texts)
         if len(texts) == 1:
             columns, values, _ = self._weighted(counts)
-            projected = values @ self._projection[columns]
-            return normalized(projected[np.newaxis, :])
+            return unit(values @ self._projection[columns])[np.newaxis, :]
         return normalized(self._matrix(counts) @ self._projection)
 
     def save(self, folder: Path) -> None:

@@ -1,4 +1,5 @@
 import json
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +10,7 @@ from pytest_django import Settings
 from portal.lib import metrics
 from search.engine.index import Index
 from search.models import Click, Collection, SearchRecord
-from search.services import admission, breakers, querylog, quotas
+from search.services import admission, breakers, querylog, quotas, searching
 from search.services.caching import REQUESTS
 from tests.search.api.conftest import Ask, Key
 
@@ -239,3 +240,13 @@ def test_quotas_count_for_one_caller_alone(settings: Settings) -> None:
     quotas.spend("key:2", 10)
     with pytest.raises(quotas.QuotaSpent):
         quotas.spend("key:3", 11)
+
+
+def test_a_search_goes_on_when_no_core_comes_free(ask: Ask, indexed: Collection) -> None:
+    cores = searching._cores
+    with ExitStack() as held:
+        while cores.acquire(blocking=False):
+            held.callback(cores.release)
+        assert found(ask(PATH, {"query": "금형 온도가 높을 때", "collection": "defects"}))
+    assert cores.acquire(blocking=False)
+    cores.release()

@@ -176,7 +176,7 @@ def test_a_delta_mostly_removed_compares_what_is_left() -> None:
     delta = Delta(dimensions=4)
     vectors = np.eye(4, dtype=np.float32)
     for slot in range(8):
-        delta.add(Passage(f"p{slot}", f"d{slot}", "글"), ["글"], vectors[slot % 4])
+        delta.memory.add(Passage(f"p{slot}", f"d{slot}", "글"), ["글"], vectors[slot % 4])
     query = np.array([1, 2, 3, 4], dtype=np.float32)
     for slots in (np.arange(8), np.array([5]), np.array([0, 7])):
         expected = [float(vectors[slot % 4] @ query) for slot in slots]

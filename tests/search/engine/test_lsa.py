@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
+from search.engine.embedders.contract import normalized, unit
 from search.engine.embedders.lsa import Counts, LsaEmbedder
 from search.engine.svd import right_singular_vectors
 from search.engine.tokenids import TokenNumbers
@@ -67,3 +68,10 @@ def test_a_sample_of_low_rank_leaves_the_rest_zero() -> None:
 def test_the_version_tells_what_was_learnt() -> None:
     assert _fitted().version == _fitted().version
     assert _fitted().version != _fitted(count=150).version
+
+
+def test_one_vector_is_made_unit_as_many_are() -> None:
+    generator = np.random.default_rng(5)
+    for one in (generator.standard_normal(16), np.zeros(16), np.full(16, np.nan)):
+        vector = one.astype(np.float32)
+        assert np.allclose(unit(vector), normalized(vector[np.newaxis, :])[0])

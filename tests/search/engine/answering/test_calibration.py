@@ -52,3 +52,23 @@ def test_most_judged_questions_are_answered(index: Index) -> None:
 @pytest.mark.parametrize("question", OTHER)
 def test_questions_about_other_things_are_not(index: Index, question: str) -> None:
     assert probability(index, question) < support.THRESHOLD
+
+
+@pytest.mark.parametrize(
+    ("question", "document"),
+    [
+        ("기포 결함은 왜 생기나요?", "defect-bubble"),
+        ("기포는 왜 생기나요?", "defect-bubble"),
+        ("기포가 발생하는 원인이 무엇인가요?", "defect-bubble"),
+        ("크랙은 왜 발생하나요?", "defect-crack"),
+    ],
+)
+def test_a_question_why_a_defect_occurs_is_answered_from_its_document(
+    index: Index, question: str, document: str
+) -> None:
+    hits = index.search(question, top_k=6).hits
+    assert hits[0].passage.document_id == document
+    found = extract(question, [hit.passage for hit in hits], index)
+    assert support.probability(found.signs) >= support.THRESHOLD
+    cited = {hits[one.number - 1].passage.document_id for one in found.sentences}
+    assert document in cited

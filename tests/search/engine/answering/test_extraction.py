@@ -11,9 +11,11 @@ from tests.search.engine.answering.collection import PASSAGES, POROSITY, SOLDERI
 @pytest.mark.parametrize(
     ("question", "bare"),
     [
-        ("소착의 원인은 무엇인가요?", "소착의 원인은"),
-        ("기공은 왜 생기나요?", "기공은 생기"),
-        ("형체력을 설명해 주세요.", "형체력을"),
+        ("소착의 원인은 무엇인가요?", "소착 원인"),
+        ("기공은 왜 생기나요?", "기공"),
+        ("기포 결함은 왜 발생하나요?", "기포 결함"),
+        ("형체력을 설명해 주세요.", "형체력"),
+        ("금형 높이와 길이", "금형 높이와 길이"),
         ("How should we set the gate velocity?", "How set the gate velocity?"),
         ("왜?", "왜?"),
         ("금형", "금형"),

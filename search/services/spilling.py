@@ -1,0 +1,163 @@
+"""Changes that wait for the next build, once on this machine instead of in every process.
+
+A process takes changes into memory, where they are searchable at once. When there are many, one
+process writes them as a segment beside the index (`search.engine.segments`) and all read it from
+there; neighbours of like size are merged, so that there are few. Where nothing can be written, the
+changes stay in memory as before.
+"""
+
+import logging
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from uuid import uuid4
+
+from portal.lib.memory import give_back
+from search.engine.problems import EngineError, IndexDamaged
+from search.engine.segments import HEAD, Segment, merge
+from search.models import Collection, Document
+from search.services import changes, folders
+from search.services.holding import MOST_IN_MEMORY, Held
+
+logger = logging.getLogger(__name__)
+
+Writer = Callable[[Path, int, int], None]
+
+#: Segments of more passages together are not merged: it would take memory and time.
+LARGEST = 16_384
+#: Documents whose changes are read at once.
+BATCH = 100
+
+
+def is_due(held: Held) -> bool:
+    """Whether a process holds more in memory than it should."""
+    return held.changes is not None and held.index.n_in_memory >= held.spill_at
+
+
+def take_over(held: Held) -> None:
+    """Map what other processes have written already, unless the documents are others by now."""
+    if held.changes is None or not (chain := _chain(held.changes, held.through)):
+        return
+    if all(_is_of_these_documents(held.collection, folder) for folder in chain):
+        _adopt(held, chain)
+    else:
+        with folders.sole(held.changes):
+            shutil.rmtree(held.changes, ignore_errors=True)
+
+
+def _is_of_these_documents(collection: str, folder: Path) -> bool:
+    """Whether a segment was written of the database as it is, and not before a restoration."""
+    last = int(folder.name.partition("-")[2])
+    try:
+        written = (folder / HEAD).stat().st_mtime
+    except OSError:
+        return False
+    if not Collection.objects.filter(name=collection, sequence__gte=last).exists():
+        return False
+    own = Document.objects.filter(collection__name=collection, sequence=last)
+    return not own.filter(updated_at__gt=datetime.fromtimestamp(written, UTC)).exists()
+
+
+def spill(held: Held) -> bool:
+    """Move what is in memory into files, or map what another process wrote of it.
+
+    Nothing is missing from searches meanwhile: the index is exchanged for one that knows as much.
+
+    Returns
+    -------
+    bool
+        Whether memory was freed; otherwise it is tried again when there is twice as much.
+    """
+    if held.changes is None:
+        return False
+    is_done = False
+    try:
+        with folders.sole(held.changes):
+            if _end(_chain(held.changes, held.through), held.through) == _known(held):
+                _write(held)
+            is_done = _adopt(held, _chain(held.changes, held.through))
+    except (OSError, EngineError) as exc:
+        logger.warning("changes of %s stay in memory: %s", held.collection, exc)
+    held.spill_at = MOST_IN_MEMORY if is_done else 2 * held.index.n_in_memory
+    return is_done
+
+
+def _known(held: Held) -> int:
+    """Return the last change that the segments of an open index hold."""
+    segments = held.index.segments
+    return segments[-1].last if segments else held.through
+
+
+def _write(held: Held) -> None:
+    """Write what is in memory behind the segments there are, and merge the last ones."""
+    root = held.changes
+    if root is None:
+        return
+    _publish(root, _known(held), held.sequence, held.index.freeze)
+    chain = _chain(root, held.through)
+    while len(chain) > 1:
+        last = [Segment.open(folder) for folder in chain[-2:]]
+        if len(last[0]) > len(last[1]) or sum(map(len, last)) > LARGEST:
+            return
+
+        _publish(root, last[0].first, last[1].last, partial(_merged, last))
+        for folder in chain[-2:]:  # whoever reads them keeps what is mapped
+            shutil.rmtree(folder, ignore_errors=True)
+        chain = _chain(root, held.through)
+
+
+def _merged(segments: list[Segment], folder: Path, _first: int, _last: int) -> None:
+    merge(segments, folder)
+
+
+def _publish(root: Path, first: int, last: int, write: Writer) -> None:
+    """Have a segment written under another name, so that it is there whole or not at all."""
+    unfinished = root / f".{uuid4().hex}"
+    try:
+        write(unfinished, first, last)
+        unfinished.rename(root / f"{first}-{last}")
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _chain(root: Path, through: int) -> list[Path]:
+    """Return the segments that follow on each other from a change on, the longest ones."""
+    ends: dict[int, int] = {}
+    if root.is_dir():
+        for one in root.iterdir():
+            first, dash, last = one.name.partition("-")
+            if dash and first.isdigit() and last.isdigit():
+                ends[int(first)] = max(int(last), ends.get(int(first), 0))
+    found = []
+    while through in ends:
+        found.append(root / f"{through}-{ends[through]}")
+        through = ends[through]
+    return found
+
+
+def _end(chain: list[Path], through: int) -> int:
+    return int(chain[-1].name.partition("-")[2]) if chain else through
+
+
+def _adopt(held: Held, chain: list[Path]) -> bool:
+    """Exchange the index for one with these segments; return whether they say anything new."""
+    if _end(chain, held.through) <= _known(held):
+        return False
+    known = {one.folder: one for one in held.index.segments}
+    try:
+        segments = [known.get(folder) or Segment.open(folder) for folder in chain]
+    except IndexDamaged as exc:
+        logger.warning("changes of %s are read from the database again: %s", held.collection, exc)
+        shutil.rmtree(chain[0].parent, ignore_errors=True)
+        return False
+    index = held.index.with_segments(segments)
+    fresh = replace(held, index=index, sequence=segments[-1].last)
+    while fresh.sequence < held.sequence:
+        changes.apply_next(fresh, held.sequence, BATCH)
+    held.index = fresh.index
+    held.sequence = fresh.sequence
+    give_back()
+    return True

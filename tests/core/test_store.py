@@ -1,0 +1,32 @@
+"""Commands sent to Redis over connections of our own."""
+
+import pytest
+import redis
+
+from portal.core.store import Lines
+
+
+def test_commands_are_answered_in_their_order(redis_client: redis.Redis) -> None:
+    lines = Lines(redis_client)
+    said = lines.exchange((b"SET", b"test:a", b"\r\n1"), (b"GET", b"test:a"))
+    assert said == [b"OK", b"\r\n1"]
+    assert lines.exchange((b"GET", b"test:none"), (b"EXISTS", b"test:a")) == [None, 1]
+
+
+def test_a_refused_command_does_not_spoil_the_next_exchange(redis_client: redis.Redis) -> None:
+    lines = Lines(redis_client)
+    lines.exchange((b"SET", b"test:a", b"1"))
+    with pytest.raises(redis.ResponseError):
+        lines.exchange((b"LPUSH", b"test:a", b"x"), (b"GET", b"test:a"))
+    assert lines.exchange((b"GET", b"test:a")) == [b"1"]
+
+
+def test_connections_that_redis_closed_are_replaced_after_one_failure(
+    redis_client: redis.Redis,
+) -> None:
+    lines = Lines(redis_client)
+    lines.exchange((b"SET", b"test:a", b"1"))
+    lines._idle[0]._sock.close()
+    with pytest.raises(redis.RedisError):
+        lines.exchange((b"GET", b"test:a"))
+    assert lines.exchange((b"GET", b"test:a")) == [b"1"]

@@ -1,0 +1,130 @@
+"""Changes that wait for a build, once on the machine instead of in every process."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from portal.registry.models import Alias, AliasAssignment, ModelVersion
+from search.models import Collection, Document
+from search.services import documents, folders, loading, spilling
+from search.services.holding import Held
+from tests.search.conftest import ACTOR, Build, incoming
+
+
+@pytest.fixture
+def changed(build: Build, collection: Collection, monkeypatch: pytest.MonkeyPatch) -> Held:
+    """Give a live index as another process opens it, and sixty documents that are not in it."""
+    build()
+    monkeypatch.setattr(loading, "BATCH", 10)
+    texts = {f"note-{number}": f"비스킷 두께 기록 {number}" for number in range(60)}
+    documents.upsert(collection=collection, documents=incoming(texts), actor=ACTOR)
+    return opened(collection)
+
+
+def opened(collection: Collection) -> Held:
+    return replace(loading.load(live(collection), collection.name), spill_at=20)
+
+
+def live(collection: Collection) -> ModelVersion:
+    of = AliasAssignment.objects.select_related("version__model")
+    return of.get(model__name=collection.model_name, alias=Alias.CHAMPION).version
+
+
+def found(held: Held, query: str = "비스킷 두께") -> set[str]:
+    return {hit.passage.document_id for hit in held.index.search(query, top_k=100).hits}
+
+
+def names(held: Held) -> list[str]:
+    assert held.changes is not None
+    return sorted(one.name for one in held.changes.iterdir())
+
+
+def test_what_is_too_much_for_memory_lies_in_files_that_others_map(
+    changed: Held, collection: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spilling, "MOST_IN_MEMORY", 20)
+    loading.catch_up(changed, collection.sequence)
+    assert changed.index.n_in_memory < 20
+    assert changed.sequence == collection.sequence
+    assert {f"note-{number}" for number in range(60)} <= found(changed)
+    assert len(names(changed)) < 3  # neighbours of like size were merged
+
+    other = opened(collection)
+    assert other.sequence > other.through
+    assert other.index.n_in_memory == 0
+    loading.catch_up(other, collection.sequence)
+    assert found(other) == found(changed)
+
+
+def test_documents_change_and_go_after_they_were_written(
+    changed: Held, collection: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spilling, "MOST_IN_MEMORY", 20)
+    loading.catch_up(changed, collection.sequence)
+    documents.delete(collection=collection, external_ids=["note-1", "flash"], actor=ACTOR)
+    texts = {"note-2": "전혀 다른 글"}
+    documents.upsert(collection=collection, documents=incoming(texts), actor=ACTOR)
+    for held in (changed, opened(collection)):
+        loading.catch_up(held, collection.sequence)
+        assert not {"note-1", "flash"} & found(held)
+        passages = held.index.passages_of("note-2")
+        assert [one.text for one in passages] == ["전혀 다른 글"]
+
+
+def test_two_processes_that_are_full_write_it_once(changed: Held, collection: Collection) -> None:
+    other = opened(collection)
+    for held in (changed, other):
+        held.spill_at = 1000
+        loading.catch_up(held, collection.sequence)
+        assert spilling.spill(held)
+    assert len(names(changed)) == 1
+    assert other.index.n_in_memory == 0
+    assert found(other) == found(changed)
+
+
+def test_what_cannot_be_written_stays_in_memory(
+    changed: Held, collection: Collection, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("where a folder should be")
+    changed.changes = tmp_path / "file" / "changes"
+    loading.catch_up(changed, collection.sequence)
+    assert changed.index.n_in_memory == 60
+    assert changed.spill_at > 20
+    assert {f"note-{number}" for number in range(60)} <= found(changed)
+
+
+def test_files_of_before_a_restoration_are_not_believed(
+    changed: Held, collection: Collection
+) -> None:
+    loading.catch_up(changed, collection.sequence)
+    assert names(changed)
+    Collection.objects.filter(pk=collection.pk).update(sequence=changed.through)
+    Document.objects.filter(collection=collection, sequence__gt=changed.through).delete()
+    other = opened(collection)
+    assert (other.sequence, other.index.segments) == (other.through, ())
+
+
+def test_a_damaged_file_is_read_from_the_database_again(
+    changed: Held, collection: Collection
+) -> None:
+    loading.catch_up(changed, collection.sequence)
+    assert changed.changes is not None
+    for one in changed.changes.rglob("passages.bin"):
+        one.unlink()  # what is mapped stays whole
+        one.write_bytes(b"")
+    other = opened(collection)
+    loading.catch_up(other, collection.sequence)
+    assert found(other) == found(changed)
+
+
+def test_files_of_versions_that_nobody_serves_are_removed(
+    changed: Held, collection: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loading.catch_up(changed, collection.sequence)
+    monkeypatch.setattr(folders, "UNUSED_S", -1.0)
+    folders.remove_unused({folders.of(live(collection))})
+    assert names(changed)
+    folders.remove_unused(set())
+    assert changed.changes is not None
+    assert not changed.changes.exists()

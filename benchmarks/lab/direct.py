@@ -154,7 +154,7 @@ def main() -> None:
             parameters = chosen(engine(name), {})
             lab, again = (by_the_lab(cell, corpus, folder / name) for _ in range(2))
             slowed = by_the_lab(cell, corpus, folder / name)
-            ways = {
+            ways: dict[str, Ask] = {
                 "direct": direct(corpus, parameters),
                 "lab": lab.search,
                 "again": again.search,

@@ -26,8 +26,18 @@ def start(
     wishes: campaigns.Wishes | None = None,
     collection: str = "",
     baseline: Campaign | None = None,
+    only_builds: bool = False,
+    timed_builds: int = 0,
 ) -> Campaign:
     """Make a campaign and start its run; see `search.lab.services.campaigns.create`.
+
+    Parameters
+    ----------
+    only_builds : bool
+        Build every index, then rest: the timing is left for a quiet hour.
+    timed_builds : int
+        How often the indexes of each corpus are built in both ways, one after another and side by
+        side, to compare the times.
 
     Raises
     ------
@@ -42,7 +52,7 @@ def start(
         collection=collection,
         baseline=baseline,
     )
-    _run(campaign, actor)
+    _run(campaign, actor, only_builds=only_builds, timed_builds=timed_builds)
     return campaign
 
 
@@ -83,11 +93,11 @@ def tune(*, wish: "Wish", actor: Actor) -> Run:
     )
 
 
-def _run(campaign: Campaign, actor: Actor) -> Run:
+def _run(campaign: Campaign, actor: Actor, **parameters: int) -> Run:
     run = runs.enqueue(
         kind=tasks.BENCHMARK,
         actor=actor,
-        parameters={"campaign": str(campaign.pk)},
+        parameters={"campaign": str(campaign.pk)} | {k: v for k, v in parameters.items() if v},
         title=_("Benchmark “%(name)s”") % {"name": campaign.name},
         overlap_key=f"{tasks.BENCHMARK}:{campaign.pk}",
     )

@@ -39,6 +39,7 @@ class Campaign(models.Model):
     n_workers = models.PositiveSmallIntegerField(_("parallel builds"), default=1)
     memory_mb = models.PositiveIntegerField(_("memory cap in MB"), default=0)
     clients = models.JSONField(_("numbers of clients"), default=usual_clients)
+    n_passes = models.PositiveSmallIntegerField(_("passes of a cell"), default=5)
     max_tries = models.PositiveSmallIntegerField(_("tries of a disturbed cell"), default=3)
     collection = models.CharField(_("collection"), max_length=60, blank=True)
     corpus = models.CharField(_("corpus"), max_length=200, blank=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django.utils.translation import gettext as _
 
 from portal.core.errors import Corrupt
+from portal.lib.finite import sound
 from portal.runs import artifacts
 from search.lab.engine import statistics
 from search.lab.engine.analysis.points import Point
@@ -60,8 +61,8 @@ class Line:
             "state": self.state,
             "error": self.error,
             "flags": list(self.flags),
-            "figures": figures,
-            "facts": self.facts or {},
+            "figures": sound(figures),
+            "facts": sound(self.facts or {}),
         }
 
 

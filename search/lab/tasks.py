@@ -12,6 +12,7 @@ from portal.runs.services.schedules import Plan, declare
 BENCHMARK = "search.benchmark"
 REPEAT = "search.repeat_benchmark"
 TUNE = "search.tune_graph"
+SWEEP = "search.sweep_lab"
 
 
 @kinds.run_task(kind=BENCHMARK, queue=Queue.BENCH, title=_("Benchmark search engines"))
@@ -39,6 +40,26 @@ declare(
         overlap_key=REPEAT,
         is_enabled=False,
         description="Off until its parameter names a campaign of the lab.",
+    )
+)
+
+
+@kinds.run_task(kind=SWEEP, queue=Queue.MAINTENANCE, title=_("Sweep the lab"))
+def sweep(ctx: RunContext) -> dict[str, Any]:
+    """Remove indexes and passes that no campaign will go on with."""
+    from search.lab.services import running, shelf  # noqa: PLC0415 - as above
+
+    return {"removed": shelf.sweep(running.home(), running.drop_tables)}
+
+
+declare(
+    Plan(
+        name="sweep-lab",
+        kind=SWEEP,
+        crontab="40 3 * * *",
+        parameters={},
+        overlap_key=SWEEP,
+        description="Indexes of campaigns that rest are kept for 14 days.",
     )
 )
 

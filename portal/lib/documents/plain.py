@@ -1,11 +1,9 @@
 """Reports as Markdown (CommonMark with tables) and as JSON."""
 
 import json
-import math
 import re
 from dataclasses import asdict
 from functools import singledispatch
-from typing import Any
 
 from portal.lib.documents.blocks import (
     Block,
@@ -20,6 +18,7 @@ from portal.lib.documents.blocks import (
     Table,
 )
 from portal.lib.documents.text import clean, shown
+from portal.lib.finite import sound
 
 _MARKUP = re.compile(r"([\\`*\[\]<>|~#]|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w+;))")
 #: What would begin a list or a rule at the start of a line.
@@ -45,7 +44,7 @@ def to_json(document: Document) -> str:
         "facts": [list(fact) for fact in document.facts],
         "blocks": [{"block": type(one).__name__.lower()} | asdict(one) for one in document.blocks],
     }
-    text = json.dumps(_sound(content), ensure_ascii=False, indent=1, default=str)
+    text = json.dumps(sound(content), ensure_ascii=False, indent=1, default=str)
     return text.encode(errors="backslashreplace").decode()
 
 
@@ -109,14 +108,3 @@ def _line(text: str) -> str:
 
 def _escaped(text: str) -> str:
     return _OPENING.sub(r"\1\\\2", _MARKUP.sub(r"\\\1", clean(text)))
-
-
-def _sound(content: Any) -> Any:
-    """Return plain JSON: numbers that JSON does not have become null."""
-    if isinstance(content, dict):
-        return {str(name): _sound(one) for name, one in content.items()}
-    if isinstance(content, list | tuple):
-        return [_sound(one) for one in content]
-    if isinstance(content, float) and not math.isfinite(content):
-        return None
-    return content

@@ -16,6 +16,7 @@ from portal.core.errors import PortalError
 from search.lab import dispatch, selectors
 from search.lab.admin.forms import CampaignForm
 from search.lab.engine import pictures
+from search.lab.engine.analysis import builds
 from search.lab.engine.analysis.durations import Duration
 from search.lab.models import Campaign, CellResult, Standing
 from search.lab.selectors import Line
@@ -118,6 +119,7 @@ class CampaignAdmin(EvidenceAdmin[Campaign]):
             "left": estimates.remaining(obj) if n_waiting else None,
             "picture": pictures.scatter(selectors.points(obj)),
             "builds": [one for one in obj.phases if one["phase"] == "build"],
+            "savings": builds.savings(obj.phases, obj.environment.get("n_cores")),
             "may_pause": may_change and state in ACTIVE,
             "may_cancel": may_change and state in {*ACTIVE, Standing.PAUSING},
             "may_resume": may_change

@@ -66,10 +66,19 @@ class CampaignForm(forms.Form):
         help_text=_("0 for none."),
         widget=UnfoldAdminIntegerFieldWidget,
     )
+    passes = forms.IntegerField(
+        label=_("Passes of a cell"),
+        initial=Wishes.n_passes,
+        help_text=_(
+            "Each is a process of its own, apart in time; two or more say what a repetition would "
+            "give."
+        ),
+        widget=UnfoldAdminIntegerFieldWidget,
+    )
     tries = forms.IntegerField(
         label=_("Tries of a disturbed cell"),
         initial=Wishes.max_tries,
-        help_text=_("A cell that other work disturbs is measured again, up to so many times."),
+        help_text=_("A pass that other work disturbs is measured again, up to so many times."),
         widget=UnfoldAdminIntegerFieldWidget,
     )
     seed = forms.IntegerField(
@@ -130,6 +139,7 @@ class CampaignForm(forms.Form):
             n_workers=given["workers"] if given["parallel"] else 1,
             memory_mb=given["max_memory_mb"],
             seed=given["seed"],
+            n_passes=given["passes"],
             max_tries=given["tries"],
         )
 

@@ -68,6 +68,8 @@ class CampaignList(generics.ListAPIView[Campaign]):
             actor=actor_of(request),
             wishes=_wishes(given),
             collection=collection,
+            only_builds=given["only_builds"],
+            timed_builds=given["timed_builds"],
         )
         return _accepted(campaign)
 
@@ -78,6 +80,7 @@ def _wishes(given: dict[str, Any]) -> campaigns.Wishes:
         memory_mb=given["max_memory_mb"],
         seed=given["seed"],
         clients=given.get("clients", campaigns.Wishes.clients),
+        n_passes=given["passes"],
         max_tries=given["tries"],
     )
 

@@ -57,7 +57,20 @@ class NewCampaignSerializer(StrictSerializer):
     clients = _many(
         serializers.IntegerField(), "Numbers of clients whose throughput is measured: 1, 2, 4."
     )
-    tries = serializers.IntegerField(default=3, help_text="Of a cell that other work disturbed.")
+    passes = serializers.IntegerField(
+        default=5, help_text="How often each cell is measured, each time in a process of its own."
+    )
+    tries = serializers.IntegerField(default=3, help_text="Of a pass that other work disturbed.")
+    only_builds = serializers.BooleanField(
+        default=False, help_text="Build every index, then rest until it is resumed."
+    )
+    timed_builds = serializers.IntegerField(
+        default=0,
+        min_value=0,
+        max_value=10,
+        help_text="How often to build each corpus' indexes one after another and side by side, in "
+        "turns, to compare the times.",
+    )
     name = serializers.CharField(required=False, allow_blank=True, default="", max_length=120)
 
 
@@ -77,6 +90,7 @@ class CampaignSerializer(serializers.ModelSerializer[Campaign]):
     )
     workers = serializers.IntegerField(source="n_workers")
     max_memory_mb = serializers.IntegerField(source="memory_mb")
+    passes = serializers.IntegerField(source="n_passes")
     tries = serializers.IntegerField(source="max_tries")
     clients = serializers.ListField(child=serializers.IntegerField())
     created_by = serializers.CharField(source="created_by.username", default=None, allow_null=True)
@@ -93,6 +107,7 @@ class CampaignSerializer(serializers.ModelSerializer[Campaign]):
             "workers",
             "max_memory_mb",
             "clients",
+            "passes",
             "tries",
             "n_cells",
             "progress",

@@ -1,4 +1,4 @@
-"""How a cell is measured: in a process of its own, warm-up apart, every sample kept.
+"""How a cell is measured: in passes, each a process of its own, warm-up apart, every sample kept.
 
 Latency is the wall time of one question at a time, CPU that of the process beside it. Throughput is
 what clients in a closed loop finished, each a process of its own, for 1, 2, 4 … of them: it is
@@ -24,8 +24,8 @@ from search.lab.engine.matrix import Cell
 
 K = 10
 N_WARM_UP = 50
-#: A cell that is slow ends after so long, if it has this many samples by then.
-TIME_LIMIT_S = 60.0
+#: A pass of a slow cell ends after so long, if it has this many samples by then.
+TIME_LIMIT_S = 15.0
 MIN_SAMPLES = 100
 
 
@@ -42,6 +42,10 @@ class Samples:
         Share of the exact best k among the first k returned.
     reciprocal_rank : float64 [n]
         Of the exact best row; 0 where it was not returned.
+    question : int64 [n]
+        Its place in the list, 0 first; every pass asks in this order.
+    pass_number : int64 [n]
+        Which pass asked, 0 first.
     """
 
     wall_ms: NDArray[np.float64]
@@ -51,6 +55,29 @@ class Samples:
     recall_at_5: NDArray[np.float64]
     recall_at_10: NDArray[np.float64]
     reciprocal_rank: NDArray[np.float64]
+    question: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    pass_number: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+
+    def __post_init__(self) -> None:
+        count = len(self.wall_ms)
+        if len(self.question) != count:
+            object.__setattr__(self, "question", np.arange(count))
+        if len(self.pass_number) != count:
+            object.__setattr__(self, "pass_number", np.zeros(count, np.int64))
+
+    def grid(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return values as [n_passes, n_questions], of the questions that every pass asked."""
+        rows = [values[self.pass_number == one] for one in np.unique(self.pass_number)]
+        count = min(len(row) for row in rows)
+        return np.stack([row[:count] for row in rows])
+
+    @classmethod
+    def joined(cls, passes: Sequence["Samples"]) -> "Samples":
+        """Return the samples of several passes, numbered in their order."""
+        numbers = [np.full(len(one), place) for place, one in enumerate(passes)]
+        names = [name for name in vars(passes[0]) if name != "pass_number"]
+        columns = {name: np.concatenate([vars(one)[name] for one in passes]) for name in names}
+        return cls(**columns, pass_number=np.concatenate(numbers))
 
     def to_table(self) -> pa.Table:
         """Return the samples as an Arrow table, one row a question."""

@@ -1,10 +1,15 @@
 """What the samples of a cell say, each figure with its interval.
 
-Intervals are percentile bootstrap (Efron and Tibshirani, 1993) over questions; the throughput's is
-over the seconds of the run.
+A cell is measured in passes, each a process of its own that opens the index anew, and all passes
+ask the same questions. Two things make a repetition differ: other questions of the kind, and
+another process at another time, whose memory lies elsewhere and whose core runs at another
+frequency. The first is a percentile bootstrap over questions (Efron and Tibshirani, 1993), each
+drawn with its answers of all passes; the second follows from the spread of the passes by Student's
+t. The margins of both are joined as the square root of the sum of their squares (Zou and Donner,
+2008). With one pass nothing is known of the second, so the interval speaks of the questions alone.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,9 +19,14 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from search.lab.engine.measuring import Samples
 
+Floats = NDArray[np.float64]
+#: Of samples [..., n] returns [...].
+Estimate = Callable[[Floats], Floats]
+
 N_BOOTSTRAPS = 1_000
 CONFIDENCE = 0.95
 QUANTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
+_TAIL = (1 - CONFIDENCE) / 2
 
 
 @dataclass(frozen=True)
@@ -46,32 +56,82 @@ def figures(samples: "Samples", per_second: Mapping[str, Sequence[float]]) -> di
     -------
     dict
         ``p50``, ``p95``, ``p99`` and ``cpu`` in milliseconds, ``recall`` at 10, and ``throughput``
-        in answers a second of the fewest clients.
+        in answers a second of the fewest clients. Answers are counted once, so their spread from
+        one run to another is that of the passes' mean latency.
     """
     fewest = np.asarray(per_second[min(per_second, key=int)], dtype=np.float64)
+    wall, cpu = samples.grid(samples.wall_ms), samples.grid(samples.cpu_ms)
     return {
-        **{name: quantile(samples.wall_ms, share) for name, share in QUANTILES.items()},
-        "cpu": quantile(samples.cpu_ms, 0.50),
-        "recall": mean(samples.recall_at_10),
-        "throughput": throughput(fewest),
+        **{name: over_passes(wall, _quantile(share)) for name, share in QUANTILES.items()},
+        "cpu": over_passes(cpu, _quantile(0.50)),
+        "recall": _share(over_passes(samples.grid(samples.recall_at_10), _mean, is_ratio=False)),
+        "throughput": throughput(fewest, wall.mean(axis=1)),
     }
 
 
-def quantile(samples: NDArray[np.float64], share: float, seed: int = 0) -> Figure:
-    """Return a quantile of the samples; linear between neighbours."""
+def over_passes(
+    grid: Floats, estimate: Estimate, *, is_ratio: bool = True, seed: int = 0
+) -> Figure:
+    """Return an estimate with the interval in which a repetition of all passes would find it.
+
+    Parameters
+    ----------
+    grid : float64 [n_passes, n_questions]
+        The same questions in every pass.
+    estimate : callable
+        Of the questions of a pass.
+    is_ratio : bool
+        Whether passes differ by factors, as times do; their geometric mean is the figure then.
+    """
+    own = estimate(grid)
+    is_ratio = is_ratio and bool((own > 0).all())
+    to = np.log if is_ratio else _same
+    levels = to(own)
+    middle = float(levels.mean())
+    drawn = np.zeros(N_BOOTSTRAPS)
+    places = _places(grid.shape[1], seed)
+    for row in grid:
+        drawn += to(estimate(row[places])) / len(grid)
+    run = _run_margin(levels) * np.sqrt(2.0)
+    ends = np.array([middle, *_joined(middle, drawn, run)])
+    value, low, high = (np.exp(ends) if is_ratio else ends).tolist()
+    return Figure(value, low, high, grid.size)
+
+
+def ratio_over_passes(ours: Floats, theirs: Floats, seed: int = 0) -> Figure:
+    """Return the median of ``ours`` over that of ``theirs``, each measured in passes.
+
+    Parameters
+    ----------
+    ours, theirs : float64 [n_passes, n_questions]
+        The same questions in the same order; where one has more of them, the rest is left out. With
+        one pass on either side the interval speaks of the questions alone.
+    """
+    count = min(ours.shape[1], theirs.shape[1])
+    places = _places(count, seed)
+    levels, drawn = [], np.zeros(N_BOOTSTRAPS)
+    for sign, grid in ((1.0, ours[:, :count]), (-1.0, theirs[:, :count])):
+        levels.append(np.log(np.median(grid, axis=1)))
+        for row in grid:
+            drawn += sign * np.log(np.median(row[places], axis=1)) / len(grid)
+    middle = float(levels[0].mean() - levels[1].mean())
+    low, high = _joined(middle, drawn, _welch_margin(*levels))
+    return Figure(float(np.exp(middle)), float(np.exp(low)), float(np.exp(high)), ours.size)
+
+
+def quantile(samples: Floats, share: float, seed: int = 0) -> Figure:
+    """Return a quantile of samples of one pass; linear between neighbours."""
     drawn = _resampled(samples, seed)
     return _figure(float(np.quantile(samples, share)), np.quantile(drawn, share, axis=1), samples)
 
 
-def mean(samples: NDArray[np.float64], seed: int = 0) -> Figure:
-    """Return the mean of the samples."""
+def mean(samples: Floats, seed: int = 0) -> Figure:
+    """Return the mean of samples of one pass."""
     return _figure(float(samples.mean()), _resampled(samples, seed).mean(axis=1), samples)
 
 
-def ratio_of_medians(
-    ours: NDArray[np.float64], theirs: NDArray[np.float64], seed: int = 0
-) -> Figure:
-    """Return the median of ``ours`` over that of ``theirs``.
+def ratio_of_medians(ours: Floats, theirs: Floats, seed: int = 0) -> Figure:
+    """Return the median of ``ours`` over that of ``theirs``, asked in turns in one process.
 
     Samples of the same questions are resampled together, which takes the difference between
     questions out of the interval; others apart.
@@ -86,18 +146,84 @@ def ratio_of_medians(
     return _figure(value, drawn, ours)
 
 
-def throughput(per_second: NDArray[np.float64], seed: int = 0) -> Figure:
-    """Return answers a second from the answers of each second of a run."""
-    return mean(per_second, seed)
+def throughput(per_second: Floats, pass_means: Floats | None = None, seed: int = 0) -> Figure:
+    """Return answers a second from the answers of each second of one run.
+
+    Parameters
+    ----------
+    pass_means : float64 [n_passes] or None
+        Mean latencies, whose spread is that of throughputs from one run to another.
+    """
+    found = mean(per_second, seed)
+    if pass_means is None or len(pass_means) < 2 or found.value <= 0:
+        return found
+    one_run = _run_margin(np.log(pass_means)) * np.sqrt(2.0 * len(pass_means)) * found.value
+    low = found.value - np.hypot(found.value - found.low, one_run)
+    high = found.value + np.hypot(found.high - found.value, one_run)
+    return Figure(found.value, max(0.0, float(low)), float(high), found.n)
 
 
-def _resampled(samples: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
-    generator = np.random.default_rng(seed)
-    drawn = samples[generator.integers(0, len(samples), (N_BOOTSTRAPS, len(samples)))]
-    return np.asarray(drawn)
+def _run_margin(levels: Floats) -> float:
+    """Return the half width of Student's interval of the mean of passes; 0 for one pass."""
+    count = len(levels)
+    if count < 2:
+        return 0.0
+    reach = _student(count - 1, 1 - _TAIL)
+    return float(reach * levels.std(ddof=1) / np.sqrt(count))
 
 
-def _figure(value: float, drawn: NDArray[np.float64], samples: NDArray[np.float64]) -> Figure:
-    tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(drawn, [tail, 1 - tail])
+def _welch_margin(ours: Floats, theirs: Floats) -> float:
+    """Return the half width of Welch's interval of a difference; 0 where a side has one pass."""
+    if min(len(ours), len(theirs)) < 2:
+        return 0.0
+    parts = [one.var(ddof=1) / len(one) for one in (ours, theirs)]
+    whole = sum(parts)
+    if whole <= 0:
+        return 0.0
+    both = zip(parts, (ours, theirs), strict=True)
+    degrees = whole**2 / sum(part**2 / (len(one) - 1) for part, one in both)
+    return float(_student(degrees, 1 - _TAIL) * np.sqrt(whole))
+
+
+def _student(degrees: float, share: float) -> float:
+    from scipy import special  # noqa: PLC0415 - the web process loads no scipy
+
+    return float(special.stdtrit(degrees, share))
+
+
+def _joined(middle: float, drawn: Floats, run: float) -> tuple[float, float]:
+    """Return the ends of the interval that joins the questions' margins and the runs'."""
+    low, high = np.quantile(drawn, [_TAIL, 1 - _TAIL])
+    return (
+        middle - float(np.hypot(max(0.0, middle - low), run)),
+        middle + float(np.hypot(max(0.0, high - middle), run)),
+    )
+
+
+def _quantile(share: float) -> Estimate:
+    return lambda own: np.asarray(np.quantile(own, share, axis=-1))
+
+
+def _mean(own: Floats) -> Floats:
+    return np.asarray(own.mean(axis=-1))
+
+
+def _share(found: Figure) -> Figure:
+    return Figure(found.value, max(0.0, found.low), min(1.0, found.high), found.n)
+
+
+def _same(values: Floats) -> Floats:
+    return values
+
+
+def _places(count: int, seed: int) -> NDArray[np.int64]:
+    return np.random.default_rng(seed).integers(0, count, (N_BOOTSTRAPS, count))
+
+
+def _resampled(samples: Floats, seed: int) -> Floats:
+    return np.asarray(samples[_places(len(samples), seed)])
+
+
+def _figure(value: float, drawn: Floats, samples: Floats) -> Figure:
+    low, high = np.quantile(drawn, [_TAIL, 1 - _TAIL])
     return Figure(value, float(low), float(high), len(samples))

@@ -22,6 +22,7 @@ from search.lab.services import own, problems
 MAX_WORKERS = 16
 MAX_CLIENTS = 64
 MAX_TRIES = 10
+MAX_PASSES = 50
 
 
 @dataclass(frozen=True)
@@ -38,14 +39,18 @@ class Wishes:
         Of texts, vectors and filters.
     clients : sequence of int
         Numbers of clients whose throughput is measured.
+    n_passes : int
+        How often a cell is measured, each time in a process of its own; intervals that state what a
+        repetition would give need two at least.
     max_tries : int
-        How often a cell that other work disturbed is measured, before it is kept as disturbed.
+        How often a pass that other work disturbed is measured, before it is kept as disturbed.
     """
 
     n_workers: int = 1
     memory_mb: int = 0
     seed: int = 0
     clients: Sequence[int] = (1, 2, 4)
+    n_passes: int = 5
     max_tries: int = 3
 
 
@@ -97,6 +102,7 @@ def _check(wishes: Wishes) -> None:
         ("workers", wishes.n_workers, 1, MAX_WORKERS),
         ("max_memory_mb", wishes.memory_mb, 0, 1 << 20),
         ("seed", wishes.seed, 0, (1 << 63) - 1),
+        ("passes", wishes.n_passes, 1, MAX_PASSES),
         ("tries", wishes.max_tries, 1, MAX_TRIES),
         ("clients", len(wishes.clients), 1, MAX_CLIENTS),
         *(("clients", one, 1, MAX_CLIENTS) for one in wishes.clients),
@@ -147,6 +153,7 @@ def create(
         n_workers=wishes.n_workers,
         memory_mb=wishes.memory_mb,
         clients=sorted(set(wishes.clients)),
+        n_passes=wishes.n_passes,
         max_tries=wishes.max_tries,
         created_by_id=actor.user_id,
     )
@@ -168,6 +175,7 @@ def repeat(*, campaign: Campaign) -> Campaign:
             memory_mb=campaign.memory_mb,
             seed=campaign.seed,
             clients=campaign.clients,
+            n_passes=campaign.n_passes,
             max_tries=campaign.max_tries,
         ),
         collection=campaign.collection,

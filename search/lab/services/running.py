@@ -1,15 +1,15 @@
 """The work of a campaign: corpora, indexes built side by side, cells measured one by one.
 
-Each cell is a row, written once it is measured: whatever dies loses at most the cell in hand. The
-indexes of one corpus are built, measured and removed before the next corpus, so that the disk holds
-one corpus' indexes at a time.
+Each cell is a row, written once its passes are measured: whatever dies loses at most the pass in
+hand. The indexes of one corpus are built, measured and removed before the next corpus, so that the
+disk holds one corpus' indexes at a time; a campaign that stops before finds them again.
 """
 
 import shutil
-import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -18,24 +18,26 @@ from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from portal.lib import timing
-from portal.lib.hashing import digest_json
 from portal.runs.context import RunContext
-from search.lab import selectors
 from search.lab.engine import corpora, hybrid
 from search.lab.engine.corpora import Corpus, TextFolder
 from search.lab.engine.engines.pg import PgVector
 from search.lab.engine.matrix import Cell
-from search.lab.engine.problems import EngineProblem
 from search.lab.models import Campaign, CellResult
-from search.lab.services import building, campaigns, estimates, machine, own, processes
-from search.lab.services.problems import said
-from search.lab.services.processes import OutOfMemory, Resting, Watch
-from search.lab.services.worker import SAMPLES, Job
-
-#: Cores that other work may keep busy while a cell is timed, before the cell is repeated.
-MOST_FOREIGN_CORES = 0.3
-_PARQUET = "application/vnd.apache.parquet"
+from search.lab.services import (
+    build_times,
+    building,
+    campaigns,
+    estimates,
+    machine,
+    own,
+    processes,
+    shelf,
+)
+from search.lab.services.processes import Resting, Watch
+from search.lab.services.shelf import Shelf
+from search.lab.services.turns import Turns
+from search.lab.services.worker import Job
 
 
 def home() -> Path:
@@ -50,6 +52,7 @@ def work(ctx: RunContext) -> dict[str, Any]:
 
 def measure(ctx: RunContext, campaign: Campaign) -> dict[str, Any]:
     """Measure what is left of a campaign in a run."""
+    shelf.sweep(home(), drop_tables)
     with ctx.fenced():
         Campaign.objects.filter(pk=campaign.pk).update(environment=machine.facts())
     with ctx.fenced():
@@ -74,7 +77,21 @@ class _Work:
         self._ctx = ctx
         self._campaign = campaign
         self._watch = Watch(ctx, campaign)
-        self._n_cells = campaign.cells.count()
+        self._only_builds = bool(ctx.parameters.get("only_builds"))
+        self._n_timed_builds = int(ctx.parameters.get("timed_builds", 0))
+        number = str(campaign.pk)
+        self._shelf = Shelf(home() / "indexes" / number, machine.facts()["versions"])
+        self._work_folder = home() / "work" / number
+        self._turns = Turns(
+            ctx,
+            campaign,
+            self._watch,
+            self._shelf,
+            home() / "passes" / number,
+            self._measuring,
+            self._say,
+            self._failed,
+        )
         self._started = time.monotonic()
         self._texts: TextFolder | None = None
 
@@ -88,6 +105,10 @@ class _Work:
             rows = list(group)
             self._say("corpus", _("Corpus of %(n)s passages") % {"n": f"{scale:,}"})
             self._measure_corpus(self._corpus(rows[0].what), rows)
+        if self._only_builds:
+            with self._ctx.fenced():
+                Campaign.objects.filter(pk=self._campaign.pk).update(is_paused=True)
+            raise Resting
 
     def _cut_collection(self) -> None:
         """Make the texts of somebody's own collection, which say how large it is."""
@@ -113,29 +134,57 @@ class _Work:
         return Corpus.open(texts.path, Path(made["vectors"]))
 
     def _measure_corpus(self, corpus: Corpus, rows: Sequence[CellResult]) -> None:
-        with self._beside("indexes") as folder:
-            try:
-                built = self._build_all(corpus, rows, folder)
-                for row in rows:
-                    self._watch.look()
-                    self._say("measure", row.what.label)
-                    key = row.what.index_key
-                    if key in built.problems:
-                        self._failed(row, built.problems[key])
-                    else:
-                        self._measure(self._job("measure", row, corpus, folder), row, built, key)
-            finally:
-                _drop_tables(folder)
+        keys = dict.fromkeys(row.what.index_key for row in rows)
+        try:
+            problems = self._build_all(corpus, rows)
+            for row in rows:
+                if row.what.index_key in problems:
+                    self._failed(row, problems[row.what.index_key])
+            if not self._only_builds:
+                sound = [row for row in rows if row.what.index_key not in problems]
+                self._turns.measure(corpus, sound)
+                self._shelf.drop(keys)
+        finally:
+            self._drop_tables()
 
-    def _build_all(
-        self, corpus: Corpus, rows: Sequence[CellResult], folder: Path
-    ) -> building.Built:
+    def _drop_tables(self) -> None:
+        """Leave no table in the portal's database while the campaign rests."""
+        places = self._shelf.tables()
+        drop_tables(places)
+        self._shelf.drop(place.parent.name for place in places)
+
+    def _build_all(self, corpus: Corpus, rows: Sequence[CellResult]) -> dict[str, str]:
+        """Build what is not there yet; returns what went wrong by the key of the index."""
         self._build_legs(corpus, rows)
-        jobs = {row.what.index_key: self._job("build", row, corpus, folder) for row in rows}
-        cell = rows[0].what
+        with self._beside("indexes") as folder:
+            jobs = {
+                key: self._job("build", row, corpus, folder / key)
+                for row in rows
+                if self._shelf.found(key := row.what.index_key, corpus) is None
+            }
+            if not jobs:
+                return {}
+            longest_first = sorted(jobs, key=lambda key: -self._build_s(jobs[key].cell))
+            built = self._build({key: jobs[key] for key in longest_first}, rows[0].what)
+            for key, facts in built.facts.items():
+                self._shelf.put(key, folder / key, corpus, facts)
+        return dict(built.problems)
+
+    def _build_s(self, cell: Cell) -> float:
+        """Return how long a build is expected to take; a long one that starts last delays all."""
+        return estimates.clock(self._campaign).seconds("build", cell.engine, cell)
+
+    def _build(self, jobs: Mapping[str, Job], cell: Cell) -> building.Built:
         cap = self._campaign.memory_mb or machine.needed_mb(cell.scale, cell.dimension)
         n_workers = machine.n_workers(self._campaign.n_workers, cap)
         self._say("build", _("Building %(n)s indexes") % {"n": len(jobs)})
+        if self._n_timed_builds and len(jobs) > 1:
+            for timed in build_times.both_ways(
+                jobs, max(2, n_workers), self._watch, n_rounds=self._n_timed_builds
+            ):
+                self._note(
+                    timed.phase, cell, timed.n_workers, timed.wall_s, timed.sum_s, timed.longest_s
+                )
         built = building.build(jobs, n_workers, self._watch)
         self._note("build", cell, built.n_workers, built.wall_s, built.sum_s)
         return built
@@ -154,53 +203,6 @@ class _Work:
                     processes.do(job, self._watch.look)
                 self._note("lexical", row.what, 1, time.monotonic() - started)
 
-    def _measure(self, job: Job, row: CellResult, built: building.Built, key: str) -> None:
-        started, n_tries, is_disturbed = time.monotonic(), 0, True
-        while is_disturbed and n_tries < self._campaign.max_tries:
-            n_tries += 1
-            try:
-                with timing.alone(Path(settings.HOME), self._watch.look):
-                    facts = processes.do(job, self._watch.look)
-            except OutOfMemory:
-                return self._failed(row, processes.short_of_memory(job))
-            except EngineProblem as exc:
-                return self._failed(row, said(exc))
-            is_disturbed = facts["foreign_cores"] > MOST_FOREIGN_CORES
-            if is_disturbed:
-                self._disturbed(row, facts["foreign_cores"], n_tries)
-        elapsed = {"is_disturbed": is_disturbed, "elapsed_s": time.monotonic() - started}
-        self._measured(job, row, facts | dict(built.facts[key]) | elapsed, n_tries)
-        return None
-
-    def _measured(self, job: Job, row: CellResult, facts: dict[str, Any], n_tries: int) -> None:
-        samples = self._ctx.save_artifact(f"samples-{row.key}", job.folder / SAMPLES, _PARQUET)
-        with self._ctx.fenced():
-            CellResult.objects.filter(pk=row.pk).update(
-                state=CellResult.State.MEASURED,
-                facts=facts,
-                digest=digest_json(facts),
-                samples=samples,
-                n_tries=n_tries,
-                measured_at=timezone.now(),
-                error="",
-            )
-
-        row.refresh_from_db()
-        self._ctx.log(selectors.told(selectors.line(row)), cell=row.what.label)
-
-    def _disturbed(self, row: CellResult, cores: float, n_tries: int) -> None:
-        if n_tries < self._campaign.max_tries:
-            said = _(
-                "%(cell)s: other work kept %(cores)s processors busy, so it is measured again."
-            )
-        else:
-            said = _(
-                "%(cell)s: other work kept %(cores)s processors busy; it is kept as disturbed."
-            )
-        label = row.what.label
-        words = {"cell": label, "cores": f"{cores:.2g}"}
-        self._ctx.log(said % words, level="warning", cell=label, cores=round(cores, 2))
-
     def _failed(self, row: CellResult, reason: str) -> None:
         label = row.what.label
         said = _("%(cell)s failed: %(reason)s") % {"cell": label, "reason": reason}
@@ -209,6 +211,12 @@ class _Work:
             CellResult.objects.filter(pk=row.pk).update(
                 state=CellResult.State.FAILED, error=reason[:2_000], measured_at=timezone.now()
             )
+        row.refresh_from_db()
+
+    def _measuring(self, row: CellResult, corpus: Corpus, counts: bool) -> Job:
+        """Return the job that measures a cell; one that ``counts`` measures throughput too."""
+        job = self._job("measure", row, corpus, self._shelf.place(row.what.index_key))
+        return job if counts else replace(job, clients=())
 
     def _job(self, action: str, row: CellResult, corpus: Corpus, folder: Path) -> Job:
         cell = row.what
@@ -217,7 +225,7 @@ class _Work:
             cell,
             corpus.texts.path,
             corpus.path,
-            folder / cell.index_key,
+            folder,
             home() / "cache",
             campaigns.postgres() if cell.engine == "pgvector" else "",
             self._campaign.memory_mb,
@@ -227,15 +235,22 @@ class _Work:
     @contextmanager
     def _beside(self, name: str) -> Iterator[Path]:
         """Give a folder of this work's own that is removed at the end."""
-        (home() / name).mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=".work-", dir=home() / name))
+        folder = self._work_folder / name
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
         try:
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
     def _note(
-        self, phase: str, cell: Cell, n_workers: int, wall_s: float, sum_s: float | None = None
+        self,
+        phase: str,
+        cell: Cell,
+        n_workers: int,
+        wall_s: float,
+        sum_s: float | None = None,
+        longest_s: float | None = None,
     ) -> None:
         """Keep how long a phase took, for the report and for estimates."""
         facts = {
@@ -245,6 +260,7 @@ class _Work:
             "n_workers": n_workers,
             "wall_s": round(wall_s, 3),
             "sum_s": round(wall_s if sum_s is None else sum_s, 3),
+            "longest_s": round(wall_s if longest_s is None else longest_s, 3),
         }
         with self._ctx.fenced():
             campaign = Campaign.objects.get(pk=self._campaign.pk)
@@ -265,10 +281,10 @@ def _corpus_of(row: CellResult) -> tuple[int, int]:
     return cell.scale, cell.dimension
 
 
-def _drop_tables(folder: Path) -> None:
-    for place in folder.glob("*/vectors"):
-        if (place / "table.json").exists():
-            PgVector(_connect).drop(place)
+def drop_tables(places: Iterable[Path]) -> None:
+    """Remove the tables of indexes that lie in the database."""
+    for place in places:
+        PgVector(_connect).drop(place)
 
 
 def _connect() -> Any:

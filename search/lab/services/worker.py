@@ -23,7 +23,7 @@ import psycopg
 import pyarrow.parquet as pq
 
 from search.engine.tokenizers import tokenizer
-from search.lab.engine import corpora, hybrid, measuring, statistics
+from search.lab.engine import corpora, hybrid, measuring
 from search.lab.engine.contract import Engine, chosen
 from search.lab.engine.corpora import TOKENIZER, Corpus, TextFolder
 from search.lab.engine.engines.registry import engine
@@ -56,7 +56,7 @@ class Job:
     memory_mb : int
         Most private memory; 0 for no cap.
     clients : tuple of int
-        Numbers of clients whose throughput is measured.
+        Numbers of clients whose throughput is measured; empty for none.
     seed : int
         Of the vectors that are made.
     """
@@ -143,7 +143,7 @@ def lexical(job: Job) -> dict[str, Any]:
 
 
 def measure(job: Job) -> dict[str, Any]:
-    """Measure a cell: one client with every sample kept, then several for the throughput."""
+    """Measure a pass: one client with every sample kept, then several for the throughput."""
     corpus = job.corpus()
     if job.cell.lexical:
         link = job.folder / job.cell.lexical
@@ -155,9 +155,8 @@ def measure(job: Job) -> dict[str, Any]:
     foreign = busy.foreign_cores()
     pq.write_table(found.samples.to_table(), job.folder / SAMPLES)
     per_second = {str(count): _throughput(job, count) for count in job.clients}
-    figures = statistics.figures(found.samples, per_second)
     return {
-        "figures": {name: vars(one) for name, one in figures.items()},
+        "p50_ms": float(np.median(found.samples.wall_ms)),
         "uses_index": found.uses_index,
         "evidence": found.evidence[:10_000],
         "load_s": found.load_s,

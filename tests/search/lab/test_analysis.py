@@ -63,6 +63,24 @@ def test_the_interval_of_the_scaling_law_covers_it_as_often_as_it_says() -> None
     assert 43 <= hits <= 50
 
 
+def test_the_largest_corpus_is_predicted_from_smaller_ones_and_the_error_said() -> None:
+    beyond = scaling.cost_model(points()).beyond
+    assert beyond is not None
+    assert (beyond.scale, beyond.n) == (250_000, 8)
+    assert beyond.error < 0.1
+
+
+def test_cells_of_one_scale_say_nothing_of_another() -> None:
+    one_scale = [
+        replace(one, cell=replace(one.cell, scale=10_000, dimension=dimension))
+        for one, dimension in zip(points(), [128, 256, 512, 1024] * 6, strict=True)
+    ]
+    model = scaling.cost_model(one_scale)
+    assert model.beyond is None
+    assert model.predict(Cell("duckdb-hnsw", 10_000, 768)) is not None
+    assert model.predict(Cell("duckdb-hnsw", 100_000, 768)) is None
+
+
 def test_the_cost_model_predicts_a_cell_that_was_not_run() -> None:
     model = scaling.cost_model(points())
     predicted = model.predict(Cell("duckdb-hnsw", 1_000_000, 256, "vector"))

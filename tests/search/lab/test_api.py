@@ -30,6 +30,7 @@ SMALL = {
     "filters": [None],
     "engines": ["faiss-flat"],
     "clients": [1],
+    "passes": 2,
     "tries": 1,
     "name": "small",
 }
@@ -104,6 +105,7 @@ def test_a_campaign_is_started_paused_resumed_and_reported(caller: Caller) -> No
     assert 0 < figure["low"] <= figure["value"] <= figure["high"]
     assert cell["figures"]["recall_at_10"]["value"] > 0.99
     assert cell["facts"]["per_second"].keys() == {"1"}
+    assert len(cell["facts"]["passes"]) == 2
     assert "faiss-flat 1,000 x 16" in caller.get(f"{number}/report/").content.decode()
     assert caller.get(f"{number}/report/?format=json").json()["campaign"] == number
     page = caller.get(f"{number}/report/?format=html&language=ko")
@@ -162,6 +164,8 @@ def test_the_same_key_of_idempotency_starts_one_campaign(caller: Caller) -> None
         ({"workers": 99, "parallel": True}, "workers", "workers is 99"),
         ({"clients": [0]}, "clients", "clients is 0"),
         ({"tries": 0}, "tries", "tries is 0"),
+        ({"passes": 0}, "passes", "passes is 0"),
+        ({"timed_builds": 99}, "timed_builds", "10"),
         ({"speed": 1}, "speed", "There is no such field"),
         ({"collection": "nowhere"}, "scales", "leave one of them out"),
     ],

@@ -28,7 +28,7 @@ SMALL = Matrix(
     engines=("faiss-flat", "duckdb-hnsw"),
 )
 
-ONCE = campaigns.Wishes(n_workers=2, clients=(1,), max_tries=1)
+ONCE = campaigns.Wishes(n_workers=2, clients=(1,), n_passes=2, max_tries=1)
 
 Wait = Callable[..., Any]
 
@@ -130,6 +130,8 @@ def test_bounds_are_refused_by_name() -> None:
         (["--filters", "half"], "half"),
         (["--scales", "5"], "scales"),
         (["--resume", "nothing"], "nothing"),
+        (["--pause", "nothing"], "nothing"),
+        (["--passes", "0"], "passes is 0"),
     ],
 )
 def test_the_command_says_what_is_wrong(
@@ -138,3 +140,18 @@ def test_the_command_says_what_is_wrong(
     django_user_model.objects.create_superuser("root", password="a long word of passage")
     with pytest.raises(CommandError, match=said):
         call_command("benchmark", *words, "--user", "root", stdout=StringIO())
+
+
+@pytest.mark.django_db
+def test_the_terminal_pauses_and_cancels(django_user_model: Any) -> None:
+    root = django_user_model.objects.create_superuser("root", password="a long word of passage")
+    actor = Actor.of_user(root, via="command")
+    campaign = dispatch.start(plan=SMALL, name="at work", actor=actor, wishes=ONCE)
+    out = StringIO()
+    call_command("benchmark", "--pause", "at work", "--user", "root", stdout=out)
+    assert Campaign.objects.get(pk=campaign.pk).state == "pausing"
+    call_command("benchmark", "--cancel", str(campaign.pk)[:8], "--user", "root", stdout=out)
+    assert Campaign.objects.get(pk=campaign.pk).state in {"cancelling", "cancelled", "paused"}
+    assert out.getvalue().count("at work") == 2
+    with pytest.raises(CommandError, match="nothing to cancel"):
+        call_command("benchmark", "--cancel", "at work", "--user", "root", stdout=out)

@@ -1,14 +1,17 @@
 """Cells measured on a real corpus, and figures from their samples."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from search.engine.tokenizers import tokenizer
+from search.lab import selectors
 from search.lab.engine import hybrid, measuring, statistics
 from search.lab.engine.contract import chosen
 from search.lab.engine.corpora import TOKENIZER, Corpus
+from search.lab.engine.engines import duck
 from search.lab.engine.engines.registry import engines
 from search.lab.engine.lexical import LEGS
 from search.lab.engine.matrix import Cell
@@ -74,6 +77,24 @@ def test_the_portals_own_engine_fills_k_under_a_filter(corpus: Corpus, built: Pa
     found = measured(cell("millwright", corpus, "vector", 0.1), corpus, built)
     assert not found.falls_short
     assert found.samples.recall_at_10.mean() >= 0.99
+
+
+def test_an_engine_whose_index_was_dropped_is_flagged(
+    corpus: Corpus, built: Path, tmp_path: Path
+) -> None:
+    place = tmp_path / "vectors"
+    shutil.copytree(built / "duckdb-hnsw/vectors", place)
+    connection = duck.connect(place / "lab.duckdb", "vss", threads=1, read_only=False)
+    connection.execute("DROP INDEX near")
+    connection.close()
+    one = cell("duckdb-hnsw", corpus, "vector")
+
+    found = measuring.measure(one, engines()["duckdb-hnsw"], corpus, tmp_path, built)
+
+    assert not found.uses_index
+    assert found.samples.recall_at_10.mean() == pytest.approx(1.0, abs=0.002)
+    facts = {"uses_index": found.uses_index, "falls_short": False, "is_disturbed": False}
+    assert selectors.flags(facts) == ("no_index",)
 
 
 def test_recall_and_rank_are_counted_against_the_exact_rows() -> None:

@@ -130,6 +130,7 @@ def test_the_form_starts_what_is_ticked_and_says_how_long_it_takes() -> None:
         "lexical": "tantivy",
         "workers": "2",
         "max_memory_mb": "0",
+        "passes": "2",
         "tries": "3",
         "seed": "0",
     }

@@ -3,9 +3,12 @@
 import csv
 import io
 import json
+import math
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from django.core.management import CommandError, call_command
@@ -14,9 +17,12 @@ from selectolax.lexbor import LexborHTMLParser
 
 from portal.core.actors import Actor
 from portal.core.errors import Conflict, InvalidInput
+from search.lab import selectors
 from search.lab.engine.matrix import Matrix
+from search.lab.engine.statistics import Figure
 from search.lab.models import Campaign, CellResult
 from search.lab.services import campaigns, comparing, reports
+from search.lab.services.reports import findings, tables
 from tests.search.lab import measured
 
 pytestmark = pytest.mark.django_db
@@ -85,6 +91,44 @@ def test_json_holds_the_analysis(campaign: Campaign) -> None:
     law = next(one for one in analysis["scaling"] if one["axis"] == "dimension")
     assert law["low"] < 0.9 < law["high"]
     assert content["cells"][0]["exactness"]["mean_reciprocal_rank"] > 0.9
+
+
+def test_no_report_holds_a_number_that_json_lacks(campaign: Campaign) -> None:
+    """Latencies that follow their law without any rest have no F value."""
+    for row in campaign.cells.all():
+        cell = row.what
+        wall = np.full(100, measured.BASES[cell.engine] * (2.0 if cell.filter_share else 1.0))
+        own = replace(measured.samples(cell), wall_ms=wall, cpu_ms=wall)
+        measured.measure(row, own)
+
+    text = reports.render(campaign, format="json")[0].decode()
+    content = json.loads(text, parse_constant=_refuse)
+    table = pq.read_table(io.BytesIO(reports.render(campaign, format="parquet")[0]))
+    page = reports.render(campaign, format="md", language="en")[0].decode()
+
+    assert any(one["f_value"] is None for one in content["analysis"]["effects"])
+    assert "there is no F value" in page
+    for name in table.column_names:
+        values = table[name].to_pylist()
+        assert all(math.isfinite(one) for one in values if isinstance(one, float)), name
+
+
+def _refuse(word: str) -> float:
+    raise AssertionError(f"{word} is no JSON")
+
+
+def test_a_figure_that_is_no_number_is_null_and_an_empty_field(campaign: Campaign) -> None:
+    (line, *_rest) = selectors.lines(campaign)
+    facts = (line.facts or {}) | {"load_s": math.nan, "peak_mb": math.inf}
+    odd = replace(line, facts=facts, p99=Figure(math.inf, 1.0, math.inf, 3))
+
+    shown = odd.to_dict()
+    (row,) = tables.rows(replace(findings.gather(campaign), lines=[odd]))
+
+    assert shown["figures"]["p99_ms"] == {"value": None, "low": 1.0, "high": None, "n": 3}
+    assert (shown["facts"]["load_s"], shown["facts"]["peak_mb"]) == (None, None)
+    assert (row["p99_ms"], row["load_s"], row["peak_mb"]) == (None, None, None)
+    json.dumps(shown, allow_nan=False)
 
 
 def test_what_was_disturbed_failed_or_damaged_is_said(campaign: Campaign) -> None:

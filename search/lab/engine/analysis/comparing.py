@@ -1,8 +1,8 @@
 """Two campaigns cell by cell: faster, slower, the same, or not to be told.
 
-The ratio of medians has a bootstrap interval over the same questions. A cell is faster or slower
-when the interval lies outside the margin of what counts as the same, the same when it lies within,
-and inconclusive when it reaches over an edge.
+The ratio of medians has an interval over the same questions and the passes of both campaigns. A
+cell is faster or slower when the interval lies outside the margin of what counts as the same, the
+same when it lies within, and inconclusive when it reaches over an edge.
 """
 
 from collections.abc import Mapping
@@ -53,7 +53,7 @@ def compare(
     for key in now.keys() & then.keys():
         cell, ours = now[key]
         theirs = then[key][1]
-        ratio = statistics.ratio_of_medians(ours.wall_ms, theirs.wall_ms)
+        ratio = statistics.ratio_over_passes(ours.grid(ours.wall_ms), theirs.grid(theirs.wall_ms))
         change = float(ours.recall_at_10.mean() - theirs.recall_at_10.mean())
         found.append(Compared(cell, ratio, verdict(ratio, margin), change))
     return sorted(found, key=lambda one: -one.ratio.value)

@@ -18,6 +18,8 @@ from search.lab.engine.analysis.points import Point, log_latency, needs
 FACTORS = ("engine", "scale", "dimension", "search_type", "filter_share")
 MIN_POINTS = 8
 MIN_PAIRS = 6
+#: Share of the squares below which a rest is that of floating point.
+_ROUNDING = 1e-20
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,8 @@ class Effect:
     ----------
     omega_squared : float
         Share of the variance that the axis explains beside the others, 0 to 1.
+    f_value : float or None
+        None where the axes explain the latencies without any rest: it would be infinite.
     p_value : float
     levels : mapping
         Latency at each level relative to the geometric mean of all.
@@ -35,7 +39,7 @@ class Effect:
 
     factor: str
     degrees: int
-    f_value: float
+    f_value: float | None
     p_value: float
     omega_squared: float
     levels: Mapping[str, float]
@@ -75,26 +79,38 @@ def effects(points: Sequence[Point]) -> list[Effect]:
     whole = _residual(response, list(columns.values()))
     used = 1 + sum(one.shape[1] for one in columns.values())
     needs(points, used + 1, "analysis of variance")
-    error = whole / (len(points) - used)
+    nothing = _ROUNDING * float((1.0 + response**2).sum())
+    error = whole / (len(points) - used) if whole > nothing else 0.0
     found = []
     for factor, own in columns.items():
         others = [one for name, one in columns.items() if name != factor]
         degrees = own.shape[1]
-        gained = max(0.0, _residual(response, others) - whole)
-        f_value = gained / degrees / error if error > 0 else np.inf
-        excess = degrees * (f_value - 1)
-        omega = excess / (excess + len(points)) if np.isfinite(f_value) else 1.0
+        gained = _residual(response, others) - whole
+        gained = gained if gained > nothing else 0.0
+        f_value, p_value, omega = _tested(gained / degrees, error, degrees, len(points), used)
         found.append(
             Effect(
                 factor,
                 degrees,
-                float(f_value),
-                float(stats.f.sf(f_value, degrees, len(points) - used)),
-                float(max(0.0, omega)),
+                f_value,
+                p_value,
+                omega,
                 _levels(points, response, factor),
             )
         )
     return sorted(found, key=lambda one: -one.omega_squared)
+
+
+def _tested(
+    gained: float, error: float, degrees: int, count: int, used: int
+) -> tuple[float | None, float, float]:
+    """Return F, its p value and partial omega squared; without any error there is no F."""
+    if error <= 0:
+        return (None, 0.0, 1.0) if gained > 0 else (None, 1.0, 0.0)
+    f_value = gained / error
+    excess = degrees * (f_value - 1)
+    omega = max(0.0, excess / (excess + count))
+    return f_value, float(stats.f.sf(f_value, degrees, count - used)), float(omega)
 
 
 def pairs(points: Sequence[Point]) -> list[Pair]:

@@ -14,6 +14,10 @@ from scipy import stats
 from search.lab.engine.analysis.points import Point, log_latency, needs
 from search.lab.engine.matrix import Cell
 
+_Floats = NDArray[np.float64]
+#: Weights, spread, inverse and the span of what was measured, by group.
+_Groups = dict[tuple[str, str, bool], tuple[_Floats, float, _Floats, _Floats]]
+
 MIN_POINTS = 4
 CONFIDENCE = 0.95
 
@@ -54,6 +58,24 @@ class Predicted:
 
 
 @dataclass(frozen=True)
+class Beyond:
+    """How the largest corpus is predicted from the smaller ones alone.
+
+    Attributes
+    ----------
+    error : float
+        Median absolute percentage error, as a share.
+    covered : float
+        Share of the cells within their 80 % interval.
+    """
+
+    scale: int
+    n: int
+    error: float
+    covered: float
+
+
+@dataclass(frozen=True)
 class CostModel:
     """Predicts cells that were not run.
 
@@ -63,19 +85,27 @@ class CostModel:
         Median absolute percentage error on cells left out one by one, as a share.
     n : int
         Cells it learnt from.
+    beyond : Beyond or None
+        None where there are no smaller corpora to learn from.
     """
 
     error: float
     n: int
-    _groups: dict[tuple[str, str, bool], tuple[NDArray[np.float64], float, NDArray[np.float64]]]
+    beyond: Beyond | None
+    _known: _Groups
 
     def predict(self, cell: Cell) -> Predicted | None:
-        """Return the latency of a cell, None where nothing like it was measured."""
-        group = self._groups.get(_group(cell))
+        """Return the latency of a cell, None where nothing that was measured tells it.
+
+        Cells of one scale say nothing of another scale, nor do those of one length.
+        """
+        group = self._known.get(_group(cell))
         if group is None:
             return None
-        weights, spread, inverse = group
+        weights, spread, inverse, span = group
         row = _row(cell)
+        if not np.allclose(row @ span, row, rtol=1e-6):
+            return None
         middle = float(row @ weights)
         width = 1.2816 * spread * float(np.sqrt(1 + row @ inverse @ row))
         low, high = np.exp([middle - width, middle + width])
@@ -112,16 +142,41 @@ def cost_model(points: Sequence[Point]) -> CostModel:
         If no group of cells has enough members.
     """
     needs(points, MIN_POINTS, "cost model")
-    groups, errors = {}, []
+    errors: list[float] = []
+    groups = _groups(points)
+    for group in groups:
+        errors += _left_out([point for point in points if _group(point.cell) == group])
+    needs(errors, MIN_POINTS, "cost model")
+    return CostModel(float(np.median(errors)), len(errors), _beyond(points), groups)
+
+
+def _groups(points: Sequence[Point]) -> _Groups:
+    groups: _Groups = {}
     for group in sorted({_group(point.cell) for point in points}):
         own = [point for point in points if _group(point.cell) == group]
         fitted = _fitted(own)
-        if fitted is None:
-            continue
-        groups[group] = fitted[:3]
-        errors += _left_out(own)
-    needs(errors, MIN_POINTS, "cost model")
-    return CostModel(float(np.median(errors)), len(errors), groups)
+        if fitted is not None:
+            weights, spread, inverse, _degrees = fitted
+            design = np.array([_row(point.cell) for point in own])
+            groups[group] = weights, spread, inverse, inverse @ design.T @ design
+    return groups
+
+
+def _beyond(points: Sequence[Point]) -> Beyond | None:
+    """Predict the largest corpus from those below it, which must differ in scale themselves."""
+    scales = sorted({point.cell.scale for point in points})
+    smaller = [point for point in points if point.cell.scale < scales[-1]]
+    model = CostModel(0.0, 0, None, _groups(smaller))
+    pairs = [
+        (point.p50_ms, predicted)
+        for point in points
+        if point.cell.scale == scales[-1] and (predicted := model.predict(point.cell))
+    ]
+    if not pairs:
+        return None
+    errors = [abs(predicted.p50_ms / seen - 1) for seen, predicted in pairs]
+    covered = [predicted.low_ms <= seen <= predicted.high_ms for seen, predicted in pairs]
+    return Beyond(scales[-1], len(pairs), float(np.median(errors)), float(np.mean(covered)))
 
 
 def _group(cell: Cell) -> tuple[str, str, bool]:

@@ -22,6 +22,8 @@ from search.lab.engine.problems import EngineProblem
 _FILE = "lab.duckdb"
 _BATCH = 10_000
 THREADS = Parameter("threads", 1, 1, 64, meaning="threads of one query")
+#: More than one builds another graph each time.
+BUILD_THREADS = Parameter("build_threads", 1, 1, 64, meaning="threads that build the index")
 
 
 def extension(name: str) -> str:
@@ -79,7 +81,8 @@ class DuckDB:
     ) -> None:
         """Load the vectors by Arrow and index them."""
         names = ("vss",) if self.is_indexed else ()
-        connection = connect(folder / _FILE, *names, threads=parameters["threads"], read_only=False)
+        threads = parameters.get("build_threads", 1)
+        connection = connect(folder / _FILE, *names, threads=threads, read_only=False)
         width = vectors.shape[1]
         connection.execute(
             f"CREATE TABLE passages (row INTEGER, bucket SMALLINT, vector FLOAT[{width}])"
@@ -155,6 +158,7 @@ HNSW = DuckDB(
         Parameter("ef_construction", 128, 8, 2_000, meaning="breadth of the build"),
         EF_SEARCH,
         THREADS,
+        BUILD_THREADS,
     ),
 )
 EXACT = DuckDB("duckdb-exact", is_indexed=False, parameters=(THREADS,))

@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from portal.core import formats
+from portal.core.actors import Actor
 from portal.core.errors import NotFound
 from portal.runs.management import console, following
 from portal.runs.models import Run
@@ -50,8 +51,20 @@ class Command(BaseCommand):
             help="Numbers of clients whose throughput is measured.",
         )  # fmt: skip
         parser.add_argument(
-            "--tries", type=int, default=3, help="Of a cell that other work disturbed."
+            "--passes", type=int, default=5, help="Times that a cell is measured, apart in time."
         )
+        parser.add_argument(
+            "--tries", type=int, default=3, help="Of a pass that other work disturbed."
+        )
+        parser.add_argument(
+            "--only-builds", action="store_true", help="Build every index, then rest."
+        )
+        parser.add_argument(
+            "--timed-builds", type=int, default=0, metavar="N",
+            help="Build in sequence and in parallel, N times in turns, and report both.",
+        )  # fmt: skip
+        parser.add_argument("--pause", metavar="CAMPAIGN", help="Let one rest.")
+        parser.add_argument("--cancel", metavar="CAMPAIGN", help="Stop one.")
         parser.add_argument(
             "--resume", nargs="?", const="latest", metavar="CAMPAIGN", help="Go on with one."
         )
@@ -71,6 +84,9 @@ class Command(BaseCommand):
             if options["attach"]:
                 _show(find(options["attach"]), screen)
                 return
+            if options["pause"] or options["cancel"]:
+                screen.print(_stopped(options, actor), markup=False)
+                return
             if options["resume"]:
                 campaign = find(options["resume"])
                 run = dispatch.resume(campaign=campaign, actor=actor)
@@ -81,6 +97,8 @@ class Command(BaseCommand):
                     actor=actor,
                     wishes=_wishes(options),
                     collection=options["collection"],
+                    only_builds=options["only_builds"],
+                    timed_builds=options["timed_builds"],
                 )
                 run = Run.objects.get(pk=str(campaign.run_id))
             remaining = estimates.remaining(campaign)
@@ -101,6 +119,18 @@ class Command(BaseCommand):
                 return
             following.follow(run, screen, actor)
             screen.print(table(campaign))
+
+
+def _stopped(options: dict[str, Any], actor: Actor) -> str:
+    """Let a campaign rest or stop it; returns what was done."""
+    campaign = find(options["pause"] or options["cancel"])
+    if options["pause"]:
+        campaigns.pause(campaign=campaign)
+        said = _("“%(name)s” rests; benchmark --resume %(campaign)s goes on.")
+    else:
+        campaigns.cancel(campaign=campaign, actor=actor)
+        said = _("“%(name)s” was asked to stop; what is measured stays.")
+    return said % {"name": campaign, "campaign": campaign.pk}
 
 
 def _show(campaign: Campaign, screen: Console) -> None:
@@ -174,6 +204,7 @@ def _wishes(options: dict[str, Any]) -> campaigns.Wishes:
         memory_mb=options["max_memory"],
         seed=options["seed"],
         clients=options["clients"],
+        n_passes=options["passes"],
         max_tries=options["tries"],
     )
 

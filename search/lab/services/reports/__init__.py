@@ -12,7 +12,8 @@ from django.utils.translation import gettext as _
 
 from portal.core.errors import InvalidInput
 from portal.lib import documents
-from search.lab.engine.analysis import choosing
+from portal.lib.finite import sound
+from search.lab.engine.analysis import builds, choosing
 from search.lab.models import Campaign
 from search.lab.services.comparing import Comparison
 from search.lab.services.reports import comparison, findings, tables
@@ -61,7 +62,7 @@ def render(
     _check("format", format, FORMATS)
     _check("language", language, LANGUAGES)
     if format == "json":
-        body = json.dumps(content(campaign), ensure_ascii=False, indent=1, default=str).encode()
+        body = _json(content(campaign))
         content_type = "application/json"
     elif format in _TABLES:
         write, content_type = _TABLES[format]
@@ -93,8 +94,7 @@ def render_comparison(
     _check("language", language, LANGUAGES)
     name = f"{str(found.now.pk)[:8]}-against-{str(found.then.pk)[:8]}.{format}"
     if format == "json":
-        text = json.dumps(comparison.content(found), ensure_ascii=False, indent=1, default=str)
-        return text.encode(), "application/json", name
+        return _json(comparison.content(found)), "application/json", name
     with translation.override(language):
         made = comparison.document(found, language)
     body, content_type, _ending = documents.render(made, format)
@@ -123,9 +123,23 @@ def content(campaign: Campaign) -> dict[str, Any]:
             "scaling": [vars(one) for one in found.laws],
             "pareto": [one.cell.label for one in found.front],
             "outliers": [one.cell.label for one in found.outliers],
-            "cost_model": {"median_error": cost.error, "n_cells": cost.n}
+            "cost_model": {
+                "median_error": cost.error,
+                "n_cells": cost.n,
+                "beyond": vars(cost.beyond) if cost.beyond else None,
+                "predicted": [
+                    {
+                        "label": one.cell.label,
+                        "p50_ms": one.p50_ms,
+                        "low_ms": one.low_ms,
+                        "high_ms": one.high_ms,
+                    }
+                    for one in found.predicted
+                ],
+            }
             if cost
             else {"refused": found.no_cost},
+            "builds": [vars(one) for one in builds.savings(campaign.phases)],
             "recommendation": _recommendation(found.advice),
         },
     }
@@ -144,6 +158,11 @@ def _recommendation(advice: choosing.Recommendation) -> dict[str, Any]:
         "n_meeting": advice.n_meeting,
         "n_considered": advice.n_considered,
     }
+
+
+def _json(found: dict[str, Any]) -> bytes:
+    text = json.dumps(sound(found), ensure_ascii=False, indent=1, default=str, allow_nan=False)
+    return text.encode()
 
 
 def _check(field: str, value: str, allowed: tuple[str, ...]) -> None:

@@ -119,9 +119,10 @@ def _blocks(found: Comparison) -> Iterator[Block]:
         )
     yield Paragraph(
         _(
-            "The ratio of median latencies has a 95 % interval by bootstrap over the same "
-            "questions. A cell is slower or faster when the interval lies outside of what counts "
-            "as the same, and inconclusive when it reaches over an edge."
+            "The ratio of median latencies has a 95 % interval from the spread of the passes of "
+            "both campaigns and a bootstrap over the same questions. A cell is slower or faster "
+            "when the interval lies outside of what counts as the same, and inconclusive when it "
+            "reaches over an edge."
         )
     )
 

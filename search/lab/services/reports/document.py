@@ -22,7 +22,7 @@ from search.lab.engine.analysis.points import Point
 from search.lab.engine.statistics import Figure
 from search.lab.models import Campaign, CellResult
 from search.lab.selectors import Line
-from search.lab.services.reports import figures, findings
+from search.lab.services.reports import figures, findings, outlook
 from search.lab.services.reports.findings import Findings
 
 #: Recall that the recommendation asks for: the default of `choosing.recommend`.
@@ -69,15 +69,31 @@ def _blocks(campaign: Campaign, found: Findings) -> Iterator[Block]:
         yield from _front(found)
         yield from _effects(found)
         yield from _growth(found)
+        yield from outlook.predictions(found)
+    yield from outlook.builds(campaign)
     yield from _environment(campaign)
     yield Heading(_("How it was measured"))
     yield Paragraph(
         _(
-            "One question at a time, warm-up apart, every sample kept. In brackets: 95 % intervals "
-            "by bootstrap over the questions. Recall is the share of the exact ten best rows that "
-            "came back. Answers a second are counted with clients in a closed loop, never derived "
-            "from a latency."
+            "One question at a time, warm-up apart, every sample kept. Recall is the share of the "
+            "exact ten best rows that came back. Answers a second are counted with clients in a "
+            "closed loop, never derived from a latency."
         )
+    )
+    yield Paragraph(_intervals(campaign))
+
+
+def _intervals(campaign: Campaign) -> str:
+    if campaign.n_passes > 1:
+        return _(
+            "Each cell was measured in %(count)d passes, in processes of their own that took turns "
+            "with the other cells. In brackets: where 95 of 100 repetitions of the whole "
+            "measurement are expected, from the spread of the passes and a bootstrap over the "
+            "questions."
+        ) % {"count": campaign.n_passes}
+    return _(
+        "Each cell was measured in one pass. In brackets: 95 % intervals by bootstrap over the "
+        "questions, which do not say what a repetition would give."
     )
 
 
@@ -242,6 +258,14 @@ def _effects(found: Findings) -> Iterator[Block]:
                 for one in found.axes
             ],
         )
+        if any(one.f_value is None for one in found.axes):
+            yield Paragraph(
+                _(
+                    "The axes explain the latencies without any rest, so that there is no F value: "
+                    "too few cells for the axes that were chosen, or figures that were not "
+                    "measured."
+                )
+            )
         yield from figures.effects(found)
     if found.pairs:
         yield Heading(_("Engines in pairs"), 2)
@@ -288,16 +312,6 @@ def _growth(found: Findings) -> Iterator[Block]:
             ],
         )
         yield from figures.growth(found)
-    if found.cost is None:
-        yield Paragraph(found.no_cost)
-    else:
-        yield Paragraph(
-            _(
-                "A cell that was not run can be predicted from the others: of %(count)d cells left "
-                "out one by one, half were predicted within %(error).0f %%."
-            )
-            % {"count": found.cost.n, "error": found.cost.error * 100}
-        )
 
 
 def _environment(campaign: Campaign) -> Iterator[Block]:

@@ -26,6 +26,8 @@ class Findings:
         are damaged.
     no_effects, no_cost : str
         Why there is no such analysis; empty where there is one.
+    predicted : sequence of Predicted
+        Cells that were not measured and can be predicted.
     """
 
     lines: Sequence[Line]
@@ -40,6 +42,7 @@ class Findings:
     no_effects: str = ""
     cost: scaling.CostModel | None = None
     no_cost: str = ""
+    predicted: Sequence[scaling.Predicted] = ()
     clients: Sequence[int] = field(default_factory=list)
 
     @property
@@ -74,8 +77,16 @@ def gather(campaign: Campaign) -> Findings:
         no_effects=no_effects,
         cost=cost,
         no_cost=no_cost,
+        predicted=_predicted(lines, cost),
         clients=sorted({int(one) for line in lines for one in throughput(line)}),
     )
+
+
+def _predicted(lines: Sequence[Line], cost: scaling.CostModel | None) -> list[scaling.Predicted]:
+    if cost is None:
+        return []
+    found = (cost.predict(line.cell) for line in lines if line.p50 is None)
+    return [one for one in found if one is not None]
 
 
 def throughput(line: Line) -> dict[int, float]:

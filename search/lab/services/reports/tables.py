@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from portal.lib.finite import sound
 from search.lab.selectors import Line
 from search.lab.services.reports.findings import Findings, throughput
 
@@ -29,8 +30,8 @@ _FACTS = (
 
 
 def rows(found: Findings) -> list[dict[str, Any]]:
-    """Return one flat row a cell; what was not measured is None."""
-    return [_row(line, found) for line in found.lines]
+    """Return one flat row a cell; what was not measured, or is no finite number, is None."""
+    return [sound(_row(line, found)) for line in found.lines]
 
 
 def csv(found: Findings) -> bytes:
@@ -79,6 +80,7 @@ def _row(line: Line, found: Findings) -> dict[str, Any]:
     answers = throughput(line)
     row |= {f"per_second_{count}": answers.get(count) for count in found.clients}
     row |= {name: facts.get(name) for name in _FACTS}
+    row["n_passes"] = len(facts.get("passes", [None])) if facts else None
     return row | {"n_samples": line.p50.n if line.p50 else None, "error": line.error}
 
 

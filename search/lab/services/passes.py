@@ -1,0 +1,110 @@
+"""Passes of a cell that are measured already, kept beside the indexes until the cell is whole.
+
+A pass is a folder, written beside its place and renamed, whose facts and samples are known by their
+digest: whatever dies loses at most the pass in hand, and a damaged one is measured again.
+"""
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from portal.lib.hashing import digest_json, sha256_stream
+from search.lab.engine.measuring import Samples
+
+_FACTS, _SAMPLES = "facts.json", "samples.parquet"
+#: Facts of a pass that are kept one by one with the cell.
+_EACH = ("p50_ms", "load_s", "foreign_cores", "load_average", "measured_at")
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One pass of a cell."""
+
+    facts: Mapping[str, Any]
+    samples: Samples
+
+
+class Passes:
+    """The kept passes of one cell.
+
+    Parameters
+    ----------
+    folder : Path
+        Of this cell alone; made when the first pass is kept.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def keep(self, number: int, facts: Mapping[str, Any], samples: Path) -> None:
+        """Keep a pass; a file of samples is copied."""
+        place, beside = self._place(number), self._folder / f".{number}"
+        shutil.rmtree(beside, ignore_errors=True)
+        beside.mkdir(parents=True)
+        shutil.copyfile(samples, beside / _SAMPLES)
+        digests = {"facts_digest": digest_json(facts), "samples_digest": _digest(samples)}
+        (beside / _FACTS).write_text(json.dumps({"facts": dict(facts), **digests}))
+        shutil.rmtree(place, ignore_errors=True)
+        beside.rename(place)
+
+    def has(self, number: int) -> bool:
+        """Whether a pass was kept."""
+        return self._place(number).is_dir()
+
+    def read(self, number: int) -> Pass | None:
+        """Return a pass; a damaged one is removed, and None returned for it."""
+        place = self._place(number)
+        try:
+            content = json.loads((place / _FACTS).read_text())
+            is_whole = (
+                digest_json(content["facts"]) == content["facts_digest"]
+                and _digest(place / _SAMPLES) == content["samples_digest"]
+            )
+            if is_whole:
+                samples = Samples.from_table(pq.read_table(place / _SAMPLES))
+                return Pass(content["facts"], samples)
+        except (OSError, ValueError, KeyError, TypeError, pa.ArrowInvalid):
+            pass
+        shutil.rmtree(place, ignore_errors=True)
+        return None
+
+    def clear(self) -> None:
+        """Forget all passes."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _place(self, number: int) -> Path:
+        return self._folder / str(number)
+
+
+def summed(passes: Sequence[Pass]) -> dict[str, Any]:
+    """Return the facts of a cell from those of its passes.
+
+    What was found in any pass against the cell counts against it; memory and load are the highest
+    of all, times to load their middle. Throughput is counted in the first pass.
+    """
+    facts = [one.facts for one in passes]
+    loads = sorted(one["load_s"] for one in facts)
+    return {
+        **facts[0],
+        "uses_index": all(one["uses_index"] for one in facts),
+        "falls_short": any(one["falls_short"] for one in facts),
+        "is_disturbed": any(one["is_disturbed"] for one in facts),
+        "load_s": loads[len(loads) // 2],
+        **{
+            name: max(one[name] for one in facts)
+            for name in ("peak_mb", "foreign_cores", "load_average")
+        },
+        "elapsed_s": sum(one["elapsed_s"] for one in facts),
+        "passes": [{name: one[name] for name in _EACH} for one in facts],
+    }
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as stream:
+        return sha256_stream(stream)

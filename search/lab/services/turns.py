@@ -1,0 +1,167 @@
+"""The cells of one corpus measured in turns, so that the passes of each lie apart in time."""
+
+import io
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow.parquet as pq
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+from portal.core.errors import Corrupt
+from portal.lib import clock, timing
+from portal.lib.finite import sound
+from portal.lib.hashing import digest_json
+from portal.runs.context import RunContext
+from search.lab import selectors
+from search.lab.engine import statistics
+from search.lab.engine.corpora import Corpus
+from search.lab.engine.measuring import Samples
+from search.lab.engine.problems import EngineProblem
+from search.lab.models import Campaign, CellResult
+from search.lab.services import processes
+from search.lab.services.passes import Pass, Passes, summed
+from search.lab.services.problems import said
+from search.lab.services.processes import OutOfMemory, Watch
+from search.lab.services.shelf import Shelf
+from search.lab.services.worker import SAMPLES, Job
+
+#: Cores that other work may keep busy while a pass is timed, before the pass is repeated.
+MOST_FOREIGN_CORES = 0.3
+_PARQUET = "application/vnd.apache.parquet"
+
+
+@dataclass
+class Turns:
+    """Measures cells pass by pass.
+
+    Attributes
+    ----------
+    folder : Path
+        Where passes are kept until their cell is whole.
+    job : callable
+        Returns the job that measures a row of a corpus, and counts throughput or not.
+    say : callable
+        Reports the phase and what is done.
+    fail : callable
+        Writes a cell as failed, with the reason.
+    """
+
+    ctx: RunContext
+    campaign: Campaign
+    watch: Watch
+    shelf: Shelf
+    folder: Path
+    job: Callable[[CellResult, Corpus, bool], Job]
+    say: Callable[[str, str], None]
+    fail: Callable[[CellResult, str], None]
+
+    def measure(self, corpus: Corpus, rows: Sequence[CellResult]) -> None:
+        """Measure all cells of a corpus in turns, so that the passes of each lie apart in time."""
+        count = self.campaign.n_passes
+        for number in range(count):
+            for row in rows:
+                self.watch.look()
+                words = {"cell": row.what.label, "number": number + 1, "count": count}
+                self.say("measure", _("%(cell)s, pass %(number)s of %(count)s") % words)
+                self._go_through(corpus, row, number)
+
+    def _go_through(self, corpus: Corpus, row: CellResult, number: int) -> None:
+        """Measure one pass of a cell unless it is there, and the whole cell after the last one."""
+        kept = self._passes(row)
+        is_last = number == self.campaign.n_passes - 1
+        wanted = range(number + 1) if is_last else (number,)
+        if row.state == CellResult.State.FAILED:
+            return
+        for one in wanted:
+            was_kept = kept.has(one)
+            if was_kept and kept.read(one) is not None:
+                continue
+            if was_kept or one < number:
+                self._damaged(row)
+            if not self._pass(corpus, row, kept, one):
+                return
+        if is_last:
+            self._measured(row, corpus, [_whole(kept.read(one)) for one in wanted])
+            kept.clear()
+
+    def _pass(self, corpus: Corpus, row: CellResult, kept: Passes, number: int) -> bool:
+        """Measure a pass of a cell, again while other work disturbs it; returns whether it went."""
+        job = self.job(row, corpus, number == 0)
+        started, n_tries, is_disturbed = time.monotonic(), 0, True
+        while is_disturbed and n_tries < self.campaign.max_tries:
+            n_tries += 1
+            try:
+                with timing.alone(Path(settings.HOME), self.watch.look):
+                    facts = processes.do(job, self.watch.look)
+            except OutOfMemory:
+                self.fail(row, processes.short_of_memory(job))
+                return False
+            except EngineProblem as exc:
+                self.fail(row, said(exc))
+                return False
+            is_disturbed = facts["foreign_cores"] > MOST_FOREIGN_CORES
+            if is_disturbed:
+                self._disturbed(row, facts["foreign_cores"], n_tries)
+        own = {
+            "is_disturbed": is_disturbed,
+            "elapsed_s": time.monotonic() - started,
+            "n_tries": n_tries,
+            "measured_at": clock.now().isoformat(),
+        }
+        kept.keep(number, facts | own, job.folder / SAMPLES)
+        return True
+
+    def _measured(self, row: CellResult, corpus: Corpus, passes: Sequence[Pass]) -> None:
+        """Write a cell from its passes."""
+        built = self.shelf.found(row.what.index_key, corpus) or {}
+        facts = summed(passes) | built
+        joined = Samples.joined([one.samples for one in passes])
+        figures = statistics.figures(joined, facts["per_second"])
+        facts["figures"] = {name: vars(one) for name, one in figures.items()}
+        facts = sound(facts)
+        content = io.BytesIO()
+        pq.write_table(joined.to_table(), content)
+        samples = self.ctx.save_artifact(f"samples-{row.key}", content.getvalue(), _PARQUET)
+        with self.ctx.fenced():
+            CellResult.objects.filter(pk=row.pk).update(
+                state=CellResult.State.MEASURED,
+                facts=facts,
+                digest=digest_json(facts),
+                samples=samples,
+                n_tries=max(one.facts["n_tries"] for one in passes),
+                measured_at=clock.now(),
+                error="",
+            )
+        row.refresh_from_db()
+        self.ctx.log(selectors.told(selectors.line(row)), cell=row.what.label)
+
+    def _damaged(self, row: CellResult) -> None:
+        said = _("%(cell)s: what was kept is damaged, so it is measured again.")
+        label = row.what.label
+        self.ctx.log(said % {"cell": label}, level="warning", cell=label)
+
+    def _passes(self, row: CellResult) -> Passes:
+        return Passes(self.folder / row.key)
+
+    def _disturbed(self, row: CellResult, cores: float, n_tries: int) -> None:
+        if n_tries < self.campaign.max_tries:
+            said = _(
+                "%(cell)s: other work kept %(cores)s processors busy, so it is measured again."
+            )
+        else:
+            said = _(
+                "%(cell)s: other work kept %(cores)s processors busy; it is kept as disturbed."
+            )
+        label = row.what.label
+        words = {"cell": label, "cores": f"{cores:.2g}"}
+        self.ctx.log(said % words, level="warning", cell=label, cores=round(cores, 2))
+
+
+def _whole(found: Pass | None) -> Pass:
+    """Return a pass that was read a moment ago."""
+    if found is None:
+        raise Corrupt(_("A pass that was just measured cannot be read: look at the disk."))
+    return found

@@ -1,0 +1,139 @@
+"""Indexes that wait for their campaign, and builds timed in sequence and in parallel."""
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from portal.core.actors import Actor
+from portal.runs import services as runs
+from portal.runs.tasks.execution import perform
+from search.lab import dispatch, tasks
+from search.lab.engine.analysis import builds
+from search.lab.engine.corpora import Corpus
+from search.lab.engine.matrix import Matrix
+from search.lab.models import Campaign
+from search.lab.services import campaigns, running, shelf
+from search.lab.services.shelf import Shelf
+
+ACTOR = Actor.system("test")
+PLAN = Matrix(
+    scales=(1_000,),
+    dimensions=(16,),
+    search_types=("vector",),
+    filters=(None,),
+    engines=("faiss-flat", "hnswlib"),
+)
+
+
+def phase(kind: str, wall_s: float, n_workers: int, longest_s: float = 60.0) -> dict[str, object]:
+    return {
+        "phase": kind,
+        "scale": 10_000,
+        "dimension": 128,
+        "n_workers": n_workers,
+        "wall_s": wall_s,
+        "sum_s": wall_s,
+        "longest_s": longest_s,
+    }
+
+
+def test_what_parallel_builds_save_is_held_against_what_is_possible() -> None:
+    phases = [
+        phase("build", 70.0, 2),
+        phase("sequence", 100.0, 1, longest_s=60.0),
+        phase("parallel", 75.0, 2),
+        phase("parallel", 65.0, 2),
+        phase("sequence", 110.0, 1, longest_s=60.0),
+    ]
+    (found,) = builds.savings(phases, n_cores=2)
+    assert (found.n_rounds, found.n_workers) == (2, 2)
+    assert found.ratio == pytest.approx(105 / 70)
+    assert found.bound == pytest.approx(105 / 60)
+    assert found.limited_by == "longest build"
+    many = [one | {"longest_s": 10.0} for one in phases]
+    (found,) = builds.savings(many, n_cores=2)
+    assert (found.bound, found.limited_by) == (2.0, "cores")
+    assert builds.savings(phases[:1]) == []
+
+
+def test_an_index_is_found_again_unless_corpus_or_versions_differ(
+    tmp_path: Path, corpus: Corpus
+) -> None:
+    own = Shelf(tmp_path / "indexes", {"faiss-cpu": "1"})
+    built = tmp_path / "built"
+    (built / "vectors").mkdir(parents=True)
+    own.put("key", built, corpus, {"build_s": 2.0})
+    assert own.found("key", corpus) == {"build_s": 2.0}
+    assert Shelf(tmp_path / "indexes", {"faiss-cpu": "2"}).found("key", corpus) is None
+    assert own.found("other", corpus) is None
+    mark = own.place("key") / "built.json"
+    mark.write_text(json.dumps(json.loads(mark.read_text()) | {"corpus": "another"}))
+    assert own.found("key", corpus) is None
+    own.drop(["key"])
+    assert not own.place("key").exists()
+
+
+@pytest.mark.django_db
+def test_what_no_campaign_needs_is_swept_with_its_tables(tmp_path: Path) -> None:
+    rests = campaigns.create(plan=PLAN, name="rests", actor=ACTOR)
+    forgotten = campaigns.create(plan=PLAN, name="forgotten", actor=ACTOR)
+    dropped: list[Path] = []
+
+    def drop(places: Iterable[Path]) -> None:
+        dropped.extend(places)
+
+    for name in (str(rests.pk), str(forgotten.pk), ".work-left-over"):
+        (tmp_path / "indexes" / name / "key/vectors").mkdir(parents=True)
+    table = tmp_path / "indexes" / ".work-left-over" / "key/vectors/table.json"
+    table.write_text("{}")
+    os.utime(tmp_path / "indexes" / str(forgotten.pk), (0, 0))
+    assert shelf.sweep(tmp_path, drop) == 2
+    assert [one.name for one in (tmp_path / "indexes").iterdir()] == [str(rests.pk)]
+    assert dropped == [table.parent]
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.django_db(transaction=True)
+def test_a_campaign_builds_both_ways_rests_and_measures_what_it_built() -> None:
+    campaign = dispatch.start(
+        plan=PLAN,
+        name="later",
+        actor=ACTOR,
+        wishes=campaigns.Wishes(n_workers=2, clients=(1,), n_passes=2, max_tries=1),
+        only_builds=True,
+        timed_builds=1,
+    )
+    perform(str(campaign.run_id), worker="test")
+    campaign = Campaign.objects.get(pk=campaign.pk)
+    assert campaign.state == "paused"
+    assert campaign.cells.filter(state="waiting").count() == 2
+    assert [one["phase"] for one in campaign.phases] == ["corpus", "sequence", "parallel", "build"]
+    (saving,) = builds.savings(campaign.phases)
+    assert saving.ratio > 0
+    folder = running.home() / "indexes" / str(campaign.pk)
+    assert len(list(folder.iterdir())) == 2
+
+    dispatch.resume(campaign=campaign, actor=ACTOR)
+    perform(str(Campaign.objects.get(pk=campaign.pk).run_id), worker="test")
+    campaign = Campaign.objects.get(pk=campaign.pk)
+    assert campaign.state == "complete", campaign.cells.values_list("state", "error")
+    assert [one["phase"] for one in campaign.phases].count("build") == 1
+    assert not list(folder.iterdir())
+    for row in campaign.cells.all():
+        assert len(row.facts["passes"]) == 2
+        assert row.facts["build_s"] > 0
+    assert not list((running.home() / "passes" / str(campaign.pk)).glob("*/*"))
+
+
+@pytest.mark.django_db
+def test_the_sweep_runs_by_itself() -> None:
+    left = running.home() / "work/left-over"
+    left.mkdir(parents=True)
+    run = runs.enqueue(kind=tasks.SWEEP, actor=ACTOR, parameters={})
+    perform(str(run.pk), worker="test")
+    run.refresh_from_db()
+    assert run.result["removed"] >= 1
+    assert not left.exists()

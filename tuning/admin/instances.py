@@ -62,7 +62,7 @@ class InstanceAdmin(EvidenceAdmin[Instance]):
     def state_badge(self, obj: Instance) -> SafeString:
         return state_badge(obj)
 
-    @admin.display(description=_("last seen"), ordering="last_at")
+    @admin.display(description=_("last sample"), ordering="last_at")
     def seen(self, obj: Instance) -> str:
         return formats.ago(obj.last_at)
 

@@ -123,7 +123,7 @@ def forget(*, instance: Instance, actor: Actor, reason: str = "") -> None:
 
 def _known(name: str, about: About) -> Instance:
     """Return the locked row of an instance, with what its sidecar says of it."""
-    Instance.objects.bulk_create([Instance(name=name)], ignore_conflicts=True)
+    Instance.objects.get_or_create(name=name)
     instance = Instance.objects.select_for_update(no_key=True).get(name=name)
     place = (about.host, about.folder)
     if instance.folder and not instance.is_silent and (instance.host, instance.folder) != place:

@@ -36,6 +36,7 @@ from tuning.models import Study, Trial
 from tuning.services import asking, studies, targets
 
 FORMATS = ("html", "pdf", "md", "json")
+RECORDS = ("tuning", "performance", "integration", "deployment")
 VIEW, ADD, CHANGE = "tuning.view_study", "tuning.add_study", "tuning.change_study"
 ID = OpenApiParameter("id", OpenApiTypes.UUID, OpenApiParameter.PATH)
 _PERMISSIONS = {"create": ADD, "pause": CHANGE, "resume": CHANGE, "cancel": CHANGE}
@@ -180,6 +181,30 @@ class Report(APIView):
         content, content_type = reports.render(study_of(id), form)
         name = f'attachment; filename="study-{id}.{form}"'
         return HttpResponse(content, content_type, headers={"Content-Disposition": name})
+
+
+class Record(APIView):
+    """One of the JSON documents of a study."""
+
+    permission_classes = [scope(Scope.READ, VIEW)]
+
+    @extend_schema(
+        summary="Fetch a JSON document of a study",
+        description=(
+            "tuning: what was asked and every trial; performance: what was proved and at which "
+            "price; integration: whether the parts worked together; deployment: what became of "
+            "the candidate."
+        ),
+        parameters=[
+            ID,
+            OpenApiParameter("kind", location=OpenApiParameter.PATH, enum=list(RECORDS)),
+        ],
+        responses={200: OpenApiTypes.OBJECT},
+    )
+    def get(self, request: Request, id: UUID, kind: str) -> Response:
+        from tuning.services import records  # noqa: PLC0415 - registry and forms behind it
+
+        return Response(records.document(study_of(id), kind))
 
 
 def _format(request: Request) -> str:

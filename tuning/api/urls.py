@@ -4,7 +4,7 @@ from rest_framework.routers import SimpleRouter
 from tuning.api.instances import Instances, OneInstance, Samples
 from tuning.api.put_rate import PutRate
 from tuning.api.readings import Readings
-from tuning.api.studies import Report, Studies, Targets, Trials
+from tuning.api.studies import Record, Report, Studies, Targets, Trials
 
 router = SimpleRouter()
 router.register("studies", Studies, basename="study")
@@ -15,6 +15,7 @@ urlpatterns = [
     path("tuning-instances/", Instances.as_view(), name="tuning-instances"),
     path("tuning-instances/<str:name>/", OneInstance.as_view(), name="tuning-instance"),
     path("tuning-instances/<str:name>/samples/", Samples.as_view(), name="tuning-instance-samples"),
+    path("studies/<uuid:id>/records/<slug:kind>/", Record.as_view(), name="study-record"),
     path("tuning-targets/rocksdb/put-rate/", PutRate.as_view(), name="put-rate"),
     path("tuning-targets/", Targets.as_view(), name="tuning-targets"),
     path("tuning-targets/<str:name>/readings/", Readings.as_view(), name="tuning-target-readings"),

@@ -11,11 +11,13 @@ from portal.core import formats
 from portal.lib import charts, documents
 from portal.lib.documents import Column, Document, Figure, Heading, Note, Table
 from tuning import selectors
-from tuning.models import Study, Trial
+from tuning.models import PutRateScore, Study, Trial
+from tuning.services import records
 
 FORMATS = ("html", "pdf", "md", "json")
 _TONES = {"better": "good", "worse": "bad", "no_effect": "warn", "": "warn"}
-#: What the panels over the trials show, the first that was measured of each; six with the last two.
+#: What the panels over the trials show, the first that was measured of each; six with what was
+#: predicted and how the trials spread, and the proof beside.
 _PANELS = (
     ("sustainable_rate", "rate", "recall_at_10", "pr_auc"),
     ("put_p99_us", "p95_ms", "fit_s"),
@@ -105,6 +107,9 @@ def _panels(study: Study, trials: Sequence[Trial]) -> list[Figure]:
         name = next((one for one in names if any(one in row.values for row in complete)), None)
         if name is not None:
             found.append(_course(study, name, complete))
+    predicted = records.predictions(study)
+    if predicted:
+        found.append(_predicted(predicted))
     if study.proof.get("log_ratios"):
         found.append(_proof(study))
     scores = [trial.score for trial in complete if trial.score is not None]
@@ -121,6 +126,24 @@ def _course(study: Study, name: str, trials: Sequence[Trial]) -> Figure:
         (charts.Series(title, [x for x, _y in rows], [y for _x, y in rows]),),
     )
     return Figure.of(chart, caption=title, alt=_("%(figure)s by trial") % {"figure": title})
+
+
+def _predicted(scores: Sequence[PutRateScore]) -> Figure:
+    name = scores[0].form.name
+    caption = _("predicted by the put-rate form %(form)s against measured (1/s)") % {"form": name}
+    measured = [score.actual for score in scores]
+    predicted = [score.predicted for score in scores]
+    ends = [min(*measured, *predicted), max(*measured, *predicted)]
+    chart = charts.Scatter(
+        charts.Axes(_("measured (1/s)"), _("predicted (1/s)")),
+        (
+            charts.Series(
+                _("trial"), measured, predicted, labels=[f"#{one.trial.number}" for one in scores]
+            ),
+            charts.Series(_("both are equal"), ends, ends),
+        ),
+    )
+    return Figure.of(chart, caption=caption, alt=caption)
 
 
 def _proof(study: Study) -> Figure:

@@ -174,7 +174,8 @@ def lines(trials: Sequence[Trial]) -> list[Line]:
             TONES.get(trial.state, ""),
             formats.DASH if trial.score is None else f"{ratio(trial.score):.3f}",
             not trial.is_within_guards,
-            trial.reason or ", ".join(f"{name} = {one}" for name, one in trial.changed.items()),
+            trial.reason
+            or ", ".join(f"{name} = {formats.figure(one)}" for name, one in trial.changed.items()),
             came_from(trial),
             trial.role == Trial.Role.SEARCH,
         )

@@ -120,6 +120,12 @@ class RuleForm(forms.Form):
         label=_("In use"), required=False, widget=UnfoldBooleanSwitchWidget
     )
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not Channel.objects.exists():
+            said = _("There is no channel yet: add one first, on the page of channels.")
+            self.fields["channels"].help_text = said
+
     def clean(self) -> dict[str, Any]:
         given = super().clean() or {}
         for which in ("second", "third"):

@@ -158,7 +158,7 @@ class DriftWindowAdmin(EvidenceAdmin[DriftWindow]):
 
     @admin.display(description=_("slice"), ordering="slice")
     def part(self, obj: DriftWindow) -> str:
-        return obj.slice or _g("whole model")
+        return obj.part
 
     @admin.display(description=_("state"))
     def standing(self, obj: DriftWindow) -> SafeString:

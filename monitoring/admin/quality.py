@@ -1,11 +1,13 @@
 """The board of data quality, the heat map of missing values, expectations and the quarantine."""
 
+import json
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.safestring import SafeString
@@ -24,6 +26,7 @@ from monitoring.selectors import quality as selectors
 from monitoring.services.quality import editing, telling
 from portal.core import formats
 from portal.core.admin.base import Act, EvidenceAdmin, ReasonForm, actor_of, grants_of
+from portal.core.keys import called
 from portal.lib import clock
 
 TONES = {
@@ -273,6 +276,39 @@ def limits_text(limits: dict[str, Any]) -> str:
     return " · ".join(said) or formats.DASH
 
 
+#: What rules are called; any other is shown as it is spelt.
+RULES: dict[str, Any] = {
+    "missing": _("a value is missing"),
+    "unknown": _("a name is not known"),
+    "unknown_near": _("a name is not known"),
+    "not_a_number": _("not a number"),
+    "not_finite": _("not finite"),
+    "null": _("empty"),
+    "out_of_range": _("outside the limits"),
+    "not_allowed": _("not an allowed value"),
+    "not_an_object": _("not an object"),
+    "wrong_shape": _("wrong shape"),
+}
+
+
+def rule_name(rule: str) -> str:
+    """Return what people call the rule that a row broke."""
+    return str(RULES.get(rule, rule))
+
+
+def _fields(row: str) -> list[tuple[str, str]]:
+    """Return the values of a refused row by name; nothing when it is no JSON object."""
+    try:
+        given = json.loads(row)
+    except ValueError:
+        return []
+    return (
+        [(name, formats.figure(value)) for name, value in given.items()]
+        if isinstance(given, dict)
+        else []
+    )
+
+
 # --- Quarantine -----------------------------------------------------------------------------------
 
 
@@ -280,20 +316,27 @@ def limits_text(limits: dict[str, Any]) -> str:
 class QuarantinedRowAdmin(EvidenceAdmin[QuarantinedRow]):
     page_template = "monitoring/quarantined.html"
     empty_hint = _("What is refused appears here with its reason; nothing was refused yet.")
-    list_display = ("came", "sender", "position", "column", "rule", "said")
+    list_display = ("came", "sender", "position", "column", "broken", "said")
     list_filter = ("scope", "rule", ("at", RangeDateTimeFilter))
     list_filter_submit = True
     search_fields = ("source", "column", "request_id")
     search_help_text = _("Source, column or request id")
     show_full_result_count = False
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[QuarantinedRow]:
+        return super().get_queryset(request).annotate(called=called("source"))
+
     @admin.display(description=_("time"), ordering="at")
     def came(self, obj: QuarantinedRow) -> str:
         return formats.moment(obj.at)
 
     @admin.display(description=_("source"), ordering="source")
-    def sender(self, obj: QuarantinedRow) -> str:
-        return obj.source
+    def sender(self, obj: Any) -> str:
+        return str(obj.called)
+
+    @admin.display(description=_("rule"), ordering="rule")
+    def broken(self, obj: QuarantinedRow) -> str:
+        return rule_name(obj.rule)
 
     @admin.display(description=_("reason"))
     def said(self, obj: QuarantinedRow) -> str:
@@ -301,7 +344,9 @@ class QuarantinedRowAdmin(EvidenceAdmin[QuarantinedRow]):
 
     def page_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
         return {
-            "title": _g("Refused: %(rule)s") % {"rule": obj.rule},
+            "title": _g("Refused: %(rule)s") % {"rule": rule_name(obj.rule)},
             "row": obj,
+            "rule": rule_name(obj.rule),
+            "came": _fields(obj.row),
             "name": selectors.names([obj.source])[obj.source],
         }

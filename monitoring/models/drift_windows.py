@@ -4,9 +4,11 @@ from datetime import timedelta
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from monitoring.engine.calibration import MIN_WINDOWS
+from monitoring.models.drift_policy import Slicing
 from portal.lib import clock
 from portal.registry.models import ModelVersion
 
@@ -77,6 +79,13 @@ class DriftWindow(models.Model):
 
     def __str__(self) -> str:
         return f"{self.version} {self.slice}".strip()
+
+    @property
+    def part(self) -> str:
+        """What people call the part of the stream that is watched."""
+        way, _colon, value = self.slice.partition(":")
+        named = f"{Slicing(way).label} {value}" if way in Slicing.values else self.slice
+        return named or gettext("whole model")
 
     @property
     def buffer_size(self) -> int:

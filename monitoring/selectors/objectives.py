@@ -1,6 +1,6 @@
 """Objectives as the board, the API and the report show them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -91,7 +91,7 @@ class Written:
 
     run: Run
     month: str
-    files: dict[str, RunArtifact]
+    files: dict[str, list[RunArtifact]]
 
 
 def reports(most: int) -> list[Written]:
@@ -101,7 +101,15 @@ def reports(most: int) -> list[Written]:
         Written(
             run,
             str(run.result.get("month", "")),
-            {one.name.split(".")[-2]: one for one in run.run_artifacts.all()},
+            _by_language(run.run_artifacts.all()),
         )
         for run in runs.prefetch_related("run_artifacts")[:most]
     ]
+
+
+def _by_language(files: Iterable[RunArtifact]) -> dict[str, list[RunArtifact]]:
+    """Return files such as ``report-2026-11.ko.pdf`` by their language, in alphabetical order."""
+    found: dict[str, list[RunArtifact]] = {}
+    for one in sorted(files, key=lambda file: file.name):
+        found.setdefault(one.name.split(".")[-2], []).append(one)
+    return found

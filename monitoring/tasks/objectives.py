@@ -4,7 +4,7 @@ from collections import Counter
 from datetime import datetime
 from typing import Any
 
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.translation import gettext as _g
 from django.utils.translation import gettext_lazy as _
 
@@ -12,13 +12,14 @@ from monitoring.selectors.objectives import REPORT
 from monitoring.services.objectives import evaluating, report
 from portal.core.errors import FieldProblem, InvalidInput
 from portal.lib import clock
+from portal.lib.documents import render
 from portal.runs.context import RunContext
 from portal.runs.kinds import run_task
 from portal.runs.models import Queue, Schedule
 from portal.runs.services.schedules import Plan, declare
 
 EVALUATE = "monitoring.evaluate_objectives"
-HTML = "text/html"
+FORMATS = ("html", "pdf")
 
 
 @run_task(kind=EVALUATE, queue=Queue.MAINTENANCE, title=_("Measure the objectives"))
@@ -37,8 +38,12 @@ def monthly_report(ctx: RunContext) -> dict[str, Any]:
     made = report.compile_report(since, until)
     name = f"{timezone.localtime(since):%Y-%m}"
     for language in report.LANGUAGES:
-        ctx.check()
-        ctx.save_artifact(f"report-{name}.{language}.html", report.render(made, language), HTML)
+        written = report.document(made, language)
+        for kind in FORMATS:
+            ctx.check()
+            with translation.override(language):
+                content, media_type, suffix = render(written, kind)
+            ctx.save_artifact(f"report-{name}.{language}.{suffix}", content, media_type)
     return {
         "month": name,
         "n_met": made.n_met,

@@ -16,6 +16,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from django.db import IntegrityError, transaction
+from django.db.models import CharField, F, OuterRef, Subquery, Value
+from django.db.models.functions import Cast, Coalesce, Concat
 from django.utils.translation import gettext as _
 
 from portal.core import audit, key_news, notices
@@ -306,6 +308,25 @@ def _look_up(key_digest: str) -> Principal:
         scopes=frozenset(key.scopes),
         expires_at=key.expires_at,
         permissions=frozenset(key.user.get_all_permissions()),
+    )
+
+
+def called(field: str) -> Coalesce:
+    """Return the SQL for what people call a recorded principal: its key's name or its account's.
+
+    Parameters
+    ----------
+    field
+        The column that holds ``key:7`` or ``user:3``; anything else stays as it is.
+    """
+    number = Cast("pk", CharField())
+    keys = ApiKey.objects.annotate(spelt=Concat(Value("key:"), number))
+    users = User.objects.annotate(spelt=Concat(Value("user:"), number))
+    return Coalesce(
+        Subquery(keys.filter(spelt=OuterRef(field)).values("name")[:1]),
+        Subquery(users.filter(spelt=OuterRef(field)).values("username")[:1]),
+        F(field),
+        output_field=CharField(),
     )
 
 

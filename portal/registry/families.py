@@ -11,6 +11,7 @@ from portal.registry.models import EvaluationSet, ModelVersion
 
 __all__ = [
     "AnswersPredictions",
+    "Describes",
     "Family",
     "Parts",
     "Retrains",
@@ -66,6 +67,15 @@ class Retrains(Protocol):
 
     def retrain_page(self, model_name: str) -> str:
         """Return the address of the page that asks for a retraining."""
+        ...
+
+
+@runtime_checkable
+class Describes(Protocol):
+    """A family that writes the model card of a version in the reader's language."""
+
+    def card(self, version: ModelVersion) -> str:
+        """Return the card as Markdown, in the current language."""
         ...
 
 

@@ -21,6 +21,7 @@ from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminSelectWidge
 from portal.core import formats
 from portal.core.admin.base import EvidenceAdmin, actor_of, grants_of, require, tell
 from portal.core.errors import PortalError
+from portal.core.keys import called
 from portal.lib import clock
 from portal.registry.models import Alias, ModelVersion
 from portal.runs.models import Run
@@ -112,7 +113,8 @@ class OutcomeAdmin(EvidenceAdmin[Outcome]):
     list_select_related = ("prediction__version__model",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Outcome]:
-        return super().get_queryset(request).defer("prediction__features", "prediction__latent")
+        rows = super().get_queryset(request).annotate(called=called("reported_by"))
+        return rows.defer("prediction__features", "prediction__latent")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Outcome], search_term: str
@@ -161,8 +163,8 @@ class OutcomeAdmin(EvidenceAdmin[Outcome]):
         return formats.moment(obj.observed_at)
 
     @admin.display(description=_("reported by"), ordering="reported_by")
-    def reporter(self, obj: Outcome) -> str:
-        return obj.reported_by
+    def reporter(self, obj: Any) -> str:
+        return str(obj.called)
 
     def page_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
         return {"outcome": obj, "reporter": principal_name(obj.reported_by)}

@@ -13,6 +13,7 @@ from unfold.paginator import InfinitePaginator
 
 from portal.core import formats
 from portal.core.admin.base import EvidenceAdmin, grants_of, require
+from portal.core.keys import called
 from portal.core.models import ApiKey, User
 from portal.registry.models import Alias, ModelVersion
 from predictions.admin.forms import OutcomeForm
@@ -62,6 +63,9 @@ class PredictionAdmin(EvidenceAdmin[Prediction]):
     search_help_text = _("Prediction id or request id")
     list_select_related = ("version__model",)
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Prediction]:
+        return super().get_queryset(request).annotate(called=called("principal"))
+
     @admin.display(description=_("time"), ordering="at")
     def when(self, obj: Prediction) -> str:
         return formats.moment(obj.at)
@@ -83,8 +87,8 @@ class PredictionAdmin(EvidenceAdmin[Prediction]):
         return str(obj.version)
 
     @admin.display(description=_("asked by"), ordering="principal")
-    def asked(self, obj: Prediction) -> str:
-        return obj.principal
+    def asked(self, obj: Any) -> str:
+        return str(obj.called)
 
     @admin.display(description=_("answered in"), ordering="latency_ms")
     def took(self, obj: Prediction) -> str:

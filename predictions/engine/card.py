@@ -1,12 +1,52 @@
-"""The model card of a version, written from its evaluation report (Mitchell et al., FAT* 2019)."""
+"""The model card of a version, written from its evaluation report (Mitchell et al., FAT* 2019).
 
-from collections.abc import Mapping, Sequence
+The words are English here; whoever wants them in another language gives the function that turns a
+sentence into it, and one for the findings.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from portal.lib.coded import gettext_noop
 from predictions.engine.calibrators import Platt
 from predictions.engine.learners.families import DEFAULT_LEARNER, FAMILIES
 
 N_IMPORTANT = 10
+
+
+def english(finding: Mapping[str, Any]) -> str:
+    """Return a finding as it was stored."""
+    return str(finding["message"])
+
+
+@dataclass(frozen=True)
+class Words:
+    """How a card is worded: by default in English.
+
+    Attributes
+    ----------
+    say
+        Turns an English sentence, with its placeholders, into that of the reader.
+    find
+        Does the same for a stored finding.
+    """
+
+    say: Callable[[str], str] = str
+    find: Callable[[Mapping[str, Any]], str] = english
+
+    def __call__(self, template: str, **values: object) -> str:
+        said = self.say(template)
+        return said.format(**values) if values else said
+
+    def heads(self, *names: str) -> list[str]:
+        """Return the headings of a table."""
+        return [self(name) for name in names]
+
+
+ENGLISH = Words()
+#: The groups of features as signatures name them.
+GROUPS = {"process": gettext_noop("process"), "sensor": gettext_noop("sensor")}
 
 
 def model_card(
@@ -16,6 +56,7 @@ def model_card(
     signature: Mapping[str, Any] | None = None,
     dataset: str = "",
     is_synthetic: bool = False,
+    words: Words = ENGLISH,
 ) -> str:
     """Return a model card as Markdown.
 
@@ -31,91 +72,124 @@ def model_card(
         Name of the data set, if known.
     is_synthetic : bool
         Whether the shots were generated; said first.
+    words : Words
+        Of the language it is written in.
     """
-    parts = [f"# {name}", *_synthetic(is_synthetic), *_purpose(report), *_data(report, dataset)]
-    parts += [*_figures(report), *_comparisons(report), *_calls(report), *_slices(report)]
-    parts += [*_checks(report), *_warnings(report), *_importance(report), *_recipe(report)]
+    parts = [f"# {name}"]
+    if is_synthetic:
+        said = words(gettext_noop("Nothing here says anything about a real machine."))
+        parts.append(f"**{words(gettext_noop('Trained on generated shots.'))}** {said}")
+    parts += [*_purpose(words, report), *_data(words, report, dataset), *_figures(words, report)]
+    parts += [*_comparisons(words, report), *_calls(words, report), *_slices(words, report)]
+    parts += [*_checks(words, report), *warnings(words, report), *_importance(words, report)]
+    parts += _recipe(words, report)
     if signature is not None:
-        parts += _inputs(signature)
+        parts += _inputs(words, signature)
     return "\n\n".join(parts) + "\n"
 
 
-def _synthetic(is_synthetic: bool) -> list[str]:
-    if not is_synthetic:
-        return []
-    return ["**Trained on generated shots.** Nothing here says anything about a real machine."]
-
-
-def _purpose(report: Mapping[str, Any]) -> list[str]:
-    return [
-        "## What it is for",
+def _purpose(words: Words, report: Mapping[str, Any]) -> list[str]:
+    text = gettext_noop(
         "It estimates how likely the shot just made is defective, from 16 process and 14 sensor "
         "values of a cold-chamber die-casting machine. A shot with a probability of at least "
-        f"{report['threshold']:.3f} is called a defect. It does not say which defect, and it does "
-        "not replace inspection.",
-    ]
-
-
-def _data(report: Mapping[str, Any], dataset: str) -> list[str]:
-    source = f" of “{dataset}”" if dataset else ""
-    return [
-        "## Data",
-        f"{report['n_rows']:,} rows{source}, {report['n_distinct']:,} distinct shots in "
-        f"{report['n_groups']:,} groups of equal values; {report['defect_share']:.1%} defective.",
-    ]
-
-
-def _figures(report: Mapping[str, Any]) -> list[str]:
-    protocol = report["protocol"]
-    text = (
-        f"{protocol['label']}, {protocol['n_folds']} folds, {protocol['n_tested']:,} shots judged "
-        f"by models that had not seen them. {protocol['description']} "
-        "Intervals: 95 %, bootstrap over groups."
+        "{threshold} is called a defect. It does not say which defect, and it does not replace "
+        "inspection."
     )
-    return ["## How good it is", text, _metric_table(report, report)]
+    return [
+        heading(words, gettext_noop("What it is for")),
+        words(text, threshold=f"{report['threshold']:.3f}"),
+    ]
 
 
-def _metric_table(report: Mapping[str, Any], result: Mapping[str, Any]) -> str:
+def _data(words: Words, report: Mapping[str, Any], dataset: str) -> list[str]:
+    counts = {
+        "rows": f"{report['n_rows']:,}",
+        "distinct": f"{report['n_distinct']:,}",
+        "groups": f"{report['n_groups']:,}",
+        "share": f"{report['defect_share']:.1%}",
+    }
+    text = gettext_noop(
+        "{rows} rows, {distinct} distinct shots in {groups} groups of equal values; {share} "
+        "defective."
+    )
+    source = [words(gettext_noop("The data set is “{name}”."), name=dataset)] if dataset else []
+    return [heading(words, gettext_noop("Data")), " ".join([words(text, **counts), *source])]
+
+
+def _figures(words: Words, report: Mapping[str, Any]) -> list[str]:
+    protocol = report["protocol"]
+    text = words(
+        gettext_noop(
+            "{protocol}, {folds} folds, {shots} shots judged by models that had not seen them."
+        ),
+        protocol=words(protocol["label"]),
+        folds=protocol["n_folds"],
+        shots=f"{protocol['n_tested']:,}",
+    )
+    described = words(protocol["description"]) if protocol["description"] else ""
+    intervals = words(gettext_noop("Intervals: 95 %, bootstrap over groups."))
+    return [
+        heading(words, gettext_noop("How good it is")),
+        " ".join(filter(None, (text, described, intervals))),
+        _metric_table(words, report, report),
+    ]
+
+
+def _metric_table(words: Words, report: Mapping[str, Any], result: Mapping[str, Any]) -> str:
     baselines = result["baselines"]
-    head = ["Metric", "Better", "Model", *(item["label"] for item in baselines)]
+    head = words.heads(gettext_noop("Metric"), gettext_noop("Better"), gettext_noop("Model")) + [
+        words(item["label"]) for item in baselines
+    ]
     rows = []
     for metric in report["metric_table"]:
         key = metric["name"]
         unit = "" if metric["unit"] == "1" else f" ({metric['unit']})"
-        figures = [_interval(result["metrics"][key])]
-        figures += [_number(item["metrics"][key]["value"]) for item in baselines]
-        better = "higher" if metric["higher_is_better"] else "lower"
-        rows.append([metric["label"] + unit, better, *figures])
-    return _table(head, rows)
+        figures = [interval(words, result["metrics"][key])]
+        figures += [number(words, item["metrics"][key]["value"]) for item in baselines]
+        better = gettext_noop("higher") if metric["higher_is_better"] else gettext_noop("lower")
+        rows.append([words(metric["label"]) + unit, words(better), *figures])
+    return table(head, rows)
 
 
-def _comparisons(report: Mapping[str, Any]) -> list[str]:
+def _comparisons(words: Words, report: Mapping[str, Any]) -> list[str]:
     parts = []
     for result in report["comparisons"]:
-        warning = " **Leaks: for comparison only.**" if result["leaks"] else ""
-        parts += [f"### {result['label']}", result["description"] + warning]
-        parts.append(_metric_table(report, result))
-    return ["## The same model judged otherwise", *parts] if parts else []
+        leaks = words(gettext_noop("Leaks: for comparison only."))
+        warning = f" **{leaks}**" if result["leaks"] else ""
+        parts += [f"### {words(result['label'])}", words(result["description"]) + warning]
+        parts.append(_metric_table(words, report, result))
+    title = heading(words, gettext_noop("The same model judged otherwise"))
+    return [title, *parts] if parts else []
 
 
-def _calls(report: Mapping[str, Any]) -> list[str]:
+def _calls(words: Words, report: Mapping[str, Any]) -> list[str]:
     counts = report["confusion"]
     rows = [
-        ["Defect", f"{counts['true_defect']:,}", f"{counts['missed_defect']:,}"],
-        ["Good", f"{counts['false_defect']:,}", f"{counts['true_ok']:,}"],
+        [
+            words(gettext_noop("Defect")),
+            f"{counts['true_defect']:,}",
+            f"{counts['missed_defect']:,}",
+        ],
+        [words(gettext_noop("Good")), f"{counts['false_defect']:,}", f"{counts['true_ok']:,}"],
     ]
     points = [
         [f"{point['predicted']:.3f}", f"{point['observed']:.3f}", f"{point['n']:,}"]
         for point in report["calibration_curve"]
     ]
+    called = words.heads(
+        gettext_noop("Shot was"), gettext_noop("Called a defect"), gettext_noop("Called good")
+    )
+    said = words.heads(
+        gettext_noop("Probability said"), gettext_noop("Share observed"), gettext_noop("Shots")
+    )
     return [
-        "## Calls and probabilities",
-        _table(["Shot was", "Called a defect", "Called good"], rows),
-        _table(["Probability said", "Share observed", "Shots"], points),
+        heading(words, gettext_noop("Calls and probabilities")),
+        table(called, rows),
+        table(said, points),
     ]
 
 
-def _slices(report: Mapping[str, Any]) -> list[str]:
+def _slices(words: Words, report: Mapping[str, Any]) -> list[str]:
     if not report["slices"]:
         return []
     rows = [
@@ -123,38 +197,48 @@ def _slices(report: Mapping[str, Any]) -> list[str]:
             f"{part['column']} {part['value']}",
             f"{part['n_rows']:,}",
             f"{part['defect_share']:.1%}",
-            *(_number(part["metrics"][name]) for name in ("f1", "roc_auc", "pr_auc")),
+            *(number(words, part["metrics"][name]) for name in ("f1", "roc_auc", "pr_auc")),
         ]
         for part in report["slices"]
     ]
-    parts = ["## Parts of production"]
-    parts.append(_table(["Part", "Shots", "Defective", "F1", "ROC AUC", "PR AUC"], rows))
+    named = words.heads(gettext_noop("Part"), gettext_noop("Shots"), gettext_noop("Defective"))
+    parts = [heading(words, gettext_noop("Parts of production"))]
+    parts.append(table([*named, "F1", "ROC AUC", "PR AUC"], rows))
     worst = report["worst_slice"]
     if worst:
-        auc = _interval((worst.get("intervals") or {}).get("roc_auc") or _bare(worst, "roc_auc"))
-        parts.append(
-            f"Weakest: {worst['column']} {worst['value']}, ROC AUC {auc}, {worst['n_rows']:,} "
-            "shots."
-        )
+        auc = (worst.get("intervals") or {}).get("roc_auc") or _bare(worst, "roc_auc")
+        text = gettext_noop("Weakest: {part}, ROC AUC {auc}, {shots} shots.")
+        part = f"{worst['column']} {worst['value']}"
+        shots = f"{worst['n_rows']:,}"
+        parts.append(words(text, part=part, auc=interval(words, auc), shots=shots))
     return parts
 
 
-def _checks(report: Mapping[str, Any]) -> list[str]:
+def _checks(words: Words, report: Mapping[str, Any]) -> list[str]:
     outcomes = report["checks"].get("outcomes")
     if not outcomes:
         return []
-    words = {True: "clear", False: "found", None: "could not be checked"}
+    said = {
+        True: gettext_noop("clear"),
+        False: gettext_noop("found"),
+        None: gettext_noop("could not be checked"),
+    }
     rows = [
         [
-            outcome["label"] + (f": {outcome['field']}" if outcome["field"] else ""),
-            words[outcome["is_clear"]],
+            words(outcome["label"]) + (f": {outcome['field']}" if outcome["field"] else ""),
+            words(said[outcome["is_clear"]]),
             "" if outcome["value"] is None else f"{outcome['value']:.4g}",
             f"{outcome['limit']:g}",
         ]
         for outcome in outcomes
     ]
-    head = ["Looked for", "Outcome", "Value", "Reported from"]
-    return ["## Checks before training", _table(head, rows)]
+    head = words.heads(
+        gettext_noop("Looked for"),
+        gettext_noop("Outcome"),
+        gettext_noop("Value"),
+        gettext_noop("Reported from"),
+    )
+    return [heading(words, gettext_noop("Checks before training")), table(head, rows)]
 
 
 def _bare(part: Mapping[str, Any], metric: str) -> dict[str, float | None]:
@@ -162,63 +246,94 @@ def _bare(part: Mapping[str, Any], metric: str) -> dict[str, float | None]:
     return {"value": part["metrics"][metric], "low": None, "high": None}
 
 
-def _warnings(report: Mapping[str, Any]) -> list[str]:
+def warnings(words: Words, report: Mapping[str, Any]) -> list[str]:
+    """Return what to know before the model is used."""
     if not report["findings"]:
         return []
-    return ["## Know before use", "\n".join(f"- {item['message']}" for item in report["findings"])]
+    listed = "\n".join(f"- {words.find(item)}" for item in report["findings"])
+    return [heading(words, gettext_noop("Know before use")), listed]
 
 
-def _importance(report: Mapping[str, Any]) -> list[str]:
+def _importance(words: Words, report: Mapping[str, Any]) -> list[str]:
     top = list(report["importance"].items())[:N_IMPORTANT]
     rows = [[feature, f"{share:.1%}"] for feature, share in top]
-    return ["## What it looks at", _table(["Feature", "Impurity removed"], rows)]
+    head = words.heads(gettext_noop("Feature"), gettext_noop("Impurity removed"))
+    return [heading(words, gettext_noop("What it looks at")), table(head, rows)]
 
 
-def _recipe(report: Mapping[str, Any]) -> list[str]:
+def _recipe(words: Words, report: Mapping[str, Any]) -> list[str]:
     params = report["params"]
-    settings = ", ".join(f"{key} {value}" for key, value in params.items())
-    learner = FAMILIES[params.get("learner", DEFAULT_LEARNER)].label
-    latent = params.get("n_latent", 0)
+    learner = words(FAMILIES[params.get("learner", DEFAULT_LEARNER)].label)
     calibration = params.get("calibration", Platt.method).capitalize()
-    beside = f" on the features and {latent} latent ones of an autoencoder" if latent else ""
+    made = words(
+        gettext_noop("{learner}, with {calibration} calibration, seed {seed}."),
+        learner=learner,
+        calibration=calibration,
+        seed=report["seed"],
+    )
+    latent = params.get("n_latent", 0)
+    beside = gettext_noop("It uses the features and {n} latent ones of an autoencoder.")
+    chosen = gettext_noop(
+        "Calibration and threshold were chosen on shots the scoring model had not seen; missing "
+        "values are filled with training medians."
+    )
+    settings = ", ".join(f"{key} {value}" for key, value in params.items())
+    sentences = [made, *([words(beside, n=latent)] if latent else []), words(chosen)]
     return [
-        "## How it was made",
-        f"{learner}{beside}, with {calibration} calibration, seed {report['seed']}. Calibration "
-        "and threshold were chosen on shots the scoring model had not seen; missing values are "
-        f"filled with training medians. {settings}.",
+        heading(words, gettext_noop("How it was made")),
+        " ".join([*sentences, f"{settings}."]),
     ]
 
 
-def _inputs(signature: Mapping[str, Any]) -> list[str]:
+def _inputs(words: Words, signature: Mapping[str, Any]) -> list[str]:
     rows = [
-        [item["name"], item["group"], item["unit"], _accepted(item), _yes(item["nullable"])]
+        [
+            item["name"],
+            words(GROUPS.get(item["group"], item["group"])),
+            item["unit"],
+            _accepted(words, item),
+            words(gettext_noop("yes") if item["nullable"] else gettext_noop("no")),
+        ]
         for item in signature["features"]
     ]
-    return ["## Inputs", _table(["Feature", "Group", "Unit", "Accepted", "May be null"], rows)]
+    head = words.heads(
+        gettext_noop("Feature"),
+        gettext_noop("Group"),
+        gettext_noop("Unit"),
+        gettext_noop("Accepted"),
+        gettext_noop("May be null"),
+    )
+    return [heading(words, gettext_noop("Inputs")), table(head, rows)]
 
 
-def _accepted(item: Mapping[str, Any]) -> str:
+def _accepted(words: Words, item: Mapping[str, Any]) -> str:
     if item["allowed"] is not None:
         return ", ".join(f"{value:g}" for value in item["allowed"])
-    return f"{item['low']:g} to {item['high']:g}"
+    low, high = f"{item['low']:g}", f"{item['high']:g}"
+    return words(gettext_noop("{low} to {high}"), low=low, high=high)
 
 
-def _yes(claim: object) -> str:
-    return "yes" if claim else "no"
+def heading(words: Words, text: str) -> str:
+    """Return a heading of the second level."""
+    return f"## {words(text)}"
 
 
-def _interval(figure: Mapping[str, float | None]) -> str:
-    value = _number(figure["value"])
+def interval(words: Words, figure: Mapping[str, float | None]) -> str:
+    """Return a figure with its interval, where it has one."""
+    value = number(words, figure["value"])
     if figure["low"] is None or figure["high"] is None:
         return value
-    return f"**{value}** ({figure['low']:.3f} to {figure['high']:.3f})"
+    low, high = f"{figure['low']:.3f}", f"{figure['high']:.3f}"
+    return f"**{value}** ({words(gettext_noop('{low} to {high}'), low=low, high=high)})"
 
 
-def _number(value: float | None) -> str:
-    return "not defined" if value is None else f"{value:.3f}"
+def number(words: Words, value: float | None) -> str:
+    """Return a figure with three decimals."""
+    return words(gettext_noop("not defined")) if value is None else f"{value:.3f}"
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table of Markdown."""
     lines = [_row(head), _row(["---"] * len(head)), *(_row(row) for row in rows)]
     return "\n".join(lines)
 

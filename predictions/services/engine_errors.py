@@ -7,9 +7,17 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from portal.core.errors import FieldProblem, InvalidInput
+from predictions.engine.humble import BASELINES
 from predictions.engine.problems import EngineError, Problem
 from predictions.engine.routing.problems import RoutingProblem
 from predictions.engine.routing.schema import FAMILY
+from predictions.engine.splits import PROTOCOLS
+
+#: Findings that name a protocol or a baseline.
+NAMING = {"worse_in_use", "baseline_as_good"}
+LABELS = {one.name: one.label for one in PROTOCOLS.values()} | {
+    one.name: one.label for one in BASELINES
+}
 
 
 def field_problems(problems: Iterable[Problem]) -> list[FieldProblem]:
@@ -18,8 +26,17 @@ def field_problems(problems: Iterable[Problem]) -> list[FieldProblem]:
 
 
 def _translated(problem: Problem) -> FieldProblem:
-    message = _(problem.template).format(**problem.values)
+    values = dict(problem.values)
+    if problem.code in NAMING:
+        values |= {name: _named(values[name]) for name in ("field", "protocol") if name in values}
+    message = _(problem.template).format(**values)
     return FieldProblem(problem.field or "file", problem.code, message)
+
+
+def _named(name: object) -> str:
+    """Return what people call a protocol or a baseline."""
+    known = LABELS.get(str(name))
+    return _(known) if known else str(name)
 
 
 def sentence(finding: Mapping[str, Any]) -> str:

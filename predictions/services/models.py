@@ -1,6 +1,7 @@
 """The registered models of this app, and what a data set needs to train them."""
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from portal.core.errors import FieldProblem, InvalidInput, NotFound
 from portal.registry import services as registry
@@ -32,7 +33,7 @@ def quality_model(name: str = MODEL_NAME) -> RegisteredModel:
         return registry.ensure_model(
             name=name,
             family=FAMILY_NAME,
-            title=_("Die-casting quality"),
+            title=gettext_noop("Die-casting quality"),
             description=_("Probability that the shot just made is defective."),
         )
     model = RegisteredModel.objects.filter(name=name, family=FAMILY_NAME).first()

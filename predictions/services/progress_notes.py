@@ -23,10 +23,22 @@ PHASES: Mapping[str, Any] = {
     "done": _l("done"),
     "score": _l("score"),
     "write": _l("write"),
+    "selftest": _l("self-test"),
+    # Those of the lab and of studies.
+    "corpus": _l("make passages"),
+    "probe": _l("measure the disk"),
+    "reference": _l("exact search"),
     "build": _l("build"),
     "measure": _l("measure"),
     "tune": _l("tune"),
-    "selftest": _l("self-test"),
+    "load": _l("load"),
+    "preload": _l("load"),
+    "drain": _l("settle"),
+    "baseline": _l("options in use"),
+    "search": _l("search"),
+    "finalist": _l("finalists"),
+    "proof_current": _l("proof"),
+    "proof_candidate": _l("proof"),
 }
 
 

@@ -8,18 +8,26 @@ from urllib.parse import urlencode
 import numpy as np
 from django.db.models import Max, Min
 from django.urls import reverse
+from django.utils.translation import gettext
 from numpy.typing import NDArray
 
 from portal.registry import services as registry
 from portal.registry.families import Scored
 from portal.registry.models import EvaluationSet, ModelVersion
 from portal.runs import artifacts
+from predictions.engine.card import Words, model_card
 from predictions.models import Prediction
 from predictions.services import serving
+from predictions.services.engine_errors import sentence
 from predictions.services.models import FAMILY_NAME, LEARNT
 
 if TYPE_CHECKING:
     from predictions.engine.gate_rows import FrozenRows
+
+
+def words() -> Words:
+    """Return how cards are worded in the current language."""
+    return Words(gettext, sentence)
 
 
 class QualityFamily:
@@ -55,6 +63,17 @@ class QualityFamily:
     def warm(self, version: ModelVersion) -> None:
         """Load a version as a web process would; raise ``Corrupt`` when it cannot."""
         serving.load(version)
+
+    def card(self, version: ModelVersion) -> str:
+        """Return the model card in the current language."""
+        return model_card(
+            version.evaluation,
+            name=version.model.name,
+            signature=version.signature,
+            dataset=str((version.lineage.get("dataset") or {}).get("name", "")),
+            is_synthetic=version.is_synthetic,
+            words=words(),
+        )
 
     def held(self, model_name: str) -> int | None:
         """Return the version that answers in this process, which begins to follow the champion."""

@@ -38,7 +38,7 @@ class SearchForm(forms.Form):
 
     collection = forms.ChoiceField(label=_("Collection"), required=False)
     q = forms.CharField(label=_("Query"), required=False)
-    mode = forms.ChoiceField(label=_("Compare"), choices=MODES, required=False)
+    mode = forms.ChoiceField(label=_("Way to search"), choices=MODES, required=False)
     path = forms.CharField(required=False, max_length=500)
     kind = forms.CharField(required=False, max_length=100)
     since = forms.DateField(label=_("From date"), required=False)

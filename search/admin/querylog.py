@@ -15,7 +15,9 @@ from unfold.paginator import InfinitePaginator
 
 from portal.core import formats
 from portal.core.admin.base import EvidenceAdmin, grants_of
+from portal.core.keys import called
 from search.admin.documents import CollectionFilter
+from search.admin.forms import MODES
 from search.admin.hits import titles_of
 from search.models import Click, SearchRecord
 
@@ -54,7 +56,8 @@ class SearchRecordAdmin(EvidenceAdmin[SearchRecord]):
         # A subquery counts for the rows of the page only; a join would group the whole log first.
         clicks = Click.objects.filter(search=OuterRef("pk")).order_by().values("search")
         opened = Subquery(clicks.annotate(n=Count("pk")).values("n"))
-        return super().get_queryset(request).annotate(n_opened=Coalesce(opened, 0))
+        rows = super().get_queryset(request)
+        return rows.annotate(n_opened=Coalesce(opened, 0), called=called("principal"))
 
     @admin.display(description=_("time"), ordering="at")
     def asked(self, obj: SearchRecord) -> str:
@@ -90,6 +93,7 @@ class SearchRecordAdmin(EvidenceAdmin[SearchRecord]):
         return {
             "title": obj.query,
             "record": obj,
+            "mode": dict(MODES).get(obj.mode, obj.mode),
             "documents": [(name, known.get(name)) for name in obj.document_ids],
             "clicks": [(click, known.get(click.external_id)) for click in clicks],
             "search_page": f"{reverse('admin:search_collection_search')}?{query}",

@@ -126,7 +126,19 @@ def test_a_shot_is_predicted_explained_and_asked_about(portal: LiveStack, open_a
 
     wait_for(is_answered, PATIENCE_S)
     expect(page.locator(".mw-answer-text")).to_be_visible()
-    expect(page.locator("#source-1")).to_be_visible()
+    page.locator("#source-1 a").click()
+    expect(page.get_by_role("heading", name="The passage that was found")).to_be_visible()
+
+    def is_recorded() -> bool:  # the recorder writes what was answered a moment later
+        answer = page.goto(f"{portal.url}/admin/predictions/prediction/{shot[1]}/change/")
+        return answer is not None and answer.status == 200
+
+    wait_for(is_recorded, PATIENCE_S)
+    form = page.locator("#outcomes form")
+    form.locator("input[name=label][value=ok]").check()
+    form.get_by_role("button", name="Report").click()
+    expect(page.get_by_text("What became of the shot is kept.")).to_be_visible()
+    expect(page.locator("#outcomes .mw-timeline li")).to_have_count(1)
 
 
 def test_a_drift_event_is_acknowledged_with_its_cause(portal: LiveStack, open_as: Open) -> None:

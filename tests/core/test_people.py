@@ -122,3 +122,13 @@ def test_what_is_done_in_the_admin_bears_the_request_s_id(
     form = {"username": "kim2", "date_joined_0": "2026-01-01", "date_joined_1": "00:00:00"}
     answer = browser("boss").post(address, form)
     assert AuditEntry.objects.get(action="user.change").request_id == answer["X-Request-ID"]
+
+
+def test_the_page_that_deletes_a_role_names_no_joining_rows(
+    people: dict[str, User], browser: Callable[[str], Client]
+) -> None:
+    role = Group.objects.get(name=roles.APPROVER)
+    people["kim"].groups.add(role)
+    page = browser("root").get(reverse("admin:auth_group_delete", args=[role.pk])).text
+    assert role.name in page
+    assert "object (" not in page

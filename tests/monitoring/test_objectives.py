@@ -456,15 +456,20 @@ def test_the_report_is_written_in_korean_and_english() -> None:
     run.refresh_from_db()
     assert run.state == State.SUCCEEDED, run.error_message
     files = {one.name: one.artifact_id for one in run.run_artifacts.all()}
-    assert set(files) == {f"report-{this_month}.{language}.html" for language in ("ko", "en")}
+    assert set(files) == {
+        f"report-{this_month}.{language}.{kind}"
+        for language in ("ko", "en")
+        for kind in ("html", "pdf")
+    }
     english = artifacts.read(files[f"report-{this_month}.en.html"]).decode()
     korean = artifacts.read(files[f"report-{this_month}.ko.html"]).decode()
     assert "Availability" in english
     assert "가용성" in korean
     assert "Not measured yet" in english
     assert "http://" not in english.replace("http://www.w3.org", "")
+    assert artifacts.read(files[f"report-{this_month}.ko.pdf"]).startswith(b"%PDF")
     (written,) = selectors.reports(3)
-    assert set(written.files) == {"ko", "en"}
+    assert {language: len(found) for language, found in written.files.items()} == {"ko": 2, "en": 2}
 
 
 def test_a_report_of_no_month_is_refused() -> None:

@@ -34,7 +34,7 @@ class StudyAdmin(PutRatePages, EvidenceAdmin[Study]):
     list_filter = ("target", "verdict", "phase")
     search_fields = ("name", "target", "workload")
     list_select_related = ("run", "created_by")
-    change_list_template = "tuning/studies.html"
+    list_before_template = "tuning/_links.html"
     list_pages = ("start", "put_rate", "fit_put_rate")
     row_pages = ("live", "pause", "resume", "cancel")
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from portal.core import alerts
 from portal.core.errors import Conflict
@@ -104,7 +105,7 @@ def _register(
         model=registry.ensure_model(
             name=put_rates.MODEL,
             family=put_rates.FAMILY,
-            title=_("Put rate that RocksDB sustains"),
+            title=gettext_noop("Put rate that RocksDB sustains"),
             description=_(
                 "Five forms, fitted together. The one with the least error answers by rule; "
                 "nothing is promoted."

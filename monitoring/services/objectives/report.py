@@ -1,24 +1,27 @@
 """The report of a month: every objective over the calendar month, and what went wrong in it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.models import Count
-from django.template.loader import render_to_string
 from django.utils import timezone, translation
+from django.utils.translation import gettext as _
 
 from monitoring.models import Measurement, Objective
 from monitoring.services import series
 from monitoring.services.objectives import definitions, evaluating, measures
 from monitoring.services.objectives.definitions import Definition
+from portal.core import formats
 from portal.core.models import Alert
 from portal.lib import clock
+from portal.lib.documents import Block, Column, Document, Facts, Heading, Note, Paragraph, Table
 from portal.registry.models import AliasMove
-from portal.runs.models import Run
+from portal.runs.models import Run, State
 
 LANGUAGES = ("ko", "en")
 MOST_ALERTS = 50
+LONGEST_REASON, LONGEST_ALERT = 160, 240
 
 
 @dataclass(frozen=True)
@@ -140,8 +143,109 @@ def _line(objective: Objective, earlier: datetime, since: datetime, until: datet
     return Line(objective, definitions.BY_KIND[objective.kind], found, before)
 
 
-def render(report: Report, language: str) -> bytes:
-    """Return the report as one HTML file that needs nothing else."""
+def document(report: Report, language: str) -> Document:
+    """Return the report of a month in a language, for every format."""
     with translation.override(language):
-        page = render_to_string("monitoring/report.html", {"report": report, "language": language})
-    return page.encode()
+        month = f"{timezone.localtime(report.since):%Y-%m}"
+        span = f"{formats.moment(report.since)} ~ {formats.moment(report.until)}"
+        return Document(
+            title=_("Report of %(month)s") % {"month": month},
+            language=language,
+            facts=((_("Month"), span), (_("Written"), formats.moment(report.made_at))),
+            blocks=[
+                *_objectives(report),
+                *_work(report),
+                *_went_live(report),
+                *_alerts(report),
+            ],
+        )
+
+
+def _objectives(report: Report) -> Iterator[Block]:
+    yield Heading(_("Objectives"))
+    counts = {"met": report.n_met, "missed": report.n_missed, "unmeasured": report.n_unmeasured}
+    said = _("Met: %(met)d. Missed: %(missed)d. Not measured: %(unmeasured)d.") % counts
+    yield Note("bad" if report.n_missed else "good", said)
+    rows = [
+        (
+            str(line.known.title),
+            line.goal,
+            line.now + _interval(line.found),
+            line.earlier,
+            ": ".join(filter(None, (line.found.get_status_display(), line.reason))),
+            line.objective.owner or formats.DASH,
+        )
+        for line in report.lines
+    ]
+    figures = (_("goal"), _("in the month"), _("the month before"))
+    yield Table(
+        [
+            Column(_("objective")),
+            *(Column(name, align="right") for name in figures),
+            Column(_("status")),
+            Column(_("owner")),
+        ],
+        rows,
+    )
+
+
+def _interval(found: Measurement) -> str:
+    if found.low is None or found.high is None:
+        return ""
+    return f" ({formats.fixed(found.low)} … {formats.fixed(found.high)})"
+
+
+def _work(report: Report) -> Iterator[Block]:
+    yield Heading(_("What was done"))
+    runs = [
+        (_("Runs: %(state)s") % {"state": State(state).label}, formats.number(n))
+        for state, n in report.runs
+    ]
+    yield Facts(
+        (
+            (_("Requests"), formats.figure(report.n_requests)),
+            (_("Predictions"), formats.figure(report.n_predictions)),
+            *runs,
+        )
+    )
+
+
+def _went_live(report: Report) -> Iterator[Block]:
+    yield Heading(_("What went live"))
+    if not report.moves:
+        yield Paragraph(_("Nothing changed."))
+        return
+    rows = [
+        (
+            formats.moment(move.at),
+            move.get_alias_display(),
+            f"{move.from_version or formats.DASH} → {move.to_version or formats.DASH}",
+            move.get_kind_display(),
+            move.actor,
+            formats.clipped(move.reason, LONGEST_REASON),
+        )
+        for move in report.moves
+    ]
+    names = (_("Time"), _("Alias"), _("Version"), _("How"), _("Who"), _("Reason"))
+    yield Table([Column(name) for name in names], rows)
+
+
+def _alerts(report: Report) -> Iterator[Block]:
+    yield Heading(_("Alerts"))
+    if not report.alerts:
+        yield Paragraph(_("None."))
+        return
+    rows = [
+        (
+            formats.moment(alert.first_at),
+            alert.get_severity_display(),
+            formats.clipped(alert.said, LONGEST_ALERT),
+            formats.moment(alert.resolved_at) if alert.resolved_at else _("still open"),
+        )
+        for alert in report.alerts
+    ]
+    names = (_("Time"), _("Severity"), _("What"), _("Resolved"))
+    yield Table([Column(name) for name in names], rows)
+    if report.n_alerts > len(report.alerts):
+        said = _("%(n)d alerts in all; the first of them are listed.")
+        yield Paragraph(said % {"n": report.n_alerts})

@@ -5,9 +5,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django import template
+from django.db.models import Model
 from django.forms import BoundField
+from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.text import capfirst
 from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -36,6 +39,39 @@ register.filter("phase_name", phase_name)
 register.filter("short", formats.short)
 register.simple_tag(formats.badge, name="badge")
 register.simple_tag(formats.state_badge, name="state_badge")
+
+
+@register.inclusion_tag("console/_crumbs.html", takes_context=True)
+def crumbs(context: Mapping[str, Any]) -> dict[str, Any]:
+    """Show where the page stands: its app, its list, and the page's own name."""
+    opts, own = context.get("opts"), context.get("crumb")
+    row = context.get("original") or context.get("object")
+    if opts is None:
+        return {"parts": [{"title": own or context.get("title") or ""}]}
+    parts = [
+        {
+            "title": capfirst(opts.app_config.verbose_name),
+            "link": _admin("app_list", opts.app_label),
+        },
+        {
+            "title": capfirst(opts.verbose_name_plural),
+            "link": _admin(f"{opts.app_label}_{opts.model_name}_changelist"),
+        },
+    ]
+    if isinstance(row, Model):
+        page = f"{opts.app_label}_{opts.model_name}_change"
+        parts.append({"title": own or row, "link": _admin(page, row.pk)})
+    elif own and capfirst(own) != parts[-1]["title"]:
+        parts.append({"title": own})
+    return {"parts": parts}
+
+
+def _admin(name: str, *args: object) -> str:
+    """Return the address of a page of the console; empty where there is none."""
+    try:
+        return reverse(f"admin:{name}", args=args)
+    except NoReverseMatch:
+        return ""
 
 
 @register.filter

@@ -1,6 +1,6 @@
 """The tag that shows JSON to people: names they know, figures with intervals, no raw dumps."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +8,7 @@ from django import template
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from portal.console.templatetags import fact_labels
 from portal.core import formats
 from predictions.engine.metrics import METRICS
 from predictions.engine.parameters import CHOICE_SPECS, NUMBER_SPECS
@@ -17,6 +18,7 @@ register = template.Library()
 LONGEST_LINE = 12
 FIGURE = {"value", "low", "high"}
 LABELS: Mapping[str, Any] = {
+    **fact_labels.EVERYTHING,
     "model": _("Model"),
     "version": _("Version"),
     "dataset": _("Data set"),
@@ -59,6 +61,8 @@ LABELS: Mapping[str, Any] = {
 }
 CHOSEN = {(spec.name, one.value): one.label for spec in CHOICE_SPECS for one in spec.choices}
 HIDDEN = {"version_id"}
+#: How numbers are shown whose names end in a unit.
+UNITS: Mapping[str, Callable[[object], str]] = {"_bytes": formats.size, "_s": formats.duration}
 
 
 @dataclass(frozen=True)
@@ -71,23 +75,26 @@ class Fact:
     items: Sequence["Fact"] = ()
 
 
-def listed(value: Any) -> list[Fact]:
-    """Return a JSON object or array as facts."""
+def listed(value: Any, unit: str = "") -> list[Fact]:
+    """Return a JSON object or array as facts; numbers in it may share a unit."""
     if isinstance(value, Mapping):
         pairs = [(str(name), item) for name, item in value.items() if name not in HIDDEN]
     else:
         pairs = [(str(number), item) for number, item in enumerate(value or (), start=1)]
-    return [_fact(name, item) for name, item in pairs]
+    return [_fact(name, item, unit) for name, item in pairs]
 
 
-def _fact(name: str, value: Any) -> Fact:
+def _fact(name: str, value: Any, unit: str = "") -> Fact:
+    unit = next((suffix for suffix in UNITS if name.endswith(suffix)), unit)
     label = gettext(str(LABELS[name])) if name in LABELS else ""
     if isinstance(value, str | int) and (name, value) in CHOSEN:
         return Fact(name, label, gettext(CHOSEN[name, value]))
+    if unit and isinstance(value, int | float) and not isinstance(value, bool):
+        return Fact(name, label, UNITS[unit](value))
     text = _line(value)
     if text is not None:
         return Fact(name, label, text)
-    return Fact(name, label, items=listed(value))
+    return Fact(name, label, items=listed(value, unit))
 
 
 def _line(value: Any) -> str | None:

@@ -170,6 +170,8 @@ class PagesMixin:
         """Return one of our templates inside the admin's frame."""
         request.current_app = self.admin_site.name
         frame = {**self.admin_site.each_context(request), "opts": self.opts, "original": obj}
+        if obj is None:
+            frame["crumb"] = context.get("title")
         everything = {**frame, "grants": grants_of(request), **context}
         return TemplateResponse(request, template, everything, status=status)
 
@@ -272,6 +274,7 @@ class EvidenceAdmin(PagesMixin, ModelAdmin[M]):
             return super().change_view(request, object_id, form_url, extra_context)
         obj = self.find(request, object_id)
         context = {"title": str(obj), **self.page_context(request, obj), **(extra_context or {})}
+        context["crumb"] = context["title"]
         return self.page(request, self.template_of(obj), context, obj=obj)
 
 

@@ -38,6 +38,8 @@ MEANINGS = {
 }
 
 
+#: Fields whose joining rows go with a person or a role.
+JOINED: tuple[Any, ...] = (*User._meta.many_to_many, *Group._meta.many_to_many)
 ACTIONS = {"add": _("add"), "change": _("change"), "delete": _("delete"), "view": _("view")}
 
 
@@ -94,6 +96,9 @@ class AuditedMixin:
     if TYPE_CHECKING:
         opts: Any
 
+    class Media:
+        js = ("console/picker.js",)
+
     def audit_detail(self, obj: Any) -> dict[str, Any]:
         """Return what the row says afterwards."""
         raise NotImplementedError
@@ -121,6 +126,16 @@ class AuditedMixin:
         may_give = None if is_superuser(request) else grants_of(request)
         return type(form.__name__, (GiverForm, form), {"may_give": may_give})
 
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Name what goes with a person or role, without the rows that only join two tables."""
+        admin_ = cast("ModelAdmin[Any]", super())
+        shown, counts, missing, kept = admin_.get_deleted_objects(objs, request)
+        joins = [field.remote_field.through for field in JOINED]
+        prefixes = tuple(f"{capfirst(one._meta.verbose_name)}: " for one in joins)
+        plurals = {str(one._meta.verbose_name_plural) for one in joins}
+        counts = {name: n for name, n in counts.items() if str(name) not in plurals}
+        return _without(shown, prefixes), counts, missing, kept
+
     def formfield_for_manytomany(self, db_field: Any, request: Any = None, **kwargs: Any) -> Any:
         admin_ = cast("ModelAdmin[Any]", super())
         if db_field.name == "groups":  # few: boxes to tick, which keyboards and readers can reach
@@ -129,6 +144,12 @@ class AuditedMixin:
         if field is not None and db_field.name in {"permissions", "user_permissions"}:
             field.label_from_instance = permission_label
         return field
+
+
+def _without(shown: list[Any], prefixes: tuple[str, ...]) -> list[Any]:
+    """Return a nested list without the lines that begin so, and without what that leaves empty."""
+    kept = [_without(one, prefixes) if isinstance(one, list) else one for one in shown]
+    return [one for one in kept if one != [] and not str(one).startswith(prefixes)]
 
 
 def _changed_fields(message: Any) -> list[str]:

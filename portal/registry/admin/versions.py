@@ -1,5 +1,6 @@
 """The list of versions and the page of one: how good it is, its origin, what may be done."""
 
+import logging
 from typing import Any
 
 from django.contrib import admin
@@ -11,11 +12,24 @@ from django.utils.translation import gettext_lazy as _
 
 from portal.core import formats
 from portal.core.admin.base import Act, EvidenceAdmin, actor_of, grants_of
-from portal.registry import services
+from portal.core.errors import NotFound
+from portal.registry import families, services
 from portal.registry.models import Alias, ModelVersion
 
+logger = logging.getLogger(__name__)
 #: Columns that lists do not need.
 HEAVY = ("lineage", "signature", "evaluation", "settings", "card")
+
+
+def card_of(version: ModelVersion) -> str:
+    """Return the model card in the reader's language, or as it was stored."""
+    try:
+        family = families.get(version.model.family)
+        if isinstance(family, families.Describes) and version.evaluation:
+            return family.card(version)
+    except (NotFound, LookupError, TypeError, ValueError):
+        logger.info("The card of %s is shown as stored.", version, exc_info=True)
+    return version.card
 
 
 @admin.register(ModelVersion)
@@ -73,6 +87,7 @@ class ModelVersionAdmin(EvidenceAdmin[ModelVersion]):
         may_ask = is_ready and not is_champion
         return {
             "version": obj,
+            "card": card_of(obj),
             "aliases": aliases,
             "is_champion": is_champion,
             "evaluation": obj.evaluation,

@@ -39,6 +39,7 @@ from portal.core.admin.base import (
 from portal.core.errors import PortalError
 from portal.lib import clock
 from portal.runs import kinds
+from portal.runs.admin import timing
 from portal.runs.models import Schedule
 from portal.runs.services import calendar, schedules, timings
 
@@ -123,7 +124,7 @@ class ScheduleAdmin(EvidenceAdmin[Schedule]):
 
     @admin.display(description=_("when"))
     def timing(self, obj: Schedule) -> str:
-        return timing_words(obj)
+        return timing.words(obj)
 
     @admin.display(description=_("state"), ordering="periodic_task__enabled")
     def standing(self, obj: Schedule) -> SafeString:
@@ -145,7 +146,8 @@ class ScheduleAdmin(EvidenceAdmin[Schedule]):
             "schedule": obj,
             "entry": obj.periodic_task,
             "kind_title": kinds.title_of(obj.kind),
-            "timing": timing_words(obj),
+            "timing": timing.words(obj),
+            "spelt": timing.spelt(obj),
             "slots": obj.slots.select_related("run")[:N_SLOTS],
             "may_change": PERMISSION in grants_of(request),
         }
@@ -238,16 +240,6 @@ def _change(wanted: dict[str, Any], before: dict[str, Any]) -> schedules.Change:
         differs["crontab"] = wanted["crontab"] or None
         differs["interval_s"] = wanted["interval_s"]
     return schedules.Change(**differs)
-
-
-def timing_words(schedule: Schedule) -> str:
-    """Return when a schedule is due, in words."""
-    kind, *words = timings.text_of(schedule.periodic_task).split()
-    if kind == "cron":
-        return f"{' '.join(words[:5])} ({words[-1]})"
-    if kind == "every":
-        return _g("every %(time)s") % {"time": formats.duration(float(words[0]))}
-    return words[0] if words else formats.DASH
 
 
 if TYPE_CHECKING:

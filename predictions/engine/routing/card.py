@@ -1,13 +1,27 @@
 """The model card of a routing version, written from its evaluation (Mitchell et al., FAT* 2019)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
+from portal.lib.coded import gettext_noop
+from predictions.engine.card import ENGLISH, Words, heading, interval, number, table, warnings
+
 N_FIELDS = 12
+#: Levels of confidence as evaluations name them.
+LEVELS = {
+    "high": gettext_noop("high"),
+    "medium": gettext_noop("medium"),
+    "low": gettext_noop("low"),
+}
 
 
 def routing_card(
-    report: Mapping[str, Any], *, name: str, dataset: str = "", is_synthetic: bool = False
+    report: Mapping[str, Any],
+    *,
+    name: str,
+    dataset: str = "",
+    is_synthetic: bool = False,
+    words: Words = ENGLISH,
 ) -> str:
     """Return a model card as Markdown.
 
@@ -21,106 +35,111 @@ def routing_card(
         Name of the data set, if known.
     is_synthetic : bool
         Whether the items were generated; said first.
+    words : Words
+        Of the language it is written in.
     """
     parts = [f"# {name}"]
     if is_synthetic:
-        parts.append("**Trained on generated items.** Nothing here says anything about a plant.")
-    parts += [*_purpose(report), *_data(report, dataset), *_figures(report), *_promises(report)]
-    parts += [*_types(report), *_warnings(report), *_weights(report), *_recipe(report)]
+        said = words(gettext_noop("Nothing here says anything about a plant."))
+        parts.append(f"**{words(gettext_noop('Trained on generated items.'))}** {said}")
+    parts += [*_purpose(words, report), *_data(words, report, dataset), *_figures(words, report)]
+    parts += [*_promises(words, report), *_types(words, report), *warnings(words, report)]
+    parts += [*_weights(words, report), *_recipe(words, report)]
     return "\n\n".join(parts) + "\n"
 
 
-def _purpose(report: Mapping[str, Any]) -> list[str]:
-    share = report["params"]["refused_share"]
-    return [
-        "## What it is for",
+def _purpose(words: Words, report: Mapping[str, Any]) -> list[str]:
+    text = gettext_noop(
         "It proposes how a new item is made: operations in order, work centres, setup and run "
         "minutes with intervals, and the known items it follows. A planner decides. An item that "
-        f"resembles known ones less than {1 - share:.0%} of these resemble one another is refused. "
-        "It does not read drawings, and it knows no operation that no training item has.",
-    ]
+        "resembles known ones less than {share} of these resemble one another is refused. It does "
+        "not read drawings, and it knows no operation that no training item has."
+    )
+    share = f"{1 - report['params']['refused_share']:.0%}"
+    return [heading(words, gettext_noop("What it is for")), words(text, share=share)]
 
 
-def _data(report: Mapping[str, Any], dataset: str) -> list[str]:
-    source = f" of “{dataset}”" if dataset else ""
+def _data(words: Words, report: Mapping[str, Any], dataset: str) -> list[str]:
     protocol, learned = report["protocol"], report["training"]
-    return [
-        "## Data",
-        f"{learned['n_items']:,} items{source} in {learned['n_groups']:,} groups of variants, with "
-        f"{learned['n_routings']:,} different sequences of {learned['n_operations']:,} operations. "
-        f"Judged on {report['n_items']:,} items of {report['n_groups']:,} designs that no version "
-        f"is trained on; {protocol['n_set_aside']:,} variants of held-out items were set aside.",
-    ]
+    counts = {
+        "items": learned["n_items"],
+        "groups": learned["n_groups"],
+        "routings": learned["n_routings"],
+        "operations": learned["n_operations"],
+        "judged": report["n_items"],
+        "designs": report["n_groups"],
+        "aside": protocol["n_set_aside"],
+    }
+    text = gettext_noop(
+        "{items} items in {groups} groups of variants, with {routings} different sequences of "
+        "{operations} operations. Judged on {judged} items of {designs} designs that no version is "
+        "trained on; {aside} variants of held-out items were set aside."
+    )
+    said = words(text, **{name: f"{count:,}" for name, count in counts.items()})
+    source = [words(gettext_noop("The data set is “{name}”."), name=dataset)] if dataset else []
+    return [heading(words, gettext_noop("Data")), " ".join([said, *source])]
 
 
-def _figures(report: Mapping[str, Any]) -> list[str]:
+def _figures(words: Words, report: Mapping[str, Any]) -> list[str]:
     baselines = report["baselines"]
-    head = ["Metric", "Better", "Model", "Not refused", *(one["label"] for one in baselines)]
+    head = words.heads(
+        gettext_noop("Metric"),
+        gettext_noop("Better"),
+        gettext_noop("Model"),
+        gettext_noop("Not refused"),
+    ) + [words(one["label"]) for one in baselines]
+    better = {
+        True: gettext_noop("higher"),
+        False: gettext_noop("lower"),
+        None: gettext_noop("as promised"),
+    }
     rows = []
     for metric in report["metric_table"]:
         key = metric["name"]
-        better = {True: "higher", False: "lower", None: "as promised"}[metric["higher_is_better"]]
-        cells = [_interval(report["metrics"][key]), _interval(report["accepted"][key])]
-        cells += [_number(one["metrics"][key]["value"]) for one in baselines]
-        rows.append([metric["label"], better, *cells])
-    text = (
-        f"{report['n_refused']:,} items were refused and count as wrong, but for the column “not "
-        "refused”. Intervals: 95 %, bootstrap over groups of variants."
+        cells = [interval(words, report[part][key]) for part in ("metrics", "accepted")]
+        cells += [number(words, one["metrics"][key]["value"]) for one in baselines]
+        rows.append([words(metric["label"]), words(better[metric["higher_is_better"]]), *cells])
+    text = gettext_noop(
+        "{n} items were refused and count as wrong, but for the column “Not refused”. Intervals: "
+        "95 %, bootstrap over groups of variants."
     )
-    return ["## How good it is", text, _table(head, rows)]
+    said = words(text, n=f"{report['n_refused']:,}")
+    return [heading(words, gettext_noop("How good it is")), said, table(head, rows)]
 
 
-def _promises(report: Mapping[str, Any]) -> list[str]:
+def _promises(words: Words, report: Mapping[str, Any]) -> list[str]:
     rows = [
-        [name, f"{row['n']:,}", f"{row['promised']:.3f}", f"{row['exact']:.3f}"]
+        [words(LEVELS.get(name, name)), f"{row['n']:,}"]
+        + [f"{row[key]:.3f}" for key in ("promised", "exact")]
         for name, row in report["confidence_levels"].items()
     ]
-    return ["## What its confidence is worth", _table(["Level", "Items", "Said", "Exact"], rows)]
+    head = words.heads(
+        gettext_noop("Level"), gettext_noop("Items"), gettext_noop("Said"), gettext_noop("Exact")
+    )
+    return [heading(words, gettext_noop("What its confidence is worth")), table(head, rows)]
 
 
-def _types(report: Mapping[str, Any]) -> list[str]:
+def _types(words: Words, report: Mapping[str, Any]) -> list[str]:
     slices = sorted(report["slices"].items(), key=lambda pair: pair[1]["exact"])
-    rows = [[name or "none given", f"{r['n']:,}", f"{r['exact']:.3f}"] for name, r in slices]
-    return ["## By item type, the weakest first", _table(["Type", "Items", "Exact"], rows)]
+    unnamed = words(gettext_noop("none given"))
+    rows = [[name or unnamed, f"{r['n']:,}", f"{r['exact']:.3f}"] for name, r in slices]
+    head = words.heads(gettext_noop("Type"), gettext_noop("Items"), gettext_noop("Exact"))
+    return [heading(words, gettext_noop("By item type, the weakest first")), table(head, rows)]
 
 
-def _warnings(report: Mapping[str, Any]) -> list[str]:
-    if not report["findings"]:
-        return []
-    return ["## Know before use", "\n".join(f"- {item['message']}" for item in report["findings"])]
-
-
-def _weights(report: Mapping[str, Any]) -> list[str]:
+def _weights(words: Words, report: Mapping[str, Any]) -> list[str]:
     fields = list(report["training"]["weights"].items())[:N_FIELDS]
     rows = [[name, f"{weight:.1%}"] for name, weight in fields if weight > 0]
-    return ["## What makes items alike", _table(["Field", "Weight"], rows)]
+    head = words.heads(gettext_noop("Field"), gettext_noop("Weight"))
+    return [heading(words, gettext_noop("What makes items alike")), table(head, rows)]
 
 
-def _recipe(report: Mapping[str, Any]) -> list[str]:
-    settings = ", ".join(f"{key} {value}" for key, value in report["params"].items())
-    return [
-        "## How it was made",
+def _recipe(words: Words, report: Mapping[str, Any]) -> list[str]:
+    text = gettext_noop(
         "Weighted similarity learned by neighbourhood components analysis, a vote on whole "
         "routings, repair and order by boosted trees, times by quantile trees with conformal "
-        f"margins; seed {report['seed']}. {settings}.",
-    ]
-
-
-def _interval(figure: Mapping[str, float | None]) -> str:
-    value = _number(figure["value"])
-    if figure["low"] is None or figure["high"] is None:
-        return value
-    return f"**{value}** ({figure['low']:.3f} to {figure['high']:.3f})"
-
-
-def _number(value: float | None) -> str:
-    return "not defined" if value is None else f"{value:.3f}"
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [_row(head), _row(["---"] * len(head)), *(_row(row) for row in rows)]
-    return "\n".join(lines)
-
-
-def _row(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+        "margins; seed {seed}."
+    )
+    settings = ", ".join(f"{key} {value}" for key, value in report["params"].items())
+    said = f"{words(text, seed=report['seed'])} {settings}."
+    return [heading(words, gettext_noop("How it was made")), said]

@@ -11,7 +11,9 @@ from django.urls import reverse
 
 from portal.registry.families import Parts, RowScores
 from portal.registry.models import EvaluationSet, ModelVersion
+from predictions.engine.routing.card import routing_card
 from predictions.models import RoutingPrediction
+from predictions.services.quality import words
 from predictions.services.routing import serving
 from predictions.services.routing.models import FAMILY_NAME
 
@@ -53,6 +55,16 @@ class RoutingFamily:
     def warm(self, version: ModelVersion) -> None:
         """Load a version as a web process would; raise ``Corrupt`` when it cannot."""
         serving.load(version)
+
+    def card(self, version: ModelVersion) -> str:
+        """Return the model card in the current language."""
+        return routing_card(
+            version.evaluation,
+            name=version.model.name,
+            dataset=str((version.lineage.get("dataset") or {}).get("name", "")),
+            is_synthetic=version.is_synthetic,
+            words=words(),
+        )
 
     def retrain_page(self, model_name: str) -> str:
         """Return the page that asks for a retraining."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from portal.core.errors import NotFound
 from portal.registry import services as registry
@@ -40,7 +41,7 @@ def routing_model(name: str = MODEL_NAME) -> RegisteredModel:
         return registry.ensure_model(
             name=name,
             family=FAMILY_NAME,
-            title=_("Item routing"),
+            title=gettext_noop("Item routing"),
             description=_("Operations, work centres and times for a new item."),
             gate_policy=GATE_POLICY,
         )

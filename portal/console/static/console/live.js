@@ -36,7 +36,7 @@
       try {
         const state = await json(`${box.dataset.poll}?after=${last}`);
         box.innerHTML = state.html;
-        if (state.last) {
+        if (state.last && log) {
           const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
           log.insertAdjacentHTML("beforeend", state.lines);
           last = state.last;
@@ -59,7 +59,7 @@
     };
     const poll = () => { if (!over && !timer) timer = setInterval(refresh, POLL_MS); };
 
-    if (log) log.scrollTop = log.scrollHeight;
+    if (log) log.scrollTop = log.scrollHeight;  // a study has no log on its page
     if (!box.dataset.events) return;
     if (!("EventSource" in window)) { poll(); return; }
     stream = new EventSource(box.dataset.events);

@@ -47,7 +47,8 @@ class Lines:
         try:
             connection = self._idle.pop()
         except IndexError:
-            connection = self._pool.make_connection()
+            # Not by the pool's own method: it counts up to a limit and never learns that one went.
+            connection = self._pool.connection_class(**self._pool.connection_kwargs)
         try:
             connection.send_packed_command([b"".join(map(_packed, commands))])
             replies = [connection.read_response() for _command in commands]

@@ -39,13 +39,17 @@ def is_due(held: Held) -> bool:
 
 def take_over(held: Held) -> None:
     """Map what other processes have written already, unless the documents are others by now."""
-    if held.changes is None or not (chain := _chain(held.changes, held.through)):
+    if held.changes is None or not held.changes.is_dir():
         return
-    if all(_is_of_these_documents(held.collection, folder) for folder in chain):
-        _adopt(held, chain)
-    else:
-        with folders.sole(held.changes):
-            shutil.rmtree(held.changes, ignore_errors=True)
+    try:
+        with folders.sole(held.changes):  # or what is merged meanwhile would count as damaged
+            chain = _chain(held.changes, held.through)
+            if all(_is_of_these_documents(held.collection, folder) for folder in chain):
+                _adopt(held, chain)
+            else:
+                shutil.rmtree(held.changes, ignore_errors=True)
+    except OSError as exc:
+        logger.warning("changes of %s are read from the database: %s", held.collection, exc)
 
 
 def _is_of_these_documents(collection: str, folder: Path) -> bool:
@@ -96,13 +100,13 @@ def _write(held: Held) -> None:
     root = held.changes
     if root is None:
         return
+    _remove_strays(root, _chain(root, held.through))
     _publish(root, _known(held), held.sequence, held.index.freeze)
     chain = _chain(root, held.through)
     while len(chain) > 1:
         last = [Segment.open(folder) for folder in chain[-2:]]
         if len(last[0]) > len(last[1]) or sum(map(len, last)) > LARGEST:
             return
-
         _publish(root, last[0].first, last[1].last, partial(_merged, last))
         for folder in chain[-2:]:  # whoever reads them keeps what is mapped
             shutil.rmtree(folder, ignore_errors=True)
@@ -111,6 +115,12 @@ def _write(held: Held) -> None:
 
 def _merged(segments: list[Segment], folder: Path, _first: int, _last: int) -> None:
     merge(segments, folder)
+
+
+def _remove_strays(root: Path, chain: list[Path]) -> None:
+    """Remove what processes that were killed while they wrote or merged have left."""
+    for one in set(root.iterdir()).difference(chain) if root.is_dir() else ():
+        shutil.rmtree(one, ignore_errors=True)
 
 
 def _publish(root: Path, first: int, last: int, write: Writer) -> None:

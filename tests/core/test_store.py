@@ -2,6 +2,8 @@
 
 import pytest
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from portal.core.store import Lines
 
@@ -30,3 +32,12 @@ def test_connections_that_redis_closed_are_replaced_after_one_failure(
     with pytest.raises(redis.RedisError):
         lines.exchange((b"GET", b"test:a"))
     assert lines.exchange((b"GET", b"test:a")) == [b"1"]
+
+
+def test_an_outage_leaves_the_client_all_its_connections() -> None:
+    away = redis.Redis.from_url("redis://127.0.0.1:1", retry=Retry(NoBackoff(), 0))
+    lines = Lines(away)
+    for _time in range(3):
+        with pytest.raises(redis.ConnectionError):
+            lines.exchange((b"GET", b"test:a"))
+    assert away.connection_pool._created_connections == 0  # there may be no more than 100

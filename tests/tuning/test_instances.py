@@ -11,6 +11,7 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
+from portal.core.actors import Actor
 from portal.core.errors import Conflict, InvalidInput
 from portal.core.models import AuditEntry
 from portal.lib import clock
@@ -169,6 +170,40 @@ def test_the_same_samples_sent_twice_at_once_are_taken_once() -> None:
     assert set(InstanceMinute.objects.values_list("rate", flat=True)) == {2.0}
 
 
+@pytest.mark.django_db(transaction=True)
+def test_an_instance_is_forgotten_while_its_samples_come_in(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = clock.now()
+    instance = take(seconds(now - timedelta(minutes=2), 1)).instance
+    sent: list[int] = []
+
+    def send() -> None:
+        sent.append(take(seconds(now - timedelta(minutes=1), 1)).n_new)
+        connection.close()
+
+    sending = threading.Thread(target=send)
+    delete = Instance.delete
+
+    def slowly(self: Instance) -> None:
+        InstanceSample.objects.filter(instance=self).delete()
+        sending.start()
+        sending.join(1)
+        delete(self)
+
+    monkeypatch.setattr(Instance, "delete", slowly)
+    instances.forget(instance=instance, actor=Actor.system("test"))
+    sending.join(30)
+    assert sent == [1]
+    assert InstanceSample.objects.get().instance_id != instance.pk
+
+
+@pytest.mark.parametrize("size", [10**400, "nan", "inf", [1], None, {"a": 1}])
+def test_an_option_that_is_none_is_said_and_breaks_nothing(time: Time, size: object) -> None:
+    about = About(workload="put-heavy", options={"write_buffer_size": size})
+    assert take(seconds(NOON, 1), about).instance.prediction["why"]
+
+
 def test_minutes_are_readings_where_the_sidecar_says_so(time: Time) -> None:
     about = About(host="db1", workload="put-heavy", sends_readings=True)
     time.now = NOON + timedelta(minutes=3)
@@ -238,6 +273,7 @@ def test_samples_ask_for_scope_and_role() -> None:
         {"samples": [{"at": "2026-01-31T12:00:00Z", "colour": 1}]},
         {"about": {"pid": "x"}, "samples": [{"at": "2026-01-31T12:00:00Z"}]},
         {"about": 3, "samples": [{"at": "2026-01-31T12:00:00Z"}]},
+        {"samples": [{"at": "2026-01-31T12:00:00Z", "rate": 10**400}]},
     ],
 )
 def test_a_wrong_body_is_refused_by_name(wrong: dict[str, Any]) -> None:
@@ -246,7 +282,9 @@ def test_a_wrong_body_is_refused_by_name(wrong: dict[str, Any]) -> None:
     assert answer.json()["errors"]
 
 
-@pytest.mark.parametrize("query", ["resolution=day", "since=noon", "colour=red"])
+@pytest.mark.parametrize(
+    "query", ["resolution=day", "since=noon", "colour=red", "until=0001-01-01T00:00:00Z"]
+)
 def test_a_wrong_range_is_refused(query: str) -> None:
     client = caller("operator", "tune", "read")
     post(client, body())

@@ -1,5 +1,6 @@
 """The sidecar: nothing is lost while the portal is away, and the command watches a real engine."""
 
+import threading
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -42,6 +43,18 @@ class Place:
         self.taken += samples
 
 
+class Watched:
+    """An engine that always runs."""
+
+    options, version, pid = None, "9.8.4", 7
+
+    def look(self, at: datetime) -> Sample:
+        return Sample(at, rate=1.0)
+
+    def close(self) -> None:
+        return None
+
+
 def sample(n: int) -> Sample:
     return Sample(NOON + timedelta(seconds=n), rate=float(n))
 
@@ -71,6 +84,23 @@ def test_the_buffer_is_bounded_and_says_what_gave_way() -> None:
     for n in range(5):
         buffer.add(sample(n))
     assert ([one.rate for one in buffer.first()], buffer.n_lost) == ([2.0, 3.0, 4.0], 2)
+
+
+def test_what_was_delivered_goes_also_when_the_clock_was_set_back() -> None:
+    buffer = sidecar.Buffer()
+    for n in (100, 101, 5, 6):
+        buffer.add(sample(n))
+    buffer.remove(buffer.first())
+    assert len(buffer) == 0
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_sidecar_ends_when_nothing_is_delivered_any_more() -> None:
+    place = Place()
+    place.trouble = RuntimeError("not foreseen")
+    ends = sidecar.Sidecar("db1", Watched(), place, ABOUT)  # type: ignore[arg-type]
+    with pytest.raises(sidecar.Refusal, match="not foreseen"):
+        ends.run(threading.Event(), 30)
 
 
 def test_a_refusal_ends_the_sidecar() -> None:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -23,6 +24,11 @@ _BUDGET = ("seconds", "trial_seconds", "trials", "pairs", "sampler", "pruner")
 def problem(field: str, code: str, message: str) -> InvalidInput:
     """Return the refusal of one field."""
     return InvalidInput(message, code=code, problems=[FieldProblem(field, code, message)])
+
+
+def before(until: datetime, span: timedelta) -> datetime:
+    """Return the time a span before another; the first there is where it would lie before that."""
+    return until - min(span, until - datetime.min.replace(tzinfo=UTC))
 
 
 def workload(target: Target, name: str) -> str:

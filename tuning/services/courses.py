@@ -84,7 +84,7 @@ def course(
         If the range ends before it begins, or holds too many points of the resolution asked for.
     """
     until = until or clock.now()
-    since = since or until - SPAN
+    since = since or asking.before(until, SPAN)
     if since >= until:
         raise asking.problem(
             "since",

@@ -107,8 +107,8 @@ def settle() -> dict[str, int]:
     quiet = clock.now() - SILENT_AFTER
     for found in Instance.objects.filter(last_at__lt=quiet, last_at__gt=quiet - LATE):
         with transaction.atomic():
-            instance = Instance.objects.select_for_update(no_key=True).get(pk=found.pk)
-            if instance.last_at:
+            instance = Instance.objects.select_for_update(no_key=True).filter(pk=found.pk).first()
+            if instance and instance.last_at:
                 rollups.sum_up(instance, [minute_of(instance.last_at)])
     return rollups.remove_old()
 
@@ -117,14 +117,18 @@ def forget(*, instance: Instance, actor: Actor, reason: str = "") -> None:
     """Remove an instance and everything that was seen of it; it comes back with its next sample."""
     with transaction.atomic():
         name = instance.name
+        # Else samples that come while the old ones go would refer to a row that is gone.
+        Instance.objects.select_for_update().filter(pk=instance.pk).first()
         instance.delete()
         audit.record(actor, "instance.forget", f"instance:{name}", reason=reason)
 
 
 def _known(name: str, about: About) -> Instance:
     """Return the locked row of an instance, with what its sidecar says of it."""
-    Instance.objects.get_or_create(name=name)
-    instance = Instance.objects.select_for_update(no_key=True).get(name=name)
+    instance = None
+    while instance is None:  # it may be forgotten between the two
+        Instance.objects.get_or_create(name=name)
+        instance = Instance.objects.select_for_update(no_key=True).filter(name=name).first()
     place = (about.host, about.folder)
     if instance.folder and not instance.is_silent and (instance.host, instance.folder) != place:
         raise Conflict(

@@ -53,7 +53,7 @@ def course(
     """
     workload = asking.workload(targets.get(target), workload)
     until = until or clock.now() + readings.AHEAD
-    since = since or until - SPAN
+    since = since or asking.before(until, SPAN)
     if since >= until:
         raise asking.problem(
             "since",

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import httpx
 import structlog
 from django.db import DatabaseError, InterfaceError, connection
+from django.utils.translation import gettext as _
 
 from portal.core.errors import PortalError, Unavailable
 from tuning.engine.live.figures import Sample
@@ -127,9 +128,10 @@ class Buffer:
 
     def remove(self, delivered: Sequence[Sample]) -> None:
         """Let go of what was delivered."""
-        last = delivered[-1].at
+        # Some may have given way meanwhile. Not by their time: a clock may have been set back.
+        gone = {id(one) for one in delivered}
         with self._lock:
-            while self._waiting and self._waiting[0].at <= last:
+            while self._waiting and id(self._waiting[0]) in gone:
                 self._waiting.popleft()
 
 
@@ -209,19 +211,22 @@ class Sidecar:
         until = None if seconds is None else time.monotonic() + seconds
         at = _whole(datetime.now(tz=UTC))
         try:
-            while not stop.is_set() and not self.courier.refusal:
+            while not stop.is_set() and self.courier.is_alive():
                 if sample := self._watched.look(at):
                     self.buffer.add(sample)
                 if until is not None and time.monotonic() >= until:
                     break
                 at = _next(at)
                 stop.wait(max(0.0, (at - datetime.now(tz=UTC)).total_seconds()))
+            has_died = not self.courier.is_alive()  # nobody has told it to stop
         finally:
             self.courier.stopping.set()
             self.courier.join(_TIMEOUT_S)
             self._watched.close()
         if self.courier.refusal:
             raise Refusal(self.courier.refusal)
+        if has_died:
+            raise Refusal(_("Delivering failed in a way that was not foreseen: see the traceback."))
 
     def _about(self) -> About:
         options = self._watched.options

@@ -5,9 +5,9 @@ slow each other. Here each round builds all indexes one after another and then s
 other way round, so that what else the machine does meets both alike. The indexes are thrown away.
 """
 
-import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from search.lab.engine.analysis.builds import PARALLEL, SEQUENCE
 from search.lab.services import building
@@ -37,7 +37,12 @@ class Timed:
 
 
 def both_ways(
-    jobs: Mapping[str, Job], n_workers: int, watch: Watch, *, n_rounds: int
+    jobs: Mapping[str, Job],
+    n_workers: int,
+    watch: Watch,
+    remove: Callable[[Path], None],
+    *,
+    n_rounds: int,
 ) -> Iterator[Timed]:
     """Build in both ways, in turns; yields each as it ends.
 
@@ -45,6 +50,8 @@ def both_ways(
     ----------
     jobs : mapping
         As `building.build` takes them; they are done in folders beside their own.
+    remove : callable
+        Given the folder of a build, removes it and what lies elsewhere, such as a table.
     """
     ways = ((SEQUENCE, 1), (PARALLEL, n_workers))
     for number in range(n_rounds):
@@ -54,7 +61,7 @@ def both_ways(
                 built = building.build(own, at_once, watch)
             finally:
                 for job in own.values():
-                    shutil.rmtree(job.folder, ignore_errors=True)
+                    remove(job.folder)
             if not built.problems:
                 longest = max(one["build_s"] for one in built.facts.values())
                 yield Timed(phase, built.n_workers, built.wall_s, built.sum_s, longest)

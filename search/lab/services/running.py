@@ -180,7 +180,7 @@ class _Work:
         self._say("build", _("Building %(n)s indexes") % {"n": len(jobs)})
         if self._n_timed_builds and len(jobs) > 1:
             for timed in build_times.both_ways(
-                jobs, max(2, n_workers), self._watch, n_rounds=self._n_timed_builds
+                jobs, max(2, n_workers), self._watch, _remove, n_rounds=self._n_timed_builds
             ):
                 self._note(
                     timed.phase, cell, timed.n_workers, timed.wall_s, timed.sum_s, timed.longest_s
@@ -236,12 +236,12 @@ class _Work:
     def _beside(self, name: str) -> Iterator[Path]:
         """Give a folder of this work's own that is removed at the end."""
         folder = self._work_folder / name
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder)
         folder.mkdir(parents=True)
         try:
             yield folder
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            _remove(folder)
 
     def _note(
         self,
@@ -279,6 +279,12 @@ class _Work:
 def _corpus_of(row: CellResult) -> tuple[int, int]:
     cell = row.what
     return cell.scale, cell.dimension
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder of builds, and their tables in the database, which nobody else knows of."""
+    drop_tables(found.parent for found in folder.rglob("vectors/table.json"))
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def drop_tables(places: Iterable[Path]) -> None:

@@ -2,8 +2,9 @@
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -15,8 +16,10 @@ from search.lab.engine.analysis import builds
 from search.lab.engine.corpora import Corpus
 from search.lab.engine.matrix import Matrix
 from search.lab.models import Campaign
-from search.lab.services import campaigns, running, shelf
+from search.lab.services import build_times, building, campaigns, running, shelf
+from search.lab.services.processes import Watch
 from search.lab.services.shelf import Shelf
+from search.lab.services.worker import Job
 
 ACTOR = Actor.system("test")
 PLAN = Matrix(
@@ -93,6 +96,27 @@ def test_what_no_campaign_needs_is_swept_with_its_tables(tmp_path: Path) -> None
     assert shelf.sweep(tmp_path, drop) == 2
     assert [one.name for one in (tmp_path / "indexes").iterdir()] == [str(rests.pk)]
     assert dropped == [table.parent]
+
+
+def test_builds_that_are_thrown_away_leave_no_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dropped: list[Path] = []
+    monkeypatch.setattr(running, "drop_tables", dropped.extend)
+    job = Job("build", PLAN.cells()[0], tmp_path, tmp_path, tmp_path / "key", tmp_path)
+
+    def build(jobs: Mapping[str, Job], *_words: object) -> building.Built:
+        for one in jobs.values():
+            (one.folder / "vectors").mkdir(parents=True)
+            (one.folder / "vectors/table.json").write_text("{}")
+        return building.Built({"key": {"build_s": 1.0}}, {}, 1, 1.0)
+
+    monkeypatch.setattr(building, "build", build)
+    watch = cast("Watch", None)
+    timed = build_times.both_ways({"key": job}, 2, watch, running._remove, n_rounds=1)
+    assert len(list(timed)) == 2
+    assert dropped == [tmp_path / "key-timed/vectors"] * 2
+    assert not (tmp_path / "key-timed").exists()
 
 
 @pytest.mark.timeout(300)

@@ -1,5 +1,6 @@
 """Changes that wait for a build, once on the machine instead of in every process."""
 
+import fcntl
 from dataclasses import replace
 from pathlib import Path
 
@@ -128,3 +129,41 @@ def test_files_of_versions_that_nobody_serves_are_removed(
     folders.remove_unused(set())
     assert changed.changes is not None
     assert not changed.changes.exists()
+
+
+def test_what_is_merged_while_a_process_starts_is_not_damaged(
+    changed: Held, collection: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loading.catch_up(changed, collection.sequence)
+    plain, locked = spilling._chain, list[bool]()
+
+    def looked(root: Path, through: int) -> list[Path]:
+        locked.append(_is_locked(changed))
+        return plain(root, through)
+
+    monkeypatch.setattr(spilling, "_chain", looked)
+    other = opened(collection)
+    assert other.index.segments
+    assert locked == [True]  # nobody merges what is being opened
+
+
+def _is_locked(held: Held) -> bool:
+    assert held.changes is not None
+    with (held.changes.parent / f".{held.changes.name}.lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def test_what_a_killed_process_left_half_written_is_removed(
+    changed: Held, collection: Collection
+) -> None:
+    assert changed.changes is not None
+    (changed.changes / ".half").mkdir(parents=True)
+    (changed.changes / f"{changed.through + 1}-{changed.through + 2}").mkdir()
+    loading.catch_up(changed, collection.sequence)
+    assert [one.name.partition("-")[0] for one in changed.changes.iterdir()] == [
+        str(changed.through)
+    ]

@@ -134,7 +134,7 @@ def test_the_engine_dies_with_its_parent(tmp_path: Path) -> None:
         "def say(fraction, phase):\n"
         "    if phase == 'load': print(psutil.Process().children()[0].pid, flush=True)\n"
         "target = RocksDB()\n"
-        "target.measure({}, preset(target, 'put-heavy'), seconds=100, seed=1,"
+        "target.measure({}, preset(target, 'put-heavy', rate_limit=1000), seconds=100, seed=1,"
         " folder=Path(sys.argv[1]), beat=say)\n"
     )
     parent = subprocess.Popen(  # noqa: S603 - our own code

@@ -14,7 +14,7 @@ from prometheus_client.metrics_core import Metric
 
 from monitoring.models import SeriesHour, SeriesMark, SeriesMinute
 from monitoring.models.series import KEPT_HOURS, KEPT_MINUTES
-from monitoring.services.usage import remove_before
+from portal.core.retention import remove_before
 from portal.lib import clock, metric_files
 
 

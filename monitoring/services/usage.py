@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import Max, Model
+from django.db.models import Max
 
 from monitoring.models import UsageHour, UsageMinute, UsageReading
 from monitoring.models.usage import (
@@ -17,13 +17,13 @@ from monitoring.models.usage import (
     of_run,
 )
 from monitoring.services.metering import Used
+from portal.core.retention import remove_before
 from portal.lib import clock
 
 #: Rows that come late, from a machine that waited for Postgres, are still summed up for so long.
 LATE = timedelta(minutes=10)
 #: Of advisory locks: only one process sums up at a time.
 LOCK = 0x75736167
-BATCH = 20_000
 
 _SUMS = """
 INSERT INTO {into} (subject, at, n, cpu_cores, cpu_cores_max, memory_bytes, memory_bytes_max,
@@ -121,17 +121,3 @@ def remove_old(now: datetime | None = None) -> Removed:
         n_minutes=remove_before(UsageMinute, moment - KEPT_MINUTES),
         n_hours=remove_before(UsageHour, moment - KEPT_HOURS),
     )
-
-
-def remove_before(model: type[Model], limit: datetime) -> int:
-    """Remove the rows of a table by time that are older than a moment; return how many."""
-    table = connection.ops.quote_name(model._meta.db_table)
-    query = f"DELETE FROM {table} WHERE ctid IN (SELECT ctid FROM {table} WHERE at < %s LIMIT %s)"  # noqa: S608 - our own table's name
-    n_removed = 0
-    while True:
-        with connection.cursor() as cursor:
-            cursor.execute(query, [limit, BATCH])
-            n_gone = int(cursor.rowcount)
-        n_removed += n_gone
-        if n_gone < BATCH:
-            return n_removed

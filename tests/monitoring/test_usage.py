@@ -14,6 +14,7 @@ from monitoring.models.usage import of_host, of_run
 from monitoring.selectors import usage as selectors
 from monitoring.services import sampling, usage
 from monitoring.services.metering import HostMeter, RunMeters
+from portal.core import retention
 from portal.lib import clock
 from portal.runs import provenance
 from portal.runs.models import Heartbeat, Run, State
@@ -129,7 +130,7 @@ def test_what_is_past_its_time_goes_and_the_rest_stays() -> None:
 
 @pytest.mark.django_db
 def test_more_rows_than_a_portion_are_removed_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(usage, "BATCH", 2)
+    monkeypatch.setattr(retention, "BATCH", 2)
     for n in range(5):
         reading(NOON - timedelta(days=3, seconds=n), 1.0)
     assert usage.remove_old(NOON).n_readings == 5

@@ -9,12 +9,12 @@ from datetime import datetime, timedelta
 from django.db import connection
 from django.db.models import Model
 
+from portal.core.retention import remove_before
 from portal.lib import clock
 from tuning.engine.live.figures import FIGURES
 from tuning.models import Instance, InstanceHour, InstanceMinute, InstanceSample
 from tuning.models.instances import KEPT_HOURS, KEPT_MINUTES, KEPT_SECONDS, hour_of
 
-BATCH = 20_000
 #: What is not a mean: stalls add up; of a percentile, a number of files and a debt the most counts.
 _OTHERS = {"n_stalls": "sum", "write_p99_us": "max", "l0_files": "max", "debt_bytes": "max"}
 _NAMES = (*FIGURES, "predicted")
@@ -70,20 +70,7 @@ def remove_old() -> dict[str, int]:
     """Remove what is past its time, in portions that hold no lock for long."""
     now = clock.now()
     return {
-        "n_seconds": _remove(InstanceSample, now - KEPT_SECONDS),
-        "n_minutes": _remove(InstanceMinute, now - KEPT_MINUTES),
-        "n_hours": _remove(InstanceHour, now - KEPT_HOURS),
+        "n_seconds": remove_before(InstanceSample, now - KEPT_SECONDS),
+        "n_minutes": remove_before(InstanceMinute, now - KEPT_MINUTES),
+        "n_hours": remove_before(InstanceHour, now - KEPT_HOURS),
     }
-
-
-def _remove(model: type[Model], limit: datetime) -> int:
-    table = model._meta.db_table
-    query = f"DELETE FROM {table} WHERE ctid IN (SELECT ctid FROM {table} WHERE at < %s LIMIT %s)"  # noqa: S608 - our own table's name
-    n_removed = 0
-    while True:
-        with connection.cursor() as cursor:
-            cursor.execute(query, [limit, BATCH])
-            n_gone = int(cursor.rowcount)
-        n_removed += n_gone
-        if n_gone < BATCH:
-            return n_removed

@@ -12,10 +12,10 @@ from monitoring.models import Measurement, Objective
 from monitoring.services.objectives import definitions, measures
 from monitoring.services.objectives.definitions import Definition
 from monitoring.services.objectives.measures import Measure, Window
-from monitoring.services.usage import remove_before
 from portal.core import alerts
 from portal.core.formats import DASH, figure, share
 from portal.core.models import Alert
+from portal.core.retention import remove_before
 from portal.lib import clock
 
 log = structlog.get_logger(__name__)

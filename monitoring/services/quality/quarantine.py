@@ -19,8 +19,8 @@ from django.db.models import Count
 
 from monitoring.models import QuarantinedRow, Refusal
 from monitoring.models.quality import ROWS
-from monitoring.services.usage import remove_before
 from portal.core.refused import Batch, Fault
+from portal.core.retention import remove_before
 from portal.core.store import redis_client
 from portal.lib import clock
 

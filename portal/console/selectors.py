@@ -23,6 +23,7 @@ from portal.registry.models import (
 from portal.runs import selectors as runs_selectors
 from portal.runs.models import DEAD_LETTER, Heartbeat, Queue, Run
 from predictions.models import Dataset, Prediction
+from predictions.selectors import RECORDED_FAMILY
 
 #: A process beats every few seconds; a minute without one means that it is gone. Ours.
 SILENT_AFTER = timedelta(minutes=1)
@@ -204,11 +205,17 @@ def silent() -> list[Silence]:
 
 
 def progress() -> Progress:
-    """Return how far the first ten minutes have come; the generated demo does not count."""
+    """Return how far the first ten minutes have come.
+
+    Neither the generated demo counts nor what was made of something else than shots, such as the
+    index of the knowledge base that the first start builds.
+    """
+    of_quality = {"model__family": RECORDED_FAMILY}
+    moves = AliasMove.objects.filter(**of_quality, promotion__isnull=False)
     return Progress(
         has_dataset=Dataset.objects.filter(is_synthetic=False).exists(),
-        has_version=ModelVersion.objects.filter(is_synthetic=False).exists(),
-        has_request=PromotionRequest.objects.exists(),
-        has_promoted=AliasMove.objects.filter(promotion__isnull=False).exists(),
+        has_version=ModelVersion.objects.filter(**of_quality, is_synthetic=False).exists(),
+        has_request=PromotionRequest.objects.filter(**of_quality).exists(),
+        has_promoted=moves.exists(),
         has_prediction=ApiKey.objects.exists() and Prediction.objects.exists(),
     )

@@ -14,10 +14,11 @@ from portal.core import alerts
 from portal.core.actors import Actor
 from portal.core.models import AuditEntry, User
 from portal.lib import clock
-from portal.registry.models import AliasMove, PromotionRequest
+from portal.registry.models import AliasMove, PromotionRequest, RegisteredModel
 from portal.runs import kinds, leases, services
-from portal.runs.models import Heartbeat, Run, State
+from portal.runs.models import Artifact, Heartbeat, Run, State
 from predictions.models import Dataset
+from tests.console import world
 
 
 def dashboard(client: Client) -> str:
@@ -38,6 +39,15 @@ def test_the_steps_move_on_with_the_work(dataset: Dataset) -> None:
 def test_generated_data_is_no_step(dataset: Dataset) -> None:
     Dataset.objects.update(is_synthetic=True)
     assert selectors.progress().next_step == "import"
+
+
+def test_an_index_of_documents_is_no_trained_model(dataset: Dataset, artifact: Artifact) -> None:
+    index = world.model("search-knowledge")
+    made = world.version(index, artifact, number=1, is_synthetic=False)
+    assert selectors.progress().next_step == "ask"
+
+    RegisteredModel.objects.filter(pk=made.model_id).update(family="search-index")
+    assert selectors.progress().next_step == "train"
 
 
 def test_a_viewer_is_not_sent_to_what_is_not_allowed(signed_in: Callable[..., Client]) -> None:

@@ -184,6 +184,9 @@ def _unfiltered(breadth: int) -> Any:
 
 
 def _ids(index: Any, query: Vectors, limit: int, parameters: Any) -> NDArray[np.int64]:
+    # OpenMP would give every thread that searches helpers of its own, which wait for each other
+    # longer than one query takes. The number is one of the calling thread, so it is set each time.
+    faiss.omp_set_num_threads(1)
     _, found = index.search(query[np.newaxis, :], limit, params=parameters)
     rows = np.asarray(found[0], dtype=np.int64)
     return rows[rows >= 0]

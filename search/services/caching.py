@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import redis
 
-from portal.core.store import exchange
+from portal.core.store import exchange, post
 from portal.lib import metrics
 
 REQUESTS = metrics.counter(
@@ -260,7 +260,7 @@ class _Far:
         return None
 
     def put(self, key: bytes, made: Made) -> None:
-        """Keep an answer and say that nobody makes it any more, in one exchange."""
+        """Keep an answer and say that nobody makes it any more; nobody waits until it is kept."""
         if self._is_blind():
             return
         commands: list[tuple[bytes, ...]] = [(b"DEL", self._flight(key))]
@@ -268,7 +268,7 @@ class _Far:
             content = key + made.content
             commands.insert(0, (b"SET", self._place(key), content, b"EX", b"%d" % self._ttl_s))
         try:
-            exchange(*commands)
+            post(*commands)
         except redis.RedisError as exc:
             self._lose_sight(exc)
 
@@ -277,7 +277,7 @@ class _Far:
         if self._is_blind():
             return
         try:
-            exchange((b"DEL", self._flight(key)))
+            post((b"DEL", self._flight(key)))
         except redis.RedisError as exc:
             self._lose_sight(exc)
 

@@ -28,10 +28,30 @@ def test_connections_that_redis_closed_are_replaced_after_one_failure(
 ) -> None:
     lines = Lines(redis_client)
     lines.exchange((b"SET", b"test:a", b"1"))
-    lines._idle[0]._sock.close()
+    lines._idle[0].connection._sock.close()
     with pytest.raises(redis.RedisError):
         lines.exchange((b"GET", b"test:a"))
     assert lines.exchange((b"GET", b"test:a")) == [b"1"]
+
+
+def test_what_is_posted_arrives_and_its_replies_are_nobody_elses(
+    redis_client: redis.Redis,
+) -> None:
+    lines = Lines(redis_client)
+    lines.post((b"SET", b"test:a", b"1"), (b"INCR", b"test:a"))
+    lines.post((b"INCR", b"test:a"))
+    assert lines.exchange((b"GET", b"test:a"), (b"EXISTS", b"test:a")) == [b"3", 1]
+    assert len(lines._idle) == 1
+
+
+def test_a_refusal_of_what_was_posted_is_told_to_whoever_is_next(
+    redis_client: redis.Redis,
+) -> None:
+    lines = Lines(redis_client)
+    lines.post((b"SET", b"test:a", b"x"), (b"INCR", b"test:a"))
+    with pytest.raises(redis.ResponseError):
+        lines.exchange((b"GET", b"test:a"))
+    assert lines.exchange((b"GET", b"test:a")) == [b"x"]
 
 
 def test_an_outage_leaves_the_client_all_its_connections() -> None:

@@ -98,6 +98,12 @@ def test_a_selection_in_one_corner_is_still_filled(index: VectorIndex, vectors: 
     assert selection.contains(keys).all()
 
 
+def test_a_search_takes_no_second_thread(index: VectorIndex, queries: Vectors) -> None:
+    faiss.omp_set_num_threads(2)
+    index.search(queries[0], 10)
+    assert faiss.omp_get_max_threads() == 1
+
+
 def test_an_empty_selection_gives_nothing(index: VectorIndex, queries: Vectors) -> None:
     selection = Selection.of_rows(np.empty(0, np.int64), N, (), exact=False)
     assert len(index.search(queries[0], 10, selection)[0]) == 0

@@ -55,20 +55,32 @@ def test_another_process_finds_it_in_redis(redis_client: redis.Redis) -> None:
     assert other.get(KEY, never).level == PROCESS
 
 
+def test_whoever_is_answered_does_not_wait_until_redis_has_it(redis_client: redis.Redis) -> None:
+    cache = cache_of()
+    cache.get(KEY, lambda: Made(b"answer"))
+    line = store._lines(store.redis_client())._idle[-1]
+    assert line.n_owed == 2  # the answer is on its way, and so is the end of its flight
+    assert cache_of().get(KEY, never).level == SHARED
+
+
 def test_a_newer_state_has_another_key_and_so_another_answer(redis_client: redis.Redis) -> None:
     cache = cache_of()
     cache.get(key_of(b"version 1"), lambda: Made(b"old"))
     assert cache.get(key_of(b"version 2"), lambda: Made(b"new")).content == b"new"
 
 
-def test_what_is_not_to_be_kept_is_made_again(redis_client: redis.Redis) -> None:
+def test_what_is_not_to_be_kept_is_made_again(
+    redis_client: redis.Redis, wait_for: Callable[..., object]
+) -> None:
     cache = cache_of()
     made = [cache.get(KEY, lambda: Made(b"half an answer", is_kept=False)) for _ in range(2)]
     assert [one.level for one in made] == [NOWHERE, NOWHERE]
-    assert redis_client.keys("millwright:*") == []
+    wait_for(lambda: redis_client.keys("millwright:*") == [])
 
 
-def test_a_failure_is_raised_and_not_kept(redis_client: redis.Redis) -> None:
+def test_a_failure_is_raised_and_not_kept(
+    redis_client: redis.Redis, wait_for: Callable[..., object]
+) -> None:
     cache = cache_of()
 
     def fail() -> Made:
@@ -76,7 +88,7 @@ def test_a_failure_is_raised_and_not_kept(redis_client: redis.Redis) -> None:
 
     with pytest.raises(ValueError, match="no"):
         cache.get(KEY, fail)
-    assert redis_client.keys("millwright:flight:*") == []
+    wait_for(lambda: redis_client.keys("millwright:flight:*") == [])
     assert cache.get(KEY, lambda: Made(b"answer")).content == b"answer"
 
 
@@ -110,11 +122,13 @@ def test_an_answer_in_another_ones_place_is_not_taken_for_it(redis_client: redis
     assert (found.content, found.level) == (b"of two", NOWHERE)
 
 
-def test_a_long_answer_stays_in_the_process(redis_client: redis.Redis) -> None:
+def test_a_long_answer_stays_in_the_process(
+    redis_client: redis.Redis, wait_for: Callable[..., object]
+) -> None:
     cache = cache_of()
     content = b"x" * (LONGEST_SHARED - KEY_BYTES + 1)
     cache.get(KEY, lambda: Made(content))
-    assert redis_client.keys("millwright:*") == []
+    wait_for(lambda: redis_client.keys("millwright:*") == [])
     assert cache.get(KEY, never).content == content
 
 

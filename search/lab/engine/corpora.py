@@ -155,8 +155,13 @@ def generated(folder: Path, scale: int, *, seed: int = 0, check: Check = _nothin
     def texts() -> Iterator[str]:
         return (passage.text for passage in source.passages(scale))
 
-    name = f"texts-{scale}-{seed}-v{FORMAT}"
-    return _texts(folder / name, texts, lambda: source.questions(N_QUESTIONS), seed, check)
+    path = generated_folder(folder, scale, seed)
+    return _texts(path, texts, lambda: source.questions(N_QUESTIONS), seed, check)
+
+
+def generated_folder(folder: Path, scale: int, seed: int) -> Path:
+    """Return where the generated texts of a scale lie or will lie."""
+    return folder / f"texts-{scale}-{seed}-v{FORMAT}"
 
 
 def of_collection(
@@ -185,7 +190,7 @@ def of_collection(
         If there are fewer than `MIN_PASSAGES`.
     """
     if is_there(folder, name, seed):
-        return TextFolder.open(_folder_of(folder, name, seed))
+        return TextFolder.open(collection_folder(folder, name, seed))
     count = 0
     for count, _text in enumerate(texts(), start=1):
         if count % BATCH == 0:
@@ -201,16 +206,22 @@ def of_collection(
     def questions() -> list[str]:
         return [_first_sentence(text) for place, text in enumerate(texts()) if place in held]
 
-    return _texts(_folder_of(folder, name, seed), kept, questions, seed, check)
+    return _texts(collection_folder(folder, name, seed), kept, questions, seed, check)
 
 
 def is_there(folder: Path, name: str, seed: int) -> bool:
     """Whether the texts of a collection were made before and are still kept."""
-    return (_folder_of(folder, name, seed) / _MANIFEST).exists()
+    return (collection_folder(folder, name, seed) / _MANIFEST).exists()
 
 
-def _folder_of(folder: Path, name: str, seed: int) -> Path:
+def collection_folder(folder: Path, name: str, seed: int) -> Path:
+    """Return where the texts of a collection lie or will lie."""
     return folder / f"texts-{name}-{seed}-v{FORMAT}"
+
+
+def vectors_folder(folder: Path, texts: TextFolder, dimension: int, seed: int) -> Path:
+    """Return where the vectors of texts lie or will lie."""
+    return folder / f"vectors-{texts.digest[:16]}-{dimension}-{seed}-v{FORMAT}"
 
 
 def with_vectors(
@@ -221,7 +232,7 @@ def with_vectors(
     The vectors are latent semantic analysis of the texts (`search.engine.embedders.lsa`):
     neighbours in meaning exist, as they do not in noise.
     """
-    path = folder / f"vectors-{texts.digest[:16]}-{dimension}-{seed}-v{FORMAT}"
+    path = vectors_folder(folder, texts, dimension, seed)
     if not (path / _MANIFEST).exists():
         with _fresh(path) as fresh:
             _embed(fresh, texts, dimension, seed, check)
@@ -238,9 +249,24 @@ def verify(path: Path) -> None:
     CorpusProblem
         If a file is missing or differs.
     """
-    for name, digest in _manifest(path)["files"].items():
+    files = _manifest(path).get("files")
+    if not isinstance(files, dict):
+        raise CorpusProblem("corpus_damaged", value=path.name)
+    for name, digest in files.items():
         if not (path / name).exists() or _sha256(path / name) != digest:
             raise CorpusProblem("corpus_damaged", value=path.name)
+
+
+def drop_damaged(path: Path) -> bool:
+    """Remove a corpus folder whose files differ from its manifest; returns whether it was one."""
+    if not path.exists():
+        return False
+    try:
+        verify(path)
+    except CorpusProblem:
+        shutil.rmtree(path)
+        return True
+    return False
 
 
 def _texts(
@@ -347,9 +373,9 @@ def _seal(path: Path, names: Sequence[str], facts: dict[str, Any]) -> None:
 def _manifest(path: Path) -> dict[str, Any]:
     try:
         content = json.loads((path / _MANIFEST).read_text())
-    except (OSError, ValueError) as exc:
+        return dict(content)
+    except (OSError, ValueError, TypeError) as exc:
         raise CorpusProblem("corpus_damaged", value=path.name) from exc
-    return dict(content)
 
 
 def _sha256(path: Path) -> str:

@@ -1,12 +1,12 @@
 """Hybrid cells: a vector leg and a lexical leg fused as the portal's own search fuses them."""
 
-import os
 from pathlib import Path
 
 import numpy as np
 
 from search.engine import fusion
 from search.engine.tokenizers import tokenizer
+from search.lab.engine import kept
 from search.lab.engine.contract import Check, Rows, Scores
 from search.lab.engine.corpora import TOKENIZER, Corpus, bucket_limit
 from search.lab.engine.lexical import leg
@@ -39,9 +39,14 @@ def expected(cell: Cell, corpus: Corpus, cache: Path, nearest: Rows, check: Chec
         Exact vector neighbours.
     """
     below = None if cell.filter_share is None else bucket_limit(cell.filter_share)
-    path = cache / f"fused-{corpus.digest[:16]}-{cell.lexical}-{below or 'all'}.npy"
-    if path.exists():
-        return np.asarray(np.load(path))
+    own = leg(cell.lexical).version()
+    path = cache / f"fused-{corpus.digest[:16]}-{cell.lexical}-{own}-{below or 'all'}.npy"
+    return kept.array(path, lambda: _expected(cell, corpus, cache, nearest, below, check))
+
+
+def _expected(
+    cell: Cell, corpus: Corpus, cache: Path, nearest: Rows, below: int | None, check: Check
+) -> Rows:
     cut = tokenizer(TOKENIZER)
     index = leg(cell.lexical).open(leg_folder(cache, corpus, cell.lexical))
     found = np.full((len(nearest), _KEPT), -1, dtype=np.int64)
@@ -55,16 +60,15 @@ def expected(cell: Cell, corpus: Corpus, cache: Path, nearest: Rows, check: Chec
             found[place, : len(best)] = best
     finally:
         index.close()
-    beside = path.with_suffix(f".{os.getpid()}")
-    with beside.open("wb") as stream:
-        np.save(stream, found)
-    beside.replace(path)
     return found
 
 
 def leg_folder(cache: Path, corpus: Corpus, name: str) -> Path:
-    """Return where the lexical leg of a corpus lies: all lengths of a scale share it."""
-    return cache / f"leg-{corpus.texts.digest[:16]}-{name}"
+    """Return where the lexical leg of a corpus lies: all lengths of a scale share it.
+
+    Another version of its library has another folder.
+    """
+    return cache / f"leg-{corpus.texts.digest[:16]}-{name}-{leg(name).version()}"
 
 
 def _aligned(rows: Rows, found: Found) -> Scores:

@@ -1,12 +1,12 @@
 """What a perfect search would return: exact inner products of every question with every passage."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from search.lab.engine import kept
 from search.lab.engine.corpora import Corpus, bucket_limit
 
 #: Neighbours kept for each question: what the deepest reranking of a cell can ask for.
@@ -40,15 +40,7 @@ def exact(
     """
     limit = None if share is None else bucket_limit(share)
     path = folder / f"truth-{corpus.digest[:16]}-{limit or 'all'}.npy"
-    if path.exists():
-        return np.asarray(np.load(path))
-    found = _search(corpus, limit, check)
-    folder.mkdir(parents=True, exist_ok=True)
-    beside = path.with_suffix(f".{os.getpid()}")
-    with beside.open("wb") as stream:
-        np.save(stream, found)
-    beside.replace(path)
-    return found
+    return kept.array(path, lambda: _search(corpus, limit, check))
 
 
 def _search(corpus: Corpus, limit: int | None, check: Callable[[], None]) -> Rows:

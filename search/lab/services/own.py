@@ -1,6 +1,6 @@
 """Somebody's own collection as the corpus of a campaign."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from django.db.models import Sum
@@ -50,8 +50,15 @@ def expected_passages(name: str) -> int:
     return count
 
 
-def texts(folder: Path, campaign: Campaign, check: Check) -> TextFolder:
+def texts(
+    folder: Path, campaign: Campaign, check: Check, damaged: Callable[[str], None]
+) -> TextFolder:
     """Return the texts of a campaign's collection as they were when it first worked.
+
+    Parameters
+    ----------
+    damaged : callable
+        Told the name of a folder of texts that was damaged, and is therefore made again.
 
     Raises
     ------
@@ -66,6 +73,9 @@ def texts(folder: Path, campaign: Campaign, check: Check) -> TextFolder:
     settings = configuration.parse(collection.options)
     name = f"{collection.name}-{collection.sequence}-{settings.digest[:8]}"
     pinned = campaign.corpus or name
+    place = corpora.collection_folder(folder, pinned, campaign.seed)
+    if corpora.drop_damaged(place):
+        damaged(place.name)
     if pinned != name and not corpora.is_there(folder, pinned, campaign.seed):
         raise Conflict(
             _(

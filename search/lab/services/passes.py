@@ -1,7 +1,8 @@
 """Passes of a cell that are measured already, kept beside the indexes until the cell is whole.
 
 A pass is a folder, written beside its place and renamed, whose facts and samples are known by their
-digest: whatever dies loses at most the pass in hand, and a damaged one is measured again.
+digest: whatever dies loses at most the pass in hand, and a damaged one is measured again. So is one
+that other versions or another corpus made: passes of both must not stand in one interval.
 """
 
 import json
@@ -13,6 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from django.utils.translation import gettext as _
 
 from portal.lib.hashing import digest_json, sha256_stream
 from search.lab.engine.measuring import Samples
@@ -37,10 +39,14 @@ class Passes:
     ----------
     folder : Path
         Of this cell alone; made when the first pass is kept.
+    made_with : mapping
+        What a pass rests on, see `shelf.Shelf.made_with`: one that was made with something else is
+        not read.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, made_with: Mapping[str, Any]) -> None:
         self._folder = folder
+        self._made_with = dict(made_with)
 
     def keep(self, number: int, facts: Mapping[str, Any], samples: Path) -> None:
         """Keep a pass; a file of samples is copied."""
@@ -48,8 +54,9 @@ class Passes:
         shutil.rmtree(beside, ignore_errors=True)
         beside.mkdir(parents=True)
         shutil.copyfile(samples, beside / _SAMPLES)
-        digests = {"facts_digest": digest_json(facts), "samples_digest": _digest(samples)}
-        (beside / _FACTS).write_text(json.dumps({"facts": dict(facts), **digests}))
+        content = {"facts": dict(facts), "made_with": self._made_with}
+        digests = {"facts_digest": digest_json(content), "samples_digest": _digest(samples)}
+        (beside / _FACTS).write_text(json.dumps(content | digests))
         shutil.rmtree(place, ignore_errors=True)
         beside.rename(place)
 
@@ -57,13 +64,27 @@ class Passes:
         """Whether a pass was kept."""
         return self._place(number).is_dir()
 
+    def differences(self, number: int) -> list[str]:
+        """Return what a kept pass was made with that is not so now, one text for each."""
+        try:
+            content = json.loads((self._place(number) / _FACTS).read_text())
+            return differences(content.get("made_with", {}), self._made_with)
+        except (OSError, ValueError, AttributeError):
+            return []
+
+    def forget(self, number: int) -> None:
+        """Remove a pass."""
+        shutil.rmtree(self._place(number), ignore_errors=True)
+
     def read(self, number: int) -> Pass | None:
         """Return a pass; a damaged one is removed, and None returned for it."""
         place = self._place(number)
         try:
             content = json.loads((place / _FACTS).read_text())
+            known = {name: content[name] for name in ("facts", "made_with")}
             is_whole = (
-                digest_json(content["facts"]) == content["facts_digest"]
+                content["made_with"] == self._made_with
+                and digest_json(known) == content["facts_digest"]
                 and _digest(place / _SAMPLES) == content["samples_digest"]
             )
             if is_whole:
@@ -71,7 +92,7 @@ class Passes:
                 return Pass(content["facts"], samples)
         except (OSError, ValueError, KeyError, TypeError, pa.ArrowInvalid):
             pass
-        shutil.rmtree(place, ignore_errors=True)
+        self.forget(number)
         return None
 
     def clear(self) -> None:
@@ -103,6 +124,19 @@ def summed(passes: Sequence[Pass]) -> dict[str, Any]:
         "elapsed_s": sum(one["elapsed_s"] for one in facts),
         "passes": [{name: one[name] for name in _EACH} for one in facts],
     }
+
+
+def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Return what differs between two makings: packages with their versions, or the corpus."""
+    before, after = then.get("versions") or {}, now.get("versions") or {}
+    found = [
+        f"{name} {before.get(name, '-')} → {after.get(name, '-')}"
+        for name in sorted({*before, *after})
+        if before.get(name) != after.get(name)
+    ]
+    if then.get("corpus") != now.get("corpus"):
+        found.append(_("another corpus") if then.get("corpus") else _("an unknown corpus"))
+    return found
 
 
 def _digest(path: Path) -> str:

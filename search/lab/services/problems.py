@@ -17,3 +17,8 @@ def invalid_input(problem: LabProblem, *, field: str = "") -> InvalidInput:
     field = str(problem.params.get("field", field))
     named = [FieldProblem(field, problem.code, message)] if field else []
     return InvalidInput(message, code=problem.code, problems=named)
+
+
+def remade(name: str) -> str:
+    """Return what is said of a damaged corpus."""
+    return _("The corpus %(name)s differs from its manifest, so it is made again.") % {"name": name}

@@ -124,11 +124,14 @@ def clear(job: Job) -> None:
 
 def short_of_memory(job: Job) -> str:
     """Return what is said of a cell for which there was no memory."""
+    return problems.said(memory_problem(job))
+
+
+def memory_problem(job: Job) -> EngineProblem:
+    """Return the problem of a job for which there was no memory."""
     if job.memory_mb:
-        return problems.said(
-            EngineProblem("memory_cap", engine=job.cell.engine, limit=job.memory_mb)
-        )
-    return problems.said(EngineProblem("memory_gone", engine=job.cell.engine, phase=job.action))
+        return EngineProblem("memory_cap", engine=job.cell.engine, limit=job.memory_mb)
+    return EngineProblem("memory_gone", engine=job.cell.engine, phase=job.action)
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:

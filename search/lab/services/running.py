@@ -23,6 +23,7 @@ from search.lab.engine import corpora, hybrid
 from search.lab.engine.corpora import Corpus, TextFolder
 from search.lab.engine.engines.pg import PgVector
 from search.lab.engine.matrix import Cell
+from search.lab.engine.problems import EngineProblem
 from search.lab.models import Campaign, CellResult
 from search.lab.services import (
     build_times,
@@ -34,7 +35,8 @@ from search.lab.services import (
     processes,
     shelf,
 )
-from search.lab.services.processes import Resting, Watch
+from search.lab.services.problems import remade, said
+from search.lab.services.processes import OutOfMemory, Resting, Watch
 from search.lab.services.shelf import Shelf
 from search.lab.services.turns import Turns
 from search.lab.services.worker import Job
@@ -104,7 +106,13 @@ class _Work:
             self._watch.look()
             rows = list(group)
             self._say("corpus", _("Corpus of %(n)s passages") % {"n": f"{scale:,}"})
-            self._measure_corpus(self._corpus(rows[0].what), rows)
+            try:
+                corpus = self._corpus(rows[0])
+            except EngineProblem as exc:
+                for row in rows:
+                    self._failed(row, said(exc))
+                continue
+            self._measure_corpus(corpus, rows)
         if self._only_builds:
             with self._ctx.fenced():
                 Campaign.objects.filter(pk=self._campaign.pk).update(is_paused=True)
@@ -113,35 +121,57 @@ class _Work:
     def _cut_collection(self) -> None:
         """Make the texts of somebody's own collection, which say how large it is."""
         self._say("corpus", _("Passages of “%(name)s”") % {"name": self._campaign.collection})
-        self._texts = own.texts(home() / "corpora", self._campaign, self._watch.look)
+        self._texts = own.texts(home() / "corpora", self._campaign, self._watch.look, self._damaged)
         with self._ctx.fenced():
             campaigns.set_scale(campaign=self._campaign, scale=self._texts.n_passages)
 
-    def _corpus(self, cell: Cell) -> Corpus:
-        """Return the corpus of a cell; its vectors are made in a process of their own."""
-        folder, seed = home() / "corpora", self._campaign.seed
+    def _corpus(self, row: CellResult) -> Corpus:
+        """Return the corpus of a cell; its vectors are made in a process of their own.
+
+        Raises
+        ------
+        EngineProblem
+            If they cannot be made.
+        """
+        cell, folder, seed = row.what, home() / "corpora", self._campaign.seed
         started = time.monotonic()
+        self._drop_damaged(corpora.generated_folder(folder, cell.scale, seed))
         texts = self._texts or corpora.generated(
             folder, cell.scale, seed=seed, check=self._watch.look
         )
+        self._drop_damaged(corpora.vectors_folder(folder, texts, cell.dimension, seed))
         with self._beside("corpora") as place:
             job = Job(
                 "embed", cell, texts.path, folder, place, home() / "cache", seed=seed,
                 memory_mb=self._campaign.memory_mb,
             )  # fmt: skip
-            made = processes.do(job, self._watch.look)
+            made = self._do(job)
         self._note("corpus", cell, 1, time.monotonic() - started)
         return Corpus.open(texts.path, Path(made["vectors"]))
+
+    def _do(self, job: Job) -> dict[str, Any]:
+        """Do a job that cells depend on; want of memory is a problem like another."""
+        try:
+            return processes.do(job, self._watch.look)
+        except OutOfMemory as exc:
+            raise processes.memory_problem(job) from exc
+
+    def _drop_damaged(self, folder: Path) -> None:
+        if corpora.drop_damaged(folder):
+            self._damaged(folder.name)
+
+    def _damaged(self, name: str) -> None:
+        self._ctx.log(remade(name), level="warning", corpus=name)
 
     def _measure_corpus(self, corpus: Corpus, rows: Sequence[CellResult]) -> None:
         keys = dict.fromkeys(row.what.index_key for row in rows)
         try:
             problems = self._build_all(corpus, rows)
             for row in rows:
-                if row.what.index_key in problems:
-                    self._failed(row, problems[row.what.index_key])
+                if row.pk in problems:
+                    self._failed(row, problems[row.pk])
             if not self._only_builds:
-                sound = [row for row in rows if row.what.index_key not in problems]
+                sound = [row for row in rows if row.pk not in problems]
                 self._turns.measure(corpus, sound)
                 self._shelf.drop(keys)
         finally:
@@ -153,22 +183,38 @@ class _Work:
         drop_tables(places)
         self._shelf.drop(place.parent.name for place in places)
 
-    def _build_all(self, corpus: Corpus, rows: Sequence[CellResult]) -> dict[str, str]:
-        """Build what is not there yet; returns what went wrong by the key of the index."""
-        self._build_legs(corpus, rows)
+    def _build_all(self, corpus: Corpus, rows: Sequence[CellResult]) -> dict[int, str]:
+        """Build what is not there yet; returns what went wrong, by the row it keeps back."""
+        problems = self._build_legs(corpus, rows)
+        wanted = {row.what.index_key: row for row in rows if row.pk not in problems}
         with self._beside("indexes") as folder:
             jobs = {
                 key: self._job("build", row, corpus, folder / key)
-                for row in rows
-                if self._shelf.found(key := row.what.index_key, corpus) is None
+                for key, row in wanted.items()
+                if not self._is_kept(key, corpus, row)
             }
             if not jobs:
-                return {}
+                return problems
             longest_first = sorted(jobs, key=lambda key: -self._build_s(jobs[key].cell))
             built = self._build({key: jobs[key] for key in longest_first}, rows[0].what)
             for key, facts in built.facts.items():
                 self._shelf.put(key, folder / key, corpus, facts)
-        return dict(built.problems)
+        return problems | {
+            row.pk: built.problems[row.what.index_key]
+            for row in rows
+            if row.what.index_key in built.problems
+        }
+
+    def _is_kept(self, key: str, corpus: Corpus, row: CellResult) -> bool:
+        """Whether an index stands from before, whole; a damaged one is said and built again."""
+        if self._shelf.found(key, corpus) is None:
+            return False
+        if not self._shelf.is_damaged(key):
+            return True
+        label = row.what.label
+        said = _("%(cell)s: the index that was kept is damaged, so it is built again.")
+        self._ctx.log(said % {"cell": label}, level="warning", cell=label)
+        return False
 
     def _build_s(self, cell: Cell) -> float:
         """Return how long a build is expected to take; a long one that starts last delays all."""
@@ -189,19 +235,30 @@ class _Work:
         self._note("build", cell, built.n_workers, built.wall_s, built.sum_s)
         return built
 
-    def _build_legs(self, corpus: Corpus, rows: Sequence[CellResult]) -> None:
+    def _build_legs(self, corpus: Corpus, rows: Sequence[CellResult]) -> dict[int, str]:
+        """Build the lexical legs that are not there; returns what went wrong, by row."""
         cache = home() / "cache"
         cache.mkdir(parents=True, exist_ok=True)
+        problems: dict[int, str] = {}
+        went_wrong: dict[str, str] = {}
         for row in rows:
             name = row.what.lexical
             if name and not hybrid.leg_folder(cache, corpus, name).exists():
-                started = time.monotonic()
-                self._say("build", _("Building the lexical leg %(name)s") % {"name": name})
-                with self._beside("cache") as place:
-                    texts, vectors = corpus.texts.path, corpus.path
-                    job = Job("lexical", row.what, texts, vectors, place, cache)
-                    processes.do(job, self._watch.look)
-                self._note("lexical", row.what, 1, time.monotonic() - started)
+                if name not in went_wrong:
+                    try:
+                        self._build_leg(row.what, corpus, cache)
+                        continue
+                    except EngineProblem as exc:
+                        went_wrong[name] = said(exc)
+                problems[row.pk] = went_wrong[name]
+        return problems
+
+    def _build_leg(self, cell: Cell, corpus: Corpus, cache: Path) -> None:
+        started = time.monotonic()
+        self._say("build", _("Building the lexical leg %(name)s") % {"name": cell.lexical})
+        with self._beside("cache") as place:
+            self._do(Job("lexical", cell, corpus.texts.path, corpus.path, place, cache))
+        self._note("lexical", cell, 1, time.monotonic() - started)
 
     def _failed(self, row: CellResult, reason: str) -> None:
         label = row.what.label

@@ -13,11 +13,13 @@ from typing import Any
 from uuid import UUID
 
 from portal.lib import clock
+from portal.lib.hashing import sha256_stream
 from search.lab.engine.corpora import Corpus
 from search.lab.models import Campaign, CellResult
 
 _MARK = "built.json"
-_TABLE = "vectors/table.json"
+_INDEX = "vectors"
+_TABLE = f"{_INDEX}/table.json"
 #: Days that a campaign at rest keeps what it built; ours.
 KEEP_DAYS = 14
 
@@ -39,20 +41,38 @@ class Shelf:
         """Return where an index stands or will stand."""
         return self._folder / key
 
+    def made_with(self, corpus: Corpus) -> dict[str, Any]:
+        """Return what indexes and figures of a corpus rest on."""
+        return {"corpus": corpus.digest, "versions": self._versions}
+
     def found(self, key: str, corpus: Corpus) -> dict[str, Any] | None:
         """Return what building an index gave, None where it must be built."""
         try:
             content = json.loads((self.place(key) / _MARK).read_text())
         except (OSError, ValueError):
             return None
-        same = {"corpus": corpus.digest, "versions": self._versions}
-        if any(content.get(name) != value for name, value in same.items()):
+        if any(content.get(name) != value for name, value in self.made_with(corpus).items()):
+            return None
+        if content.get("sizes") != _sizes(self.place(key)):
             return None
         return dict(content["facts"])
 
+    def is_damaged(self, key: str) -> bool:
+        """Whether the files of an index differ from what was built; reads all of them."""
+        try:
+            content = json.loads((self.place(key) / _MARK).read_text())
+            return bool(content["digests"] != _digests(self.place(key)))
+        except (OSError, ValueError, KeyError, TypeError):
+            return self.place(key).exists()
+
     def put(self, key: str, built: Path, corpus: Corpus, facts: Mapping[str, Any]) -> None:
         """Move a built index to its place."""
-        content = {"corpus": corpus.digest, "versions": self._versions, "facts": dict(facts)}
+        content = {
+            **self.made_with(corpus),
+            "facts": dict(facts),
+            "sizes": _sizes(built),
+            "digests": _digests(built),
+        }
         (built / _MARK).write_text(json.dumps(content))
         self._folder.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(self.place(key), ignore_errors=True)
@@ -66,6 +86,23 @@ class Shelf:
         """Remove indexes that nobody needs any more."""
         for key in keys:
             shutil.rmtree(self.place(key), ignore_errors=True)
+
+
+def _files(folder: Path) -> list[Path]:
+    """Return the files of an index; what jobs write beside them is not part of it."""
+    return sorted(one for one in (folder / _INDEX).rglob("*") if one.is_file())
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    return {str(one.relative_to(folder)): one.stat().st_size for one in _files(folder)}
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    found = {}
+    for one in _files(folder):
+        with one.open("rb") as stream:
+            found[str(one.relative_to(folder))] = sha256_stream(stream)
+    return found
 
 
 def sweep(home: Path, drop_tables: Callable[[Iterable[Path]], None]) -> int:

@@ -26,7 +26,7 @@ from search.lab.engine.matrix import Cell, Matrix
 from search.lab.engine.problems import EngineProblem, MatrixProblem
 from search.lab.models import Campaign
 from search.lab.services import machine, own, problems, processes
-from search.lab.services.problems import said
+from search.lab.services.problems import remade, said
 from search.lab.services.processes import OutOfMemory
 from search.lab.services.tuning_worker import REQUEST
 from search.lab.services.worker import Job
@@ -238,7 +238,7 @@ class _Tuning:
         if wish.collection:
             # Never saved: it only carries what the texts of a campaign's collection depend on.
             campaign = Campaign(collection=wish.collection, seed=wish.seed)
-            texts = own.texts(folder, campaign, check)
+            texts = own.texts(folder, campaign, check, self._damaged)
         else:
             texts = corpora.generated(folder, wish.scale, seed=wish.seed, check=check)
         cell = Cell(wish.engine, texts.n_passages, wish.dimension)
@@ -247,6 +247,9 @@ class _Tuning:
         job = Job("embed", cell, texts.path, folder, self._folder / "embed", cache, seed=wish.seed)
         made = processes.do(job, check)
         return Corpus.open(texts.path, Path(made["vectors"]))
+
+    def _damaged(self, name: str) -> None:
+        self._ctx.log(remade(name), level="warning", corpus=name)
 
     def _say(self, n_done: int, message: str) -> None:
         self._ctx.progress(n_done / (self._wish.n_trials + 2), phase="tune", message=message)

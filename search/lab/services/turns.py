@@ -70,16 +70,19 @@ class Turns:
 
     def _go_through(self, corpus: Corpus, row: CellResult, number: int) -> None:
         """Measure one pass of a cell unless it is there, and the whole cell after the last one."""
-        kept = self._passes(row)
+        kept = self._passes(row, corpus)
         is_last = number == self.campaign.n_passes - 1
         wanted = range(number + 1) if is_last else (number,)
         if row.state == CellResult.State.FAILED:
             return
         for one in wanted:
             was_kept = kept.has(one)
-            if was_kept and kept.read(one) is not None:
+            if others := kept.differences(one):
+                self._made_otherwise(row, others)
+                kept.forget(one)
+            elif was_kept and kept.read(one) is not None:
                 continue
-            if was_kept or one < number:
+            elif was_kept or one < number:
                 self._damaged(row)
             if not self._pass(corpus, row, kept, one):
                 return
@@ -117,7 +120,7 @@ class Turns:
     def _measured(self, row: CellResult, corpus: Corpus, passes: Sequence[Pass]) -> None:
         """Write a cell from its passes."""
         built = self.shelf.found(row.what.index_key, corpus) or {}
-        facts = summed(passes) | built
+        facts = summed(passes) | built | self.shelf.made_with(corpus)
         joined = Samples.joined([one.samples for one in passes])
         figures = statistics.figures(joined, facts["per_second"])
         facts["figures"] = {name: vars(one) for name, one in figures.items()}
@@ -143,8 +146,16 @@ class Turns:
         label = row.what.label
         self.ctx.log(said % {"cell": label}, level="warning", cell=label)
 
-    def _passes(self, row: CellResult) -> Passes:
-        return Passes(self.folder / row.key)
+    def _made_otherwise(self, row: CellResult, others: Sequence[str]) -> None:
+        said = _(
+            "%(cell)s: a pass was measured with something else (%(others)s), so it is measured "
+            "again."
+        )
+        words = {"cell": row.what.label, "others": ", ".join(others)}
+        self.ctx.log(said % words, level="warning", **words)
+
+    def _passes(self, row: CellResult, corpus: Corpus) -> Passes:
+        return Passes(self.folder / row.key, self.shelf.made_with(corpus))
 
     def _disturbed(self, row: CellResult, cores: float, n_tries: int) -> None:
         if n_tries < self.campaign.max_tries:

@@ -8,6 +8,7 @@ import ctypes
 import json
 import os
 import resource
+import shutil
 import signal
 import sys
 import time
@@ -138,7 +139,12 @@ def lexical(job: Job) -> dict[str, Any]:
     cut = tokenizer(TOKENIZER)
     texts = (cut.tokens(text) for batch in corpus.texts.texts() for text in batch)
     leg(name).build(texts, corpus.buckets, beside, _go_on)
-    beside.rename(place)
+    try:
+        beside.rename(place)
+    except OSError:  # another campaign was faster: its leg is as good
+        if not place.exists():
+            raise
+        shutil.rmtree(beside)
     return {"lexical_build_s": time.perf_counter() - started}
 
 
@@ -147,8 +153,8 @@ def measure(job: Job) -> dict[str, Any]:
     corpus = job.corpus()
     if job.cell.lexical:
         link = job.folder / job.cell.lexical
-        if not link.exists():
-            link.symlink_to(hybrid.leg_folder(job.cache, corpus, job.cell.lexical).resolve())
+        link.unlink(missing_ok=True)  # it may point to a leg of other versions
+        link.symlink_to(hybrid.leg_folder(job.cache, corpus, job.cell.lexical).resolve())
     measuring.expected(job.cell, corpus, job.cache)
     busy = Busy()
     found = measuring.measure(job.cell, job.engine(), corpus, job.folder, job.cache)

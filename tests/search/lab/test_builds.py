@@ -6,12 +6,15 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import cast
 
+import numpy as np
 import pytest
 
 from portal.core.actors import Actor
 from portal.runs import services as runs
+from portal.runs.models import RunEvent
 from portal.runs.tasks.execution import perform
 from search.lab import dispatch, tasks
+from search.lab.engine import corpora, truth
 from search.lab.engine.analysis import builds
 from search.lab.engine.corpora import Corpus
 from search.lab.engine.matrix import Matrix
@@ -75,8 +78,26 @@ def test_an_index_is_found_again_unless_corpus_or_versions_differ(
     mark = own.place("key") / "built.json"
     mark.write_text(json.dumps(json.loads(mark.read_text()) | {"corpus": "another"}))
     assert own.found("key", corpus) is None
+    mark.write_text(json.dumps(json.loads(mark.read_text()) | {"corpus": corpus.digest}))
+    assert own.found("key", corpus) is not None
     own.drop(["key"])
     assert not own.place("key").exists()
+
+
+def test_an_index_whose_files_changed_is_damaged(tmp_path: Path, corpus: Corpus) -> None:
+    own = Shelf(tmp_path / "indexes", {})
+    file = tmp_path / "built/vectors/graph.bin"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"abc")
+    own.put("key", tmp_path / "built", corpus, {"build_s": 2.0})
+    (own.place("key") / "measure.log").write_text("what a job leaves is not part of an index")
+    assert not own.is_damaged("key")
+    kept = own.place("key") / "vectors/graph.bin"
+    kept.write_bytes(b"abd")
+    assert own.found("key", corpus) == {"build_s": 2.0}
+    assert own.is_damaged("key")
+    kept.write_bytes(b"ab")
+    assert own.found("key", corpus) is None
 
 
 @pytest.mark.django_db
@@ -150,6 +171,50 @@ def test_a_campaign_builds_both_ways_rests_and_measures_what_it_built() -> None:
         assert len(row.facts["passes"]) == 2
         assert row.facts["build_s"] > 0
     assert not list((running.home() / "passes" / str(campaign.pk)).glob("*/*"))
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.django_db(transaction=True)
+def test_what_is_damaged_while_a_campaign_rests_is_said_and_made_again() -> None:
+    """A corpus, an index, exact answers and a pass, each changed by a byte or cut off."""
+    campaign = dispatch.start(
+        plan=PLAN,
+        name="damaged",
+        actor=ACTOR,
+        wishes=campaigns.Wishes(clients=(1,), n_passes=1, max_tries=1, seed=77),
+        only_builds=True,
+    )
+    perform(str(campaign.run_id), worker="test")
+    home = running.home()
+    (vectors,) = home.glob("corpora/vectors-*-16-77-*/vectors.npy")
+    content = bytearray(vectors.read_bytes())
+    content[-1] ^= 1
+    vectors.write_bytes(content)
+    (key,) = [cell.index_key for cell in PLAN.cells() if cell.engine == "hnswlib"]
+    files = (home / "indexes" / str(campaign.pk) / key / "vectors").iterdir()
+    graph = max(files, key=lambda one: one.stat().st_size)
+    content = bytearray(graph.read_bytes())
+    content[-1] ^= 1
+    graph.write_bytes(content)
+
+    again = dispatch.resume(campaign=Campaign.objects.get(pk=campaign.pk), actor=ACTOR)
+    perform(str(again.pk), worker="test")
+    campaign = Campaign.objects.get(pk=campaign.pk)
+    assert campaign.state == "complete", campaign.cells.values_list("state", "error")
+    events = RunEvent.objects.filter(run=again, level="warning")
+    said = " ".join(events.values_list("message", flat=True))
+    assert vectors.parent.name in said
+    assert "hnswlib" in said, said
+    corpora.verify(vectors.parent)
+
+
+def test_exact_answers_that_are_damaged_are_found_again(tmp_path: Path, corpus: Corpus) -> None:
+    found = truth.exact(corpus, tmp_path, None)
+    (path,) = tmp_path.glob("truth-*.npy")
+    assert np.array_equal(truth.exact(corpus, tmp_path, None), found)
+    for content in (b"", path.read_bytes()[:-8] + bytes(8)):
+        path.write_bytes(content)
+        assert np.array_equal(truth.exact(corpus, tmp_path, None), found)
 
 
 @pytest.mark.django_db

@@ -28,6 +28,8 @@ FACTS = {
     "per_second": {"1": [900.0]},
 }
 
+MADE_WITH = {"corpus": "a", "versions": {"faiss-cpu": "1.0", "duckdb": "1.5"}}
+
 
 def campaign(
     generator: np.random.Generator, *, slowed: float = 1.0, spread: float = 0.015
@@ -120,7 +122,7 @@ def written(tmp_path: Path) -> Path:
 def test_a_kept_pass_comes_back_and_a_damaged_one_is_forgotten(
     tmp_path: Path, written: Path
 ) -> None:
-    kept = Passes(tmp_path / "cell")
+    kept = Passes(tmp_path / "cell", MADE_WITH)
     assert not kept.has(0)
     for number in range(3):
         kept.keep(number, FACTS, written)
@@ -139,10 +141,35 @@ def test_a_kept_pass_comes_back_and_a_damaged_one_is_forgotten(
     assert not (tmp_path / "cell").exists()
 
 
+def test_a_pass_of_other_versions_or_another_corpus_is_not_read(
+    tmp_path: Path, written: Path
+) -> None:
+    Passes(tmp_path / "cell", MADE_WITH).keep(0, FACTS, written)
+    assert Passes(tmp_path / "cell", MADE_WITH).differences(0) == []
+    newer = MADE_WITH | {"versions": {"faiss-cpu": "1.1", "duckdb": "1.5"}}
+    kept = Passes(tmp_path / "cell", newer)
+    assert kept.differences(0) == ["faiss-cpu 1.0 → 1.1"]
+    other = Passes(tmp_path / "cell", MADE_WITH | {"corpus": "b"})
+    assert other.differences(0) == ["another corpus"]
+    assert kept.read(0) is None
+    assert not kept.has(0)
+
+
+def test_a_pass_that_does_not_say_what_made_it_is_not_read(tmp_path: Path, written: Path) -> None:
+    kept = Passes(tmp_path / "cell", MADE_WITH)
+    kept.keep(0, FACTS, written)
+    facts = tmp_path / "cell/0/facts.json"
+    content = json.loads(facts.read_text())
+    del content["made_with"]
+    facts.write_text(json.dumps(content))
+    assert "an unknown corpus" in kept.differences(0)
+    assert kept.read(0) is None
+
+
 def test_what_is_said_against_a_pass_is_said_against_the_cell(
     tmp_path: Path, written: Path
 ) -> None:
-    kept = Passes(tmp_path / "cell")
+    kept = Passes(tmp_path / "cell", MADE_WITH)
     kept.keep(0, FACTS, written)
     kept.keep(1, FACTS | {"uses_index": False, "is_disturbed": True, "peak_mb": 140.0}, written)
     found = [one for number in range(2) if (one := kept.read(number))]

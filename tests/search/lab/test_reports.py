@@ -242,3 +242,35 @@ def test_a_comparison_is_written_in_every_form(campaign: Campaign) -> None:
         assert name.endswith(form)
     text = reports.render_comparison(found, format="md", language="ko")[0].decode()
     assert "이전보다 느려진 셀이 없습니다." in text
+
+
+def test_what_is_said_of_many_cells_is_said_once(campaign: Campaign) -> None:
+    rows = list(campaign.cells.all())
+    for row in rows:
+        changes = {"is_disturbed": True, "falls_short": row.position in {0, 1}}
+        measured.measure(row, measured.samples(row.what), **changes)
+    page = reports.render(campaign, format="md", language="en")[0].decode()
+    head = page.partition("## Latency and recall")[0]
+    assert head.count("disturbed by other load") == 1
+    assert "24 cells: disturbed by other load. hnswlib 12 of 12; duckdb-hnsw 12 of 12." in head
+    assert head.count("returned fewer rows than there are") == 2
+    part = [row for row in rows if row.what.scale == 10_000 or row.what.engine == "hnswlib"]
+    for row in set(rows) - set(part):
+        measured.measure(row, measured.samples(row.what))
+    page = reports.render(campaign, format="md", language="en")[0].decode()
+    assert "duckdb-hnsw 6 of 12 (10,000 x 128, 10,000 x 256, 10,000 x 512)" in page
+
+
+def test_a_report_says_which_cells_rest_on_other_versions_or_corpora(campaign: Campaign) -> None:
+    for row in campaign.cells.all():
+        is_late = row.position > 0
+        measured.measure(
+            row,
+            measured.samples(row.what),
+            versions={"duckdb": "1.6" if is_late else "1.5"},
+            corpus="b" if is_late else "a",
+            passes=[{"measured_at": f"2026-01-0{1 + is_late}T00:00:00+00:00"}],
+        )
+    page = reports.render(campaign, format="md", language="en")[0].decode()
+    assert "1 cells were measured with other versions: duckdb 1.5 → 1.6" in page
+    assert "The cells of 10,000 x 128 were measured on different corpora." in page

@@ -6,7 +6,6 @@ from django.utils.translation import gettext as _
 
 from portal.lib.documents import (
     Block,
-    Bullets,
     Column,
     Document,
     Facts,
@@ -22,7 +21,7 @@ from search.lab.engine.analysis.points import Point
 from search.lab.engine.statistics import Figure
 from search.lab.models import Campaign, CellResult
 from search.lab.selectors import Line
-from search.lab.services.reports import figures, findings, outlook
+from search.lab.services.reports import figures, findings, outlook, warnings
 from search.lab.services.reports.findings import Findings
 
 #: Recall that the recommendation asks for: the default of `choosing.recommend`.
@@ -63,7 +62,7 @@ def _summary(campaign: Campaign, found: Findings) -> list[tuple[str, Value]]:
 
 def _blocks(campaign: Campaign, found: Findings) -> Iterator[Block]:
     yield from _advice(found)
-    yield from _against(found)
+    yield from warnings.warnings(found)
     if found.measured:
         yield from _cells(found)
         yield from _front(found)
@@ -144,30 +143,6 @@ def _words(point: Point) -> dict[str, object]:
         "recall": point.recall_at_10,
         "memory": point.memory_mb,
     }
-
-
-def _against(found: Findings) -> Iterator[Block]:
-    """Say what was not measured and what is to be said against what was."""
-    waiting = sum(line.state == CellResult.State.WAITING for line in found.lines)
-    failed = [line for line in found.lines if line.state == CellResult.State.FAILED]
-    flagged = [line for line in found.lines if line.flags]
-    damaged = [line for line in found.lines if found.exactness.get(line.cell.key, {}) is None]
-    if waiting:
-        yield Note("warn", _("Cells that were not measured yet: %(count)d.") % {"count": waiting})
-    if not (failed or flagged or damaged or found.outliers):
-        return
-    yield Heading(_("What to know before you trust it"))
-    items = [f"{line.cell.label}: {_('failed')}. {line.error}" for line in failed]
-    items += [f"{line.cell.label}: {note(line)}" for line in flagged]
-    items += [
-        f"{line.cell.label}: {_('its stored samples are damaged; measure it again')}"
-        for line in damaged
-    ]
-    items += [
-        f"{point.cell.label}: {_('stands out among the cells of its engine')}"
-        for point in found.outliers
-    ]
-    yield Bullets(items)
 
 
 def _cells(found: Findings) -> Iterator[Block]:

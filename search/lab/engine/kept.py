@@ -1,0 +1,41 @@
+"""Arrays that cost a pass over a corpus, kept beside their digest: a damaged one is made again."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from portal.lib.hashing import sha256_stream
+
+
+def array(path: Path, make: Callable[[], NDArray[Any]]) -> NDArray[Any]:
+    """Return the array of a file, made and written now unless it is there and whole.
+
+    Parameters
+    ----------
+    path : Path
+        Ends in ``.npy``; the digest lies beside it, written first, so that a file without one was
+        never whole.
+    """
+    mark = path.with_suffix(".sha256")
+    if path.exists() and mark.exists() and mark.read_text() == _digest(path):
+        return np.asarray(np.load(path))
+    found = make()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_suffix(f".{os.getpid()}")
+    with beside.open("wb") as stream:
+        np.save(stream, found)
+    digest = _digest(beside)
+    own_mark = path.with_suffix(f".{os.getpid()}-sha256")
+    own_mark.write_text(digest)
+    own_mark.replace(mark)
+    beside.replace(path)
+    return found
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as stream:
+        return sha256_stream(stream)

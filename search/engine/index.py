@@ -21,7 +21,7 @@ from search.engine.passages import Passage, checked
 from search.engine.problems import EmbedderProblem, IndexDamaged, QueryProblem, shown
 from search.engine.records import Records
 from search.engine.results import Result
-from search.engine.searching import Asked, Parts, Search
+from search.engine.searching import Asked, Parts, Search, query_text
 from search.engine.segments import Segment, living, write
 from search.engine.selection import Selection, bitmap_of, everything, has, n_bits
 from search.engine.snapshot import Snapshot
@@ -29,7 +29,6 @@ from search.engine.text import clean
 from search.engine.tokenizers import fingerprint, tokenizer
 from search.engine.vectors import VectorIndex
 
-MAX_QUERY_CHARS = 10_000
 #: Filters whose rows are remembered; one takes n / 8 bytes.
 MAX_SELECTIONS = 64
 
@@ -97,6 +96,11 @@ class Index:
         """Passages or documents of changes that no segment holds, whichever are more."""
         return max(len(self._delta.memory), len(self._gone))
 
+    @property
+    def touched(self) -> frozenset[str]:
+        """Documents that changes in memory have put in, replaced or deleted."""
+        return frozenset(self._gone)
+
     def freeze(self, folder: Path, first: int, last: int) -> None:
         """Write what is in memory as a segment; this index goes on as it is.
 
@@ -134,7 +138,7 @@ class Index:
         Parameters
         ----------
         query : str
-            At most `MAX_QUERY_CHARS` characters; no query language, every character is text.
+            At most `MAX_QUERY_CHARS` of `searching`; no query language, every character is text.
         mode : str
             ``hybrid``, ``lexical`` or ``vector``.
         top_k : int
@@ -267,7 +271,7 @@ class Index:
         taxonomy: str,
         options: SearchOptions,
     ) -> Asked:
-        text = _query_text(query)
+        text = query_text(query)
         if mode not in MODES:
             raise QueryProblem(
                 "unknown_mode", field="mode", value=shown(mode), allowed=", ".join(MODES)
@@ -362,6 +366,8 @@ def open_index(
         If a file is missing or changed, or the tokenizer is no longer the same.
     EmbedderProblem
         If the embedder cannot be loaded.
+    MachineShort
+        If no more files can be opened.
     """
     manifest = Manifest.read(folder)
     verify(folder, manifest.files, contents=verify_files)
@@ -384,14 +390,3 @@ def open_index(
         vector_weight=float(manifest.parameters["vector_weight"]),
     )
     return Index(manifest, parts, Snapshot(folder))
-
-
-def _query_text(query: object) -> str:
-    if not isinstance(query, str):
-        raise QueryProblem("query_not_text", field="query", value=shown(query))
-    if len(query) > MAX_QUERY_CHARS:
-        raise QueryProblem("query_too_long", field="query", value=len(query), limit=MAX_QUERY_CHARS)
-    text = clean(query).strip()
-    if not text:
-        raise QueryProblem("query_empty", field="query")
-    return text

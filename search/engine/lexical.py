@@ -16,7 +16,7 @@ import tantivy
 from numpy.typing import NDArray
 
 from search.engine.files import mapped
-from search.engine.problems import IndexDamaged
+from search.engine.problems import IndexDamaged, unopened
 from search.engine.selection import Selection
 
 FOLDER = "lexical"
@@ -131,7 +131,7 @@ class LexicalIndex:
         try:
             index = tantivy.Index.open(str(folder / FOLDER))
         except (ValueError, OSError) as exc:
-            raise IndexDamaged("file_changed", value=FOLDER) from exc
+            raise unopened(exc, IndexDamaged("file_changed", value=FOLDER)) from exc
         rows = mapped(folder / ROWS)
         found = cls(index, rows, segments)
         found._check_addresses()

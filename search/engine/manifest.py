@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from search.engine.files import sha256, sync, write_durably
 from search.engine.options import ENDPOINT, EmbedderSpec
-from search.engine.problems import IndexDamaged
+from search.engine.problems import IndexDamaged, unopened
 
 NAME = "manifest.json"
 #: Raised when the layout of the folder changes, so that no version misreads another's.
@@ -102,13 +102,15 @@ class Manifest:
         ------
         IndexDamaged
             If there is none, it is unreadable or of another format.
+        MachineShort
+            If no more files can be opened.
         """
         try:
             content = json.loads((folder / NAME).read_bytes())
         except FileNotFoundError as exc:
             raise IndexDamaged("not_an_index", value=folder.name) from exc
         except (OSError, ValueError) as exc:
-            raise _unreadable(folder, exc) from exc
+            raise unopened(exc, _unreadable(folder, exc)) from exc
         found = content.get("format") if isinstance(content, dict) else None
         if found != FORMAT:
             raise IndexDamaged("other_format", value=repr(found), expected=FORMAT)

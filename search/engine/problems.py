@@ -4,6 +4,8 @@ The engine speaks English and knows no translation. A caller translates ``error.
 it in with ``error.params``. A sentence gives the value seen, the rule and the way out.
 """
 
+import errno
+import os
 from collections.abc import Mapping
 from typing import ClassVar
 
@@ -89,6 +91,10 @@ TEMPLATES: Mapping[str, str] = {
     "embedder_changed": gettext_noop(
         "The embedder gives vectors of {value}, the index holds {expected}: build it again."
     ),
+    "files_short": gettext_noop(
+        "The index cannot be opened at this moment ({reason}): it is tried again, so wait, or "
+        "raise the limit of open files (LimitNOFILE, ulimit -n)."
+    ),
     "closed": gettext_noop("The index is closed: open it again."),
     # A part that is not there.
     "package_missing": gettext_noop("{value} needs the package {package}: install it first."),
@@ -138,6 +144,30 @@ class BuildProblem(EngineError):
 
 class IndexDamaged(EngineError):
     """A folder that is not, or no longer, an index this version can open."""
+
+
+class MachineShort(EngineError):
+    """The machine lacks something for the moment; what was to be opened is not damaged."""
+
+
+#: No file descriptor is left in the process or on the machine, or no memory to map a file.
+_PASSING_ERRNOS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+
+
+def unopened(exc: Exception, damage: IndexDamaged) -> EngineError:
+    """Return what an index that could not be opened is refused with.
+
+    Parameters
+    ----------
+    exc : Exception
+        What was raised. tantivy, faiss and DuckDB tell the errno in words only.
+    damage : IndexDamaged
+        What it means unless the machine was only short of something.
+    """
+    code = exc.errno if isinstance(exc, OSError) else None
+    if code in _PASSING_ERRNOS or any(os.strerror(one) in str(exc) for one in _PASSING_ERRNOS):
+        return MachineShort("files_short", reason=os.strerror(code) if code else str(exc)[:200])
+    return damage
 
 
 class EmbedderProblem(EngineError):

@@ -19,13 +19,15 @@ from search.engine.highlight import snippet
 from search.engine.lexical import MAX_QUERY_TOKENS, LexicalIndex, Statistics, rarest
 from search.engine.options import SearchOptions
 from search.engine.passages import Passage, tidy_path
-from search.engine.problems import EmbedderProblem
+from search.engine.problems import EmbedderProblem, QueryProblem, shown
 from search.engine.records import Records
 from search.engine.results import Hit, Result
 from search.engine.selection import Selection
+from search.engine.text import clean
 from search.engine.tokenizers import BIGRAM, Tokenizer
 from search.engine.vectors import VectorIndex
 
+MAX_QUERY_CHARS = 10_000
 #: A token in more than this share of the passages is marked only when there is no rarer one.
 COMMON_SHARE = 0.2
 #: From so many times what is wanted on, choosing first and sorting then is faster.
@@ -332,3 +334,21 @@ def _placed(
 
 def _or_none(value: float) -> float | None:
     return None if math.isnan(value) else float(value)
+
+
+def query_text(query: object) -> str:
+    """Return a query as it is searched for.
+
+    Raises
+    ------
+    QueryProblem
+        If it is no text, empty, or longer than `MAX_QUERY_CHARS`.
+    """
+    if not isinstance(query, str):
+        raise QueryProblem("query_not_text", field="query", value=shown(query))
+    if len(query) > MAX_QUERY_CHARS:
+        raise QueryProblem("query_too_long", field="query", value=len(query), limit=MAX_QUERY_CHARS)
+    text = clean(query).strip()
+    if not text:
+        raise QueryProblem("query_empty", field="query")
+    return text

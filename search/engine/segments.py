@@ -24,7 +24,7 @@ from search.engine.files import mapped, sync, write_durably
 from search.engine.filters import Condition, matches
 from search.engine.filters import key as key_of_filter
 from search.engine.passages import Passage
-from search.engine.problems import IndexDamaged
+from search.engine.problems import IndexDamaged, unopened
 from search.engine.records import Records, RecordWriter
 
 HEAD = "segment.json"
@@ -147,6 +147,8 @@ class Segment:
         ------
         IndexDamaged
             If one is missing or not as long as it was written.
+        MachineShort
+            If no more files can be opened.
         """
         try:
             head = json.loads((folder / HEAD).read_bytes())
@@ -155,7 +157,7 @@ class Segment:
                 raise IndexDamaged("file_changed", value=folder.name)
             return cls(folder, head)
         except (OSError, ValueError, KeyError) as exc:
-            raise IndexDamaged("file_changed", value=folder.name) from exc
+            raise unopened(exc, IndexDamaged("file_changed", value=folder.name)) from exc
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -216,9 +218,9 @@ def living(segments: Sequence[Segment]) -> NDArray[np.bool_]:
     return np.concatenate(masks) if masks else np.zeros(0, dtype=bool)
 
 
-def merge(segments: Sequence[Segment], folder: Path) -> None:
-    """Write neighbouring segments as one, without what later ones have replaced."""
-    alive = living(segments)
+def merge(segments: Sequence[Segment], folder: Path, later: Sequence[Segment] = ()) -> None:
+    """Write neighbouring segments as one, without what they or later ones have replaced."""
+    alive = living([*segments, *later])[: sum(map(len, segments))]
     numbers = np.cumsum(alive) - 1
     tokens, entries = [], []
     start = 0
@@ -234,7 +236,9 @@ def merge(segments: Sequence[Segment], folder: Path) -> None:
         lengths=np.concatenate([one.lengths for one in segments])[alive],
         documents=np.concatenate([one.documents for one in segments])[alive],
         ids=np.concatenate([one.ids for one in segments])[alive],
-        vectors=np.concatenate([one.floats for one in segments])[alive],
+        vectors=np.concatenate(
+            [one.floats[own] for one, own in zip(segments, _split(segments, alive), strict=True)]
+        ),
         records=_records(segments, alive),
         gone=np.unique(np.concatenate([one.gone for one in segments])),
         rows=np.unique(np.concatenate([one.rows for one in segments])),
@@ -243,9 +247,12 @@ def merge(segments: Sequence[Segment], folder: Path) -> None:
     write(folder, content, segments[0].first, segments[-1].last)
 
 
+def _split(segments: Sequence[Segment], alive: NDArray[np.bool_]) -> list[NDArray[np.bool_]]:
+    """Return which slots are alive, segment by segment."""
+    return np.split(alive, np.cumsum([len(one) for one in segments])[:-1])
+
+
 def _records(segments: Sequence[Segment], alive: NDArray[np.bool_]) -> Iterator[bytes]:
-    start = 0
-    for one in segments:
-        for slot in np.flatnonzero(alive[start : start + len(one)]):
+    for one, own in zip(segments, _split(segments, alive), strict=True):
+        for slot in np.flatnonzero(own):
             yield one.records.raw(int(slot))
-        start += len(one)

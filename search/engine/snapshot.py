@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from search.engine.filters import FIELDS, Condition, scalars, type_of
 from search.engine.passages import Passage
-from search.engine.problems import IndexDamaged
+from search.engine.problems import IndexDamaged, unopened
 
 NAME = "snapshot.duckdb"
 
@@ -191,7 +191,7 @@ class Snapshot:
                     str(self._path), read_only=True, config={"threads": 1, "memory_limit": "128MB"}
                 )
             except duckdb.Error as exc:
-                raise IndexDamaged("file_changed", value=NAME) from exc
+                raise unopened(exc, IndexDamaged("file_changed", value=NAME)) from exc
         return self._connection
 
 

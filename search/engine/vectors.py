@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from search.engine.embedders.contract import Vectors
 from search.engine.files import mapped
-from search.engine.problems import IndexDamaged
+from search.engine.problems import IndexDamaged, unopened
 from search.engine.selection import Selection
 
 FLOATS = "vectors.npy"
@@ -100,7 +100,8 @@ class VectorIndex:
             try:
                 shard = faiss.read_index(str(folder / shard_name(number)), faiss.IO_FLAG_MMAP_IFC)
             except RuntimeError as exc:
-                raise IndexDamaged("file_changed", value=shard_name(number)) from exc
+                damage = IndexDamaged("file_changed", value=shard_name(number))
+                raise unopened(exc, damage) from exc
             shards.append(shard)
         return cls(floats, shards, sizes, kind, ef_search)
 

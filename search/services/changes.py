@@ -1,6 +1,7 @@
 """What changed since an index was built, put into it while it is searched."""
 
 import logging
+from collections.abc import Collection
 
 from search.engine.passages import Passage
 from search.engine.problems import BuildProblem
@@ -31,13 +32,39 @@ def apply_next(held: Held, until: int, limit: int) -> int:
     if not rows:  # the changes between were superseded by later ones
         held.sequence = until
         return 0
+    _apply_each(held, rows)
+    held.sequence = rows[-1].sequence
+    return len(rows)
+
+
+def apply_later(held: Held, documents: Collection[str], limit: int) -> None:
+    """Apply what became of some documents after an index's last change.
+
+    A document that another index knows may have changed again. Its row then tells of the later
+    change only, so an index that takes the other one's place would miss the document without it.
+
+    Parameters
+    ----------
+    held
+        The index; its sequence stays, so these changes are applied once more in their turn.
+    documents
+        Their identifiers.
+    limit
+        Documents read at once.
+    """
+    later = Document.objects.since(held.sequence).filter(collection__name=held.collection)
+    wanted = sorted(documents)
+    for start in range(0, len(wanted), limit):
+        _apply_each(held, list(later.filter(external_id__in=wanted[start : start + limit])))
+
+
+def _apply_each(held: Held, rows: list[Document]) -> None:
+    """Apply documents together, or one by one when one of them cannot be indexed."""
     try:
         _apply(held, rows)
     except BuildProblem:
         for row in rows:
             _apply_alone(held, row)
-    held.sequence = rows[-1].sequence
-    return len(rows)
 
 
 def _apply(held: Held, rows: list[Document]) -> None:

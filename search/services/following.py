@@ -32,7 +32,7 @@ from search.models import Collection
 from search.models.collections import name_of
 from search.services import collections
 from search.services.holding import Held
-from search.services.loading import catch_up, load
+from search.services.loading import bring_up_to_date, catch_up, load
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +45,8 @@ FIRST_LOAD_S = 5.0
 START_S = 20.0
 #: What could not be opened is tried again this often.
 RETRY_S = 30.0
+#: What only lacked a file descriptor, or an endpoint or storage that was away, is tried sooner.
+RETRY_SOON_S = 5.0
 #: An index that is being opened is waited for so long when the process lets go of all.
 STOP_S = 60.0
 
@@ -243,7 +245,7 @@ class Follower:
             version = ModelVersion.objects.select_related("model").get(pk=version_id)
             held = load(version, slot.name)
             if slot.held is not None:  # what follows must know all that the one before knew
-                catch_up(held, Collection.objects.get(name=slot.name).sequence)
+                bring_up_to_date(held)
             slot.held, slot.failed, slot.failed_version = held, "", None
             give_back()  # what the one before held in memory
             LOADS.labels(slot.name, "done").inc()
@@ -251,6 +253,9 @@ class Follower:
             logger.info("index held: %s v%d", slot.name, held.version)
         except DatabaseError as exc:
             logger.warning("index of %s not opened, the database is away: %s", slot.name, exc)
+        except Unavailable as exc:
+            logger.warning("index of %s not opened, trying again: %s", slot.name, exc)
+            self._put_off(slot, version_id)
         except PortalError as exc:
             logger.error("index of %s not opened: %s", slot.name, exc)  # noqa: TRY400 - no bug
             self._failed(slot, version_id, exc)
@@ -260,6 +265,12 @@ class Follower:
         finally:
             slot.is_settled.set()
             connection.close()
+
+    def _put_off(self, slot: Slot, version_id: int) -> None:
+        """Go on with the old index and try again soon: nothing is damaged."""
+        slot.failed = ""
+        slot.failed_version, slot.retry_at = version_id, time.monotonic() + RETRY_SOON_S
+        LOADS.labels(slot.name, "put_off").inc()
 
     def _failed(self, slot: Slot, version_id: int, exc: Exception) -> None:
         """Go on with the old index, tell the operators, try again later."""

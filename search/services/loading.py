@@ -2,12 +2,15 @@
 
 from portal.lib import metrics
 from portal.registry.models import ModelVersion
+from search.models import Collection
 from search.services import folders
 from search.services.configuration import cutting_of
 from search.services.holding import Held
 
 #: Documents whose changes are read at once.
 BATCH = 100
+#: Whoever changes documents faster than they are applied is not waited for longer; ours.
+MOST_LOOKS = 20
 
 CHANGES = metrics.counter(
     "portal_search_changes_applied_total",
@@ -57,3 +60,17 @@ def catch_up(held: Held, until: int) -> int:
     if n_changed:
         CHANGES.labels(held.collection).inc(n_changed)
     return n_changed
+
+
+def bring_up_to_date(held: Held) -> None:
+    """Apply all changes there are, so that nothing is missing that another index knew.
+
+    A document that changes while others are applied is left to the next look, and must not be
+    missing until then.
+    """
+    for _look in range(MOST_LOOKS):
+        rows = Collection.objects.filter(name=held.collection)
+        until = rows.values_list("sequence", flat=True).first()
+        if until is None or held.sequence >= until:
+            return
+        catch_up(held, until)

@@ -14,9 +14,9 @@ from portal.runs import artifacts
 from search.engine.index import Index, open_index
 from search.engine.manifest import NAME as MANIFEST
 from search.engine.manifest import Manifest
-from search.engine.problems import EmbedderProblem, IndexDamaged
+from search.engine.problems import EmbedderProblem, IndexDamaged, MachineShort, unopened
 from search.services import breakers, folders
-from search.services.problems import sentence
+from search.services.problems import sentence, translated
 
 
 def credentials() -> dict[str, str]:
@@ -33,6 +33,8 @@ def opened(version: ModelVersion) -> Index:
     ------
     Corrupt
         When what is stored is damaged, or cannot be opened by this release.
+    Unavailable
+        When the machine is short of file descriptors or memory; nothing is damaged then.
     """
     try:
         try:
@@ -40,6 +42,13 @@ def opened(version: ModelVersion) -> Index:
         except IndexDamaged:
             forget(version)
             return _open(fetched(version))
+    except MachineShort as exc:
+        raise translated(exc) from exc
+    except OSError as exc:
+        found = unopened(exc, IndexDamaged("file_changed", value=str(version)))
+        if isinstance(found, MachineShort):
+            raise translated(found) from exc
+        raise
     except (IndexDamaged, EmbedderProblem) as exc:
         raise Corrupt(
             _("The index %(version)s cannot be opened: %(reason)s")

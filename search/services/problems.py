@@ -11,6 +11,7 @@ from search.engine.problems import (
     EmbedderProblem,
     EngineError,
     IndexDamaged,
+    MachineShort,
     MemoryShort,
 )
 
@@ -58,6 +59,7 @@ def translated(error: EngineError) -> PortalError:
     """Return the product's error for whatever the engine raised."""
     if isinstance(error, IndexDamaged):
         return Corrupt(sentence(error), code=error.code)
-    if isinstance(error, MemoryShort) or (isinstance(error, EmbedderProblem) and error.retryable):
+    is_passing = isinstance(error, EmbedderProblem) and error.retryable
+    if is_passing or isinstance(error, MemoryShort | MachineShort):
         return Unavailable(sentence(error), code=error.code)
     return invalid_input(error)

@@ -15,9 +15,11 @@ from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
+import numpy as np
+
 from portal.lib.memory import give_back
-from search.engine.problems import EngineError, IndexDamaged
-from search.engine.segments import HEAD, Segment, merge
+from search.engine.problems import EngineError, IndexDamaged, MachineShort
+from search.engine.segments import HEAD, Segment, living, merge
 from search.models import Collection, Document
 from search.services import changes, folders
 from search.services.holding import MOST_IN_MEMORY, Held
@@ -28,6 +30,8 @@ Writer = Callable[[Path, int, int], None]
 
 #: Segments of more passages together are not merged: it would take memory and time.
 LARGEST = 16_384
+#: More are merged whatever their size; each takes eleven descriptors of every process. Ours.
+MOST_SEGMENTS = 24
 #: Documents whose changes are read at once.
 BATCH = 100
 
@@ -48,7 +52,7 @@ def take_over(held: Held) -> None:
                 _adopt(held, chain)
             else:
                 shutil.rmtree(held.changes, ignore_errors=True)
-    except OSError as exc:
+    except (OSError, MachineShort) as exc:
         logger.warning("changes of %s are read from the database: %s", held.collection, exc)
 
 
@@ -102,19 +106,41 @@ def _write(held: Held) -> None:
         return
     _remove_strays(root, _chain(root, held.through))
     _publish(root, _known(held), held.sequence, held.index.freeze)
-    chain = _chain(root, held.through)
-    while len(chain) > 1:
-        last = [Segment.open(folder) for folder in chain[-2:]]
-        if len(last[0]) > len(last[1]) or sum(map(len, last)) > LARGEST:
-            return
-        _publish(root, last[0].first, last[1].last, partial(_merged, last))
-        for folder in chain[-2:]:  # whoever reads them keeps what is mapped
-            shutil.rmtree(folder, ignore_errors=True)
-        chain = _chain(root, held.through)
+    segments = [Segment.open(folder) for folder in _chain(root, held.through)]
+    while (place := _next_to_merge(segments)) is not None:
+        pair, later = segments[place : place + 2], segments[place + 2 :]
+        _publish(root, pair[0].first, pair[1].last, partial(_merged, pair, later))
+        for one in pair:  # whoever reads them keeps what is mapped
+            shutil.rmtree(one.folder, ignore_errors=True)
+        merged = Segment.open(root / f"{pair[0].first}-{pair[1].last}")
+        segments[place : place + 2] = [merged]
 
 
-def _merged(segments: list[Segment], folder: Path, _first: int, _last: int) -> None:
-    merge(segments, folder)
+def _next_to_merge(segments: list[Segment]) -> int | None:
+    """Return the first of two neighbours that are better one, None when all are well as they are.
+
+    The last ones while they are of like size; any two of which half was replaced since, so that
+    documents that change again and again take no more room than they need; and the two smallest
+    when there are too many, because every file that is mapped keeps a descriptor.
+    """
+    sizes = [len(one) for one in segments]
+    n_left = [int(alive.sum()) for alive in np.split(living(segments), np.cumsum(sizes)[:-1])]
+    pairs = range(len(segments) - 1)
+    if pairs and sizes[-2] <= sizes[-1] and n_left[-2] + n_left[-1] <= LARGEST:
+        return pairs[-1]
+    for place in pairs:
+        left = n_left[place] + n_left[place + 1]
+        if left <= LARGEST and sizes[place] + sizes[place + 1] >= 2 * max(left, 1):
+            return place
+    if len(segments) > MOST_SEGMENTS:
+        return min(pairs, key=lambda place: n_left[place] + n_left[place + 1])
+    return None
+
+
+def _merged(
+    pair: list[Segment], later: list[Segment], folder: Path, _first: int, _last: int
+) -> None:
+    merge(pair, folder, later)
 
 
 def _remove_strays(root: Path, chain: list[Path]) -> None:
@@ -167,6 +193,7 @@ def _adopt(held: Held, chain: list[Path]) -> bool:
     fresh = replace(held, index=index, sequence=segments[-1].last)
     while fresh.sequence < held.sequence:
         changes.apply_next(fresh, held.sequence, BATCH)
+    changes.apply_later(fresh, held.index.touched, BATCH)
     held.index = fresh.index
     held.sequence = fresh.sequence
     give_back()

@@ -1,8 +1,11 @@
 """Builds that die, files that are damaged, people who step in: what stays live, and why."""
 
+import errno
 import os
 import shutil
+import threading
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission
@@ -16,10 +19,11 @@ from portal.registry import services as registry
 from portal.registry.models import Alias, ModelVersion, PromotionRequest, RegisteredModel
 from portal.runs.models import Run, State
 from search import dispatch
+from search.engine.index import open_index
 from search.models import Collection
 from search.services import documents, folders, following, opening, searching
 from search.services.documents import Incoming
-from tests.search.conftest import ACTOR, Build
+from tests.search.conftest import ACTOR, Build, done
 from tests.waiting import wait_for
 from tests.worker import Worker
 
@@ -119,6 +123,32 @@ def test_a_folder_that_was_damaged_is_fetched_again(build: Build) -> None:
 
     assert index.search("기포").hits[0].passage.document_id == "blow-hole"
     index.close()
+
+
+def test_an_index_that_the_machine_cannot_open_now_is_opened_later(
+    build: Build, collection: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build()
+    monkeypatch.setattr(following, "RETRY_SOON_S", 0.0)
+    plain, n_tries = open_index, 0
+
+    def short(*given: Any, **named: Any) -> Any:
+        nonlocal n_tries
+        if not threading.current_thread().name.startswith("search-open-"):
+            return plain(*given, **named)
+        n_tries += 1
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(opening, "open_index", short)
+        add(collection, "scratch")
+        run = done(dispatch.build_index(collection=collection, actor=ACTOR))
+        assert run.result["outcome"] == "applied", run.result
+        new = ModelVersion.objects.select_related("model").get(number=2)
+        wait_for(lambda: n_tries > 2, PATIENCE_S)
+        assert searching.search("defects", "기포").version == 1  # the old one answers
+        assert folders.of(new).is_dir()  # nothing is thrown away
+    wait_for(lambda: searching.held("defects").version == 2, PATIENCE_S)
 
 
 def test_a_damaged_artifact_is_an_alert_and_no_answer(build: Build) -> None:

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from search.engine.index import MAX_QUERY_CHARS, Index, open_index
+from search.engine.index import Index, open_index
 from search.engine.options import SearchOptions
 from search.engine.passages import Passage
 from search.engine.problems import IndexDamaged, QueryProblem
+from search.engine.searching import MAX_QUERY_CHARS
 
 
 def _documents(index: Index, query: str, **asked: object) -> list[str]:

@@ -91,6 +91,19 @@ def test_merged_segments_answer_as_they_did_apart(index: Index, tmp_path: Path) 
     assert whole.n_passages == alone.n_passages
 
 
+def test_a_merge_leaves_out_what_later_files_replaced(index: Index, tmp_path: Path) -> None:
+    mixed = frozen(index, tmp_path)
+    mixed.freeze(tmp_path / "2", 2, 3)
+    apart = mixed.with_segments([*mixed.segments, Segment.open(tmp_path / "2")])
+    merge(apart.segments[:2], tmp_path / "both", apart.segments[2:])
+    both = Segment.open(tmp_path / "both")
+    n_replaced = sum(len(one) for one in apart.segments) - apart.n_delta
+    assert len(both) == sum(len(one) for one in apart.segments[:2]) - n_replaced
+    whole = apart.with_segments([both, apart.segments[2]])
+    assert said(whole) == like(said(apart))
+    assert whole.n_passages == apart.n_passages
+
+
 def test_passages_of_segments_are_found_by_their_names(index: Index, tmp_path: Path) -> None:
     mixed = frozen(index, tmp_path)
     new = list(generated(60))

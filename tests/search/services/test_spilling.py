@@ -1,12 +1,15 @@
 """Changes that wait for a build, once on the machine instead of in every process."""
 
+import errno
 import fcntl
+import os
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from portal.registry.models import Alias, AliasAssignment, ModelVersion
+from search.engine.segments import Segment
 from search.models import Collection, Document
 from search.services import documents, folders, loading, spilling
 from search.services.holding import Held
@@ -167,3 +170,67 @@ def test_what_a_killed_process_left_half_written_is_removed(
     assert [one.name.partition("-")[0] for one in changed.changes.iterdir()] == [
         str(changed.through)
     ]
+
+
+def test_a_document_that_changes_while_files_are_written_is_never_missing(
+    changed: Held, collection: Collection
+) -> None:
+    other = opened(collection)
+    other.spill_at = 1000
+    loading.catch_up(other, other.through + 30)
+    assert spilling.spill(other)  # the files end before what the first process knows
+    changed.spill_at = 1000
+    loading.catch_up(changed, collection.sequence)
+    texts = {"note-50": "비스킷 두께 새 기록"}
+    documents.upsert(collection=collection, documents=incoming(texts), actor=ACTOR)
+    assert spilling.spill(changed)
+    assert "note-50" in found(changed)
+    loading.catch_up(changed, collection.sequence)
+    assert [one.text for one in changed.index.passages_of("note-50")] == ["비스킷 두께 새 기록"]
+
+
+def test_files_of_documents_that_change_again_and_again_do_not_grow(
+    changed: Held, collection: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spilling, "MOST_IN_MEMORY", 20)
+    monkeypatch.setattr(spilling, "LARGEST", 40)
+    for turn in range(6):
+        texts = {f"note-{number}": f"비스킷 두께 {turn}.{number}" for number in range(60)}
+        documents.upsert(collection=collection, documents=incoming(texts), actor=ACTOR)
+        loading.catch_up(changed, collection.sequence)
+    other = opened(collection)
+    n_written = sum(len(one) for one in other.index.segments)
+    assert n_written + changed.index.n_in_memory <= 3 * 60
+    assert {f"note-{number}" for number in range(60)} <= found(changed)
+    loading.catch_up(other, collection.sequence)
+    assert found(other) == found(changed)
+
+
+def test_there_are_never_many_files(
+    changed: Held, collection: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spilling, "MOST_IN_MEMORY", 10)
+    monkeypatch.setattr(spilling, "LARGEST", 10)
+    monkeypatch.setattr(spilling, "MOST_SEGMENTS", 2)
+    changed.spill_at = 10
+    loading.catch_up(changed, collection.sequence)
+    assert len(names(changed)) <= 2
+    assert {f"note-{number}" for number in range(60)} <= found(changed)
+
+
+def test_a_machine_short_of_files_damages_nothing(
+    changed: Held, collection: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loading.catch_up(changed, collection.sequence)
+    written = names(changed)
+
+    def short(_self: object, _folder: Path, _head: object) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Segment, "__init__", short)
+        other = opened(collection)
+        assert other.index.segments == ()
+    assert names(changed) == written
+    loading.catch_up(other, collection.sequence)
+    assert found(other) == found(changed)

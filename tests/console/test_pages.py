@@ -61,6 +61,13 @@ def test_every_list_answers(name: str, signed_in: Callable[..., Client]) -> None
     assert "unfold/css/styles.css" in answer.text
 
 
+def test_a_list_is_called_by_its_name(signed_in: Callable[..., Client]) -> None:
+    address = reverse("admin:runs_run_changelist")
+    page = signed_in("administrator").get(address, headers={"accept-language": "ko"})
+    title = page.content.decode().split("<title>")[1].split("</title>")[0]
+    assert title.strip().startswith("실행 |")
+
+
 @pytest.mark.parametrize(
     "name",
     [

@@ -17,6 +17,7 @@ from portal.runs import kinds, leases
 from portal.runs.context import RunContext
 from portal.runs.keeper import Keeper
 from portal.runs.models import Run
+from tests.tuning.processes import engines
 from tests.waiting import wait_for
 from tuning import dispatch, tasks
 from tuning.engine.contract import preset
@@ -29,19 +30,6 @@ pytestmark = pytest.mark.integration
 
 ACTOR = Actor.system("test")
 SMALL = {"seconds": 100_000, "trial_seconds": 2, "trials": 1, "pairs": 4}
-_WORKER = "tuning.engine.rocksdb.worker"
-
-
-def engines(pid: int) -> list[psutil.Process]:
-    """Return the measured processes under a worker."""
-    found = []
-    for child in psutil.Process(pid).children(recursive=True):
-        try:
-            if _WORKER in child.cmdline():
-                found.append(child)
-        except psutil.NoSuchProcess:
-            continue
-    return found
 
 
 def measured(study: Study, number: int, pid: int) -> list[psutil.Process]:

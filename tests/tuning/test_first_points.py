@@ -46,6 +46,16 @@ def test_advice_for_a_stalled_engine_comes_before_what_the_sampler_draws() -> No
         assert changed <= spoken_of
 
 
+def test_the_first_advice_comes_before_what_the_model_predicts() -> None:
+    trials(a_study(), put_rates.LEAST_TRIALS)
+    fitted()
+    study = a_study()
+    trial(study, 0, {})
+    Trial.objects.filter(study=study).update(role=Trial.Role.BASELINE)
+    kinds = [one.origin["kind"] for one in asked(study, 4)]
+    assert kinds == ["advice", "model", "model", "advice"]
+
+
 def test_a_study_with_a_space_of_its_own_changes_nothing_else() -> None:
     study = studies.create(
         target="rocksdb", workload="held-disk", actor=ACTOR, space={"compression": {}}

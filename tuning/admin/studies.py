@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _g
@@ -14,7 +15,7 @@ from portal.core.admin.base import Act, EvidenceAdmin, NoReasonForm, actor_of, r
 from portal.core.errors import PortalError
 from portal.core.grants import grants_of
 from tuning import dispatch, selectors
-from tuning.admin import pictures
+from tuning.admin import pictures, trial_in_hand
 from tuning.admin.forms import FACTOR_NAMES, StudyForm
 from tuning.admin.put_rate import PutRatePages
 from tuning.models import Study
@@ -36,7 +37,7 @@ class StudyAdmin(PutRatePages, EvidenceAdmin[Study]):
     list_select_related = ("run", "created_by")
     list_before_template = "tuning/_links.html"
     list_pages = ("start", "put_rate", "fit_put_rate")
-    row_pages = ("live", "pause", "resume", "cancel")
+    row_pages = ("live", "trial", "pause", "resume", "cancel")
 
     @admin.display(description=_("state"))
     def state_badge(self, obj: Study) -> SafeString:
@@ -81,13 +82,18 @@ class StudyAdmin(PutRatePages, EvidenceAdmin[Study]):
         return self.page(request, "tuning/start.html", context, status=status)
 
     def page_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
-        return {"study": obj, **_shown(request, obj)}
+        return {"study": obj, **_shown(request, obj), **trial_in_hand.shown(obj)}
 
     def live_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Return the live part of the page."""
         study = self.find(request, object_id)
         html = render_to_string("tuning/_live.html", _shown(request, study), request)
         return JsonResponse({"html": html, "last": 0, "is_terminal": not study.is_active})
+
+    def trial_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Return the trial in hand, which the page asks for each second."""
+        study = self.find(request, object_id)
+        return render(request, "tuning/_trial.html", trial_in_hand.shown(study))
 
     def pause_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         study = self.find(request, object_id)

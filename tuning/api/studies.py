@@ -36,7 +36,7 @@ from tuning.models import Study, Trial
 from tuning.services import asking, studies, targets
 
 FORMATS = ("html", "pdf", "md", "json")
-RECORDS = ("tuning", "performance", "integration", "deployment")
+RECORDS = ("tuning", "performance", "integration", "deployment", "realtime")
 VIEW, ADD, CHANGE = "tuning.view_study", "tuning.add_study", "tuning.change_study"
 ID = OpenApiParameter("id", OpenApiTypes.UUID, OpenApiParameter.PATH)
 _PERMISSIONS = {"create": ADD, "pause": CHANGE, "resume": CHANGE, "cancel": CHANGE}
@@ -193,7 +193,7 @@ class Record(APIView):
         description=(
             "tuning: what was asked and every trial; performance: what was proved and at which "
             "price; integration: whether the parts worked together; deployment: what became of "
-            "the candidate."
+            "the candidate; realtime: what its trials showed second by second."
         ),
         parameters=[
             ID,

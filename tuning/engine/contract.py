@@ -24,6 +24,15 @@ def silent(fraction: float, phase: str) -> None:
     """Be told how far a trial is and do nothing about it."""
 
 
+#: ``seen(figures)``: told each second of a trial what the target does, by name of
+#: :class:`tuning.engine.live.figures.Sample`; a target that cannot look into itself tells nothing.
+Seen = Callable[[Mapping[str, float]], None]
+
+
+def unseen(figures: Mapping[str, float]) -> None:
+    """Be told what a target does and keep none of it."""
+
+
 @dataclass(frozen=True)
 class Workload:
     """A load to measure under, as a named preset.
@@ -227,6 +236,7 @@ class Target(Protocol):
         seed: int,
         folder: Path,
         beat: Beat = silent,
+        seen: Seen = unseen,
     ) -> Measurement:
         """Measure one configuration.
 
@@ -240,6 +250,8 @@ class Target(Protocol):
             An existing folder for the trial's files; left as it was found.
         beat : callable
             Told the progress at least once a second; may raise to cancel.
+        seen : callable
+            Told what the target does, second by second, where it can tell.
 
         Raises
         ------

@@ -36,6 +36,13 @@ def quantile_us(counts: Samples, share: float) -> float:
     return float(2.0 ** ((bucket + min(max(within, 0.0), 1.0)) / PER_OCTAVE)) / 1e3
 
 
+def mean_us(counts: Samples) -> float:
+    """Return the mean in microseconds, each latency at the middle of its bucket; 0 for none."""
+    total = float(counts.sum())
+    middles = edges_us() * 2.0 ** (0.5 / PER_OCTAVE)
+    return float((counts * middles).sum() / total) if total else 0.0
+
+
 def edges_us() -> Samples:
     """Return the lower edge of each bucket in microseconds."""
     return np.asarray(2.0 ** (np.arange(N_BUCKETS) / PER_OCTAVE) / 1e3, dtype=float)

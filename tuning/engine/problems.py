@@ -37,6 +37,10 @@ TEMPLATES: Mapping[str, str] = {
         "{target} gave no sign of life for {value} s and was ended: the trial counts as lost and "
         "is repeated."
     ),
+    "database_restarted": gettext_noop(
+        "The portal's database went down in the middle of the trial and came back: the trial "
+        "counts as lost and is repeated."
+    ),
     "no_space": gettext_noop(
         "{folder} has {value} MiB free and the trial needs {limit} MiB: free some space, or choose "
         "a shorter trial or a smaller workload."

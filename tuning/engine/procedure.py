@@ -207,22 +207,34 @@ def _search(plan: Plan, done: Sequence[Done], is_exhausted: bool) -> Step | None
         return Step("search", again)
     tried = sum(one.state in {"complete", "failed", "pruned"} for one in own)
     left_s = _search_s(plan, done) - sum(one.seconds for one in done)
-    if is_exhausted or tried >= plan.budget.n_trials or (left_s <= 0 and tried > 0):
+    needed_s = _candidate_cost(plan, done) or _cost(plan, done)
+    if is_exhausted or tried >= plan.budget.n_trials or (left_s < needed_s and tried > 0):
         return None
     return Step("search", None)
 
 
 def _search_s(plan: Plan, done: Sequence[Done]) -> float:
-    """Return when the search is over: what it leaves is enough for finalists and six pairs."""
+    """Return when the search is over: what it leaves is enough for finalists and six pairs.
+
+    The proof is given one trial more than its pairs have, for what is lost or takes longer.
+    """
     each, whole = _cost(plan, done), plan.budget.seconds
-    room = max(whole * LEAST_SEARCH_SHARE, whole - 2 * LEAST_PAIRS * each)
-    return min(whole * SEARCH_SHARE, room) - _n_finalists(plan) * N_FINALIST_TRIALS * each
+    other = _candidate_cost(plan, done) or each
+    room = whole - LEAST_PAIRS * (each + other) - max(each, other)
+    until = min(whole * SEARCH_SHARE, max(whole * LEAST_SEARCH_SHARE, room))
+    return until - _n_finalists(plan) * N_FINALIST_TRIALS * other
 
 
 def _cost(plan: Plan, done: Sequence[Done]) -> float:
     """Return the seconds of one trial, draining included, as the options in use showed."""
     seen = [one.seconds for one in done if one.role == "baseline" and one.has_values]
     return max([plan.budget.trial_seconds, *([statistics.median(seen)] if seen else [])])
+
+
+def _candidate_cost(plan: Plan, done: Sequence[Done]) -> float:
+    """Return the seconds of the longest trial of those that lead; 0 before any does."""
+    leaders = _chosen(plan, done)
+    return max((one.seconds for one in done if one.configuration in leaders), default=0.0)
 
 
 def _n_finalists(plan: Plan) -> int:

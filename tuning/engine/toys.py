@@ -20,8 +20,10 @@ from tuning.engine.contract import (
     Guard,
     Measurement,
     Samples,
+    Seen,
     Workload,
     silent,
+    unseen,
     workload_parameters,
 )
 from tuning.engine.metrics import Metric, chosen
@@ -101,6 +103,7 @@ class Simulated(ABC):
         seed: int,
         folder: Path,
         beat: Beat = silent,
+        seen: Seen = unseen,
     ) -> Measurement:
         """Draw one measurement; equal seeds draw equal noise."""
         started = time.perf_counter()
@@ -113,6 +116,7 @@ class Simulated(ABC):
         per_second: Samples = rate * np.exp(0.02 * generator.standard_normal(max(2, int(seconds))))
         for step in range(_STEPS + 1):
             beat(step / _STEPS, "measure")
+        seen({"rate": rate})
         return Measurement(
             values={"rate": rate, "put_p99_us": 1e6 / rate},
             samples={"operations_per_s": per_second},

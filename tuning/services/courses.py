@@ -18,6 +18,8 @@ from tuning.services import asking
 #: Shorter than this, every second is shown; longer, minutes; longer still, hours. Ours.
 SHOWN_SECONDS, SHOWN_MINUTES = timedelta(minutes=20), timedelta(hours=24)
 SPAN = timedelta(minutes=5)
+#: The shortest range that is looked at.
+BREATH = timedelta(seconds=1)
 MOST_POINTS = 5_000
 NAMES = ("at", *FIGURES, "rate_source", "predicted")
 SUMMED = (*NAMES, "n", "rate_low", "rate_high")

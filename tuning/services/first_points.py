@@ -65,7 +65,9 @@ def enqueue(
         Point({**study.current, **one.changes}, {"kind": ADVICE, "name": one.name, "why": one.why})
         for one in _advice(study, target, reference)
     ]
-    for point in (*_earlier(study), *_predicted(study, target, plan), *advised):
+    # What is known to help comes before what a model expects: a short search tries it for certain.
+    points = (*_earlier(study), *advised[:1], *_predicted(study, target, plan), *advised[1:])
+    for point in points:
         search.enqueue(point.configuration, point.origin)
 
 

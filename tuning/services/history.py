@@ -1,5 +1,7 @@
 """A study as the engine reads it: its plan, its space and what it has done."""
 
+from collections.abc import Sequence
+
 from tuning.engine import procedure, sampling, searching
 from tuning.engine.contract import Target
 from tuning.engine.options import Option
@@ -45,6 +47,16 @@ def done(study: Study) -> list[Done]:
         )
         for trial in study.trials.filter(state__in=_OVER)
     ]
+
+
+def n_disturbed(so_far: Sequence[Done], trial: Trial) -> int:
+    """Return how often this very trial was disturbed just before."""
+    count = 0
+    for one in reversed(so_far):
+        if one.state != "disturbed" or one.configuration != trial.configuration:
+            break
+        count += 1
+    return count
 
 
 def is_always_busy(trial: Trial) -> bool:

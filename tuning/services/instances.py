@@ -140,7 +140,7 @@ def _known(name: str, about: About) -> Instance:
             code="name_taken",
         )
     if dict(about.options) != instance.options or about.workload != instance.workload:
-        instance.predicted_at = None
+        instance.prediction, instance.predicted_at = {}, None
     for one in ("host", "folder", "version", "pid", "workload", "sends_readings", "n_lost"):
         setattr(instance, one, getattr(about, one))
     instance.options = dict(about.options)

@@ -1,7 +1,8 @@
-"""What a study leaves for other programs: four JSON documents of a stated shape.
+"""What a study leaves for other programs: five JSON documents of a stated shape.
 
 ``tuning`` holds what was asked and every trial, ``performance`` what was proved and at which price,
-``integration`` whether the parts worked together, ``deployment`` what became of the candidate.
+``integration`` whether the parts worked together, ``deployment`` what became of the candidate,
+``realtime`` what its trials showed second by second.
 """
 
 from collections import Counter
@@ -15,7 +16,7 @@ from portal.core.errors import NotFound
 from portal.registry.models import ModelVersion
 from tuning import selectors
 from tuning.models import PutRateScore, Study, Trial
-from tuning.services import put_rates
+from tuning.services import put_rates, trial_courses
 
 #: Rises when a field goes or changes its meaning.
 SCHEMA = 1
@@ -152,4 +153,5 @@ KINDS: Mapping[str, Callable[[Study], dict[str, Any]]] = {
     "performance": _performance,
     "integration": _integration,
     "deployment": _deployment,
+    "realtime": trial_courses.document,
 }

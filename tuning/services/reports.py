@@ -12,12 +12,13 @@ from portal.lib import charts, documents
 from portal.lib.documents import Column, Document, Figure, Heading, Note, Table
 from tuning import selectors
 from tuning.models import PutRateScore, Study, Trial
-from tuning.services import records
+from tuning.services import latencies, put_inputs, records
+from tuning.services.latencies import Distributions
 
 FORMATS = ("html", "pdf", "md", "json")
 _TONES = {"better": "good", "worse": "bad", "no_effect": "warn", "": "warn"}
 #: What the panels over the trials show, the first that was measured of each; six with what was
-#: predicted and how the trials spread, and the proof beside.
+#: predicted and how latencies spread, and the proof beside.
 _PANELS = (
     ("sustainable_rate", "rate", "recall_at_10", "pr_auc"),
     ("put_p99_us", "p95_ms", "fit_s"),
@@ -41,7 +42,7 @@ def render(study: Study, form: str) -> tuple[bytes, str]:
 
 def document(study: Study) -> Document:
     """Return the report as plain data."""
-    trials = list(study.trials.all())
+    trials = list(study.trials.select_related("samples"))
     for trial in trials:
         trial.study = study
     return Document(
@@ -100,9 +101,9 @@ def _prices(study: Study) -> Table:
     return Table(columns, rows)
 
 
-def _panels(study: Study, trials: Sequence[Trial]) -> list[Figure]:
+def _panels(study: Study, trials: Sequence[Trial]) -> list[Figure | Note]:
     complete = [trial for trial in trials if trial.state == Trial.State.COMPLETE]
-    found = []
+    found: list[Figure | Note] = []
     for names in _PANELS:
         name = next((one for one in names if any(one in row.values for row in complete)), None)
         if name is not None:
@@ -110,6 +111,13 @@ def _panels(study: Study, trials: Sequence[Trial]) -> list[Figure]:
     predicted = records.predictions(study)
     if predicted:
         found.append(_predicted(predicted))
+    elif complete and put_inputs.put_load(study) is not None:
+        found.append(
+            Note("warn", _("Nothing was predicted: no form of the put-rate model was fitted then."))
+        )
+    spread = latencies.of(study, complete)
+    if spread is not None:
+        found.append(_latencies(spread))
     if study.proof.get("log_ratios"):
         found.append(_proof(study))
     scores = [trial.score for trial in complete if trial.score is not None]
@@ -141,6 +149,22 @@ def _predicted(scores: Sequence[PutRateScore]) -> Figure:
                 _("trial"), measured, predicted, labels=[f"#{one.trial.number}" for one in scores]
             ),
             charts.Series(_("both are equal"), ends, ends),
+        ),
+    )
+    return Figure.of(chart, caption=caption, alt=caption)
+
+
+def _latencies(spread: Distributions) -> Figure:
+    caption = (
+        _("how long puts took, options in use beside candidate")
+        if spread.operation == "put"
+        else _("how long reads took, options in use beside candidate")
+    )
+    chart = charts.Lines(
+        charts.Axes(_("microseconds"), _("share (%)"), log_x=True, log_y=True),
+        (
+            charts.Series(_("in use"), *latencies.shares(spread.current)),
+            charts.Series(_("candidate"), *latencies.shares(spread.candidate)),
         ),
     )
     return Figure.of(chart, caption=caption, alt=caption)

@@ -5,6 +5,7 @@ marked lost when the run is taken up again, and measured once more.
 """
 
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -29,10 +30,12 @@ from tuning.services import (
     history,
     machine,
     notebook,
+    outages,
     promoting,
     put_inputs,
     put_scores,
     targets,
+    trial_watch,
 )
 
 #: How much shorter the first look of a pruned search is.
@@ -41,6 +44,7 @@ _JSON = "application/json"
 _ENDED = (
     "state",
     "reason",
+    "started_at",
     "finished_at",
     "seconds",
     "values",
@@ -167,7 +171,10 @@ def _measured(job: Work, trial: Trial, so_far: list[Done]) -> Measurement | None
         and not job.plan.goal.is_pareto
     )
     for length in (seconds / SHORT_LOOK, seconds) if is_looked_at else (seconds,):
-        with machine.alone(job.ctx), machine.folder() as folder:
+        with machine.alone(job.ctx), machine.folder() as folder, outages.told(job.ctx):
+            if not trial.seconds:  # it may have waited for hours
+                _note_start(job, trial)
+            began = time.perf_counter()
             if put_inputs.BEFORE not in trial.facts:
                 trial.facts |= put_inputs.before(job.study, seconds, folder)
             found = job.target.measure(
@@ -177,14 +184,23 @@ def _measured(job: Work, trial: Trial, so_far: list[Done]) -> Measurement | None
                 seed=trial.seed,
                 folder=folder,
                 beat=_beat(job, trial),
+                seen=trial_watch.Watch(job.study, trial),
             )
+            # All that the machine was taken for, the first look and the probe as well.
+            trial.seconds += time.perf_counter() - began
         if length < seconds and reference is not None and trial.optuna_number is not None:
             gain = job.plan.goal.score(found.values, reference)
             if job.search.should_prune(trial.optuna_number, gain):
                 trial.score, trial.values = gain, _plain(found.values)
-                _end(job, trial, Trial.State.PRUNED, seconds=found.seconds)
+                _end(job, trial, Trial.State.PRUNED)
                 return None
     return found
+
+
+def _note_start(job: Work, trial: Trial) -> None:
+    trial.started_at = clock.now()
+    with job.ctx.fenced():
+        trial.save(update_fields=["started_at"])
 
 
 def _begin(
@@ -228,17 +244,19 @@ def _keep(
         "is_disturbed": found.disturbed,
         "counters": {name: float(value) for name, value in found.counters.items()},
     }
-    is_repeated = _n_disturbed(so_far, trial) < MAX_TRIES - 1 and not history.is_always_busy(trial)
+    is_repeated = history.n_disturbed(so_far, trial) < MAX_TRIES - 1 and not history.is_always_busy(
+        trial
+    )
     if found.disturbed and is_repeated:
         reason = _("Others kept %(load).1f processors busy.") % {"load": found.foreign_load}
-        _end(job, trial, Trial.State.DISTURBED, reason=reason, seconds=found.seconds)
+        _end(job, trial, Trial.State.DISTURBED, reason=reason)
         return None
     reference = procedure.current_values(so_far) or trial.values
     gains = job.plan.goal.gains(trial.values, reference)
     excesses = job.plan.goal.excesses(trial.values, reference)
     trial.score = job.plan.goal.score(trial.values, reference)
     trial.is_within_guards = all(excess <= 0 for excess in excesses)
-    _end(job, trial, Trial.State.COMPLETE, seconds=found.seconds)
+    _end(job, trial, Trial.State.COMPLETE)
     with job.ctx.fenced():
         put_scores.score([trial])
     return (list(gains.values()) if job.plan.goal.is_pareto else [trial.score]), excesses
@@ -246,16 +264,6 @@ def _keep(
 
 def _plain(values: Mapping[str, float]) -> dict[str, float]:
     return {name: float(value) for name, value in values.items()}
-
-
-def _n_disturbed(so_far: list[Done], trial: Trial) -> int:
-    """Return how often this very trial was disturbed just before."""
-    count = 0
-    for one in reversed(so_far):
-        if one.state != "disturbed" or one.configuration != trial.configuration:
-            break
-        count += 1
-    return count
 
 
 def _tell(
@@ -296,13 +304,11 @@ def _note_best(job: Work, so_far: list[Done]) -> None:
         Study.objects.filter(pk=job.study.pk).update(**fields)
 
 
-def _end(
-    job: Work, trial: Trial, state: Trial.State, *, reason: str = "", seconds: float = 0.0
-) -> None:
+def _end(job: Work, trial: Trial, state: Trial.State, *, reason: str = "") -> None:
     moment = clock.now()
     trial.state, trial.reason = state, reason[:2_000]
     trial.finished_at = moment
-    trial.seconds = seconds or (moment - trial.started_at).total_seconds()
+    trial.seconds = trial.seconds or (moment - trial.started_at).total_seconds()
     job.ctx.log(selectors.told(trial), level=selectors.level(trial), number=trial.number)
     with job.ctx.fenced():
         trial.save(update_fields=_ENDED)
@@ -354,7 +360,7 @@ def _finish(job: Work, ended: End) -> None:
 def _lose_open(ctx: RunContext, study: Study) -> None:
     """Mark what an earlier attempt left open; it is measured again."""
     with ctx.fenced():
-        n_lost = _mark_lost(study, _("The worker died in the middle of the trial."))
+        n_lost = _mark_lost(study, _("The worker or the database died in the middle of the trial."))
     if n_lost:
         ctx.log(selectors.lost(n_lost), level="warning", count=n_lost)
 

@@ -19,9 +19,11 @@ from tuning.engine.contract import (
     Configuration,
     Guard,
     Measurement,
+    Seen,
     Target,
     Workload,
     silent,
+    unseen,
 )
 from tuning.engine.metrics import Metric
 from tuning.engine.options import Constraint, Option, Value, checked, defaults
@@ -173,14 +175,16 @@ class FromApp:
         seed: int,
         folder: Path,
         beat: Beat = silent,
+        seen: Seen = unseen,
     ) -> Measurement:
-        """Measure one configuration.
+        """Measure one configuration; apps tell their progress and nothing of each second.
 
         Raises
         ------
         RefusedByEngine
             With what the app said.
         """
+        del seen
         if workload.name not in {name for name, _title in self._tunable.subjects()}:
             known = ", ".join(name for name, _title in self._tunable.subjects()) or "none"
             raise UnknownWorkload(

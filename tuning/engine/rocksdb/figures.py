@@ -27,6 +27,51 @@ def samples(done: Mapping[str, Any]) -> dict[str, Samples]:
     return found
 
 
+#: What the worker counts up, by figure of a running instance: puts and reads from the start of the
+#: load, the others from that of the process.
+_OPERATIONS: Mapping[str, str] = {"rate": "n_puts", "read_rate": "n_reads"}
+_GROWING: Mapping[str, str] = {
+    "cpu_cores": "cpu_s",
+    "written_bytes_s": "device_write_bytes",
+    "flushed_bytes_s": "flush_write_bytes",
+    "compacted_bytes_s": "compact_write_bytes",
+}
+_STANDING: Mapping[str, str] = {
+    "memory_bytes": "memory_bytes",
+    "size_bytes": "space_bytes",
+    "debt_bytes": "debt_bytes",
+    "write_us": "put_us",
+    "write_p99_us": "put_p99_us",
+}
+
+
+def second(before: Mapping[str, float], now: Mapping[str, float]) -> dict[str, float]:
+    """Return what the engine did between two events ``second`` of the worker.
+
+    Parameters
+    ----------
+    before : mapping
+        The event before; empty for the first second, of which less is known.
+
+    Returns
+    -------
+    dict
+        By name of figure of a running instance.
+    """
+    seconds = max(now["at_s"] - before.get("at_s", 0.0), 1e-6)
+    counted = {**_OPERATIONS, **_GROWING} if before else _OPERATIONS
+    found = {
+        ours: max(0.0, now[name] - before.get(name, 0.0)) / seconds
+        for ours, name in counted.items()
+    }
+    found |= {ours: now[name] for ours, name in _STANDING.items() if name in now}
+    found["n_jobs"] = now["running_compactions"] + now["running_flushes"]
+    if before:
+        stalled_s = (now["stall_us"] - before["stall_us"]) / 1e6
+        found["stalled_share"] = min(1.0, max(0.0, stalled_s / seconds))
+    return found
+
+
 def drained(done: Mapping[str, Any]) -> float:
     """Return the seconds to drain all debt, extrapolated where the wait ended before."""
     first, left, waited = done["debt_bytes"], done["debt_left_bytes"], done["drain_s"]

@@ -32,6 +32,9 @@ PROPERTIES: Mapping[str, str] = {
     "delayed_rate": "rocksdb.actual-delayed-write-rate",
     "table_bytes": "rocksdb.live-sst-files-size",
 }
+#: Counters sampled each second.
+_COUNTERS = ("stall_us", "flush_write_bytes", "compact_write_bytes")
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 _PENDING = "rocksdb.compaction-pending"
 _BUSY = (
     "rocksdb.num-running-compactions",
@@ -52,8 +55,10 @@ class Tally:
     Attributes
     ----------
     per_second : dict of lists
-        One value each second; see `PROPERTIES`, and ``stall_us`` and ``device_write_bytes``, which
-        count from the start.
+        One value each second; see `PROPERTIES`, and counters such as ``stall_us``, ``cpu_s`` and
+        ``device_write_bytes``, which count from the start of the process.
+    recent : array
+        Put latencies of the latest second, in the buckets of a histogram.
     """
 
     started_ns: int = 0
@@ -67,6 +72,7 @@ class Tally:
     counts: dict[str, Samples] = field(default_factory=dict)
     done: dict[str, dict[int, int]] = field(default_factory=dict)
     longest_ns: int = 0
+    recent: Samples = field(default_factory=lambda: np.zeros(histogram.N_BUCKETS))
 
     @property
     def seconds(self) -> float:
@@ -215,7 +221,11 @@ class Load:
     def _sample(self, tally: Tally, now: int) -> None:
         text = self._made.get_statistics() or ""
         now_values = {ours: float(self._property(theirs)) for ours, theirs in PROPERTIES.items()}
-        now_values["stall_us"] = float(counters.reported(text)["stall_us"])
+        reported = counters.reported(text)
+        for name in _COUNTERS:
+            now_values[name] = float(reported[name])
+        now_values["cpu_s"] = time.process_time()
+        now_values["memory_bytes"] = float(memory_bytes())
         now_values["device_write_bytes"] = float(device_write_bytes())
         now_values["space_bytes"] = float(folder_bytes(Path(self._opened.path())))
         now_values["put_bytes"] = float(tally.put_bytes)
@@ -225,7 +235,11 @@ class Load:
 
     def _tell_second(self, tally: Tally) -> None:
         latest = {name: values[-1] for name, values in tally.per_second.items()}
-        self._tell("second", n_puts=tally.n_puts, **latest)
+        n_reads = sum(tally.done.get("read", {}).values())
+        if tally.recent.any():
+            latest["put_us"] = histogram.mean_us(tally.recent)
+            latest["put_p99_us"] = histogram.quantile_us(tally.recent, 0.99)
+        self._tell("second", n_puts=tally.n_puts, n_reads=n_reads, **latest)
 
     def _fold(self, tally: Tally, warm_ns: int) -> None:
         """Turn single operations into counts per second and histograms, and forget them."""
@@ -241,6 +255,10 @@ class Load:
             )
             warm = chosen & (ends >= warm_ns)
             found = histogram.counted(ends[warm] - starts[warm])
+            if name == "put":
+                is_warm = bool((ends >= warm_ns).all())
+                all_of = found if is_warm else histogram.counted((ends - starts)[chosen])
+                tally.recent = all_of
             tally.counts[name] = tally.counts.get(name, np.zeros(histogram.N_BUCKETS)) + found
         tally.starts, tally.ends, tally.kinds = [], [], []
 
@@ -258,6 +276,14 @@ def device_write_bytes() -> int:
         return 0
     found = dict(line.split(": ") for line in lines)
     return int(found["write_bytes"]) - int(found["cancelled_write_bytes"])
+
+
+def memory_bytes() -> int:
+    """Return the resident memory of this process."""
+    try:
+        return int(Path("/proc/self/statm").read_text("ascii").split()[1]) * _PAGE_BYTES
+    except OSError:
+        return 0
 
 
 def folder_bytes(folder: Path) -> int:

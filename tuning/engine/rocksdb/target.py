@@ -23,8 +23,10 @@ from tuning.engine.contract import (
     Guard,
     Measurement,
     Samples,
+    Seen,
     Workload,
     silent,
+    unseen,
     workload_parameters,
 )
 from tuning.engine.metrics import Metric, chosen
@@ -123,6 +125,7 @@ class RocksDB:
         seed: int,
         folder: Path,
         beat: Beat = silent,
+        seen: Seen = unseen,
     ) -> Measurement:
         """Measure one configuration in a fresh database."""
         started = time.perf_counter()
@@ -143,7 +146,7 @@ class RocksDB:
             held_mib_s, cpus = float(parameters["hold_mib_s"]), float(parameters["cpu_limit"])
             with hold.held(worker.pid, folder, held_mib_s, cpus) as said:
                 worker.send(json.dumps({**plan, "folder": str(place)}))
-                trial = _Trial(worker, place, seconds, parameters, self._reserve_mib)
+                trial = _Trial(worker, place, seconds, parameters, self._reserve_mib, seen)
                 with _full_disk_told():
                     done = trial.follow(beat)
         return self._measurement(trial, done, said, parameters, time.perf_counter() - started)
@@ -214,7 +217,9 @@ class _Trial:
         seconds: float,
         parameters: Mapping[str, Value],
         reserve_mib: int,
+        seen: Seen,
     ) -> None:
+        self._seen = seen
         self._worker, self._place, self._seconds = worker, place, seconds
         self._parameters, self._reserve_mib = parameters, reserve_mib
         self._seconds_seen: list[Mapping[str, float]] = []
@@ -244,7 +249,9 @@ class _Trial:
             if self._phase == "drain":
                 self._fraction = max(self._fraction, _DRAINING)
         elif event["event"] == "second":
+            before = self._seconds_seen[-1] if self._seconds_seen else {}
             self._seconds_seen.append(event)
+            self._seen(figures.second(before, event))
             part = min(event["at_s"] / self._seconds, 1.0)
             self._fraction = max(self._fraction, _DRAINING * part)
             if self._parameters["until_steady"] and self._is_steady():

@@ -1,0 +1,68 @@
+"""The trial in hand, second by second, in the tables of running instances.
+
+On one machine nothing is timed while something else is, so all trials of a machine are one
+instance; which trial a second belongs to is told by its time.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+from django.db import DatabaseError, InterfaceError, connection
+
+from portal.core.errors import PortalError
+from portal.lib import clock
+from portal.runs import provenance
+from tuning.models import Instance, Study, Trial
+from tuning.services import instances, machine, put_inputs
+from tuning.services.instances import About
+
+_PREFIX, _LONGEST_HOST = "trials.", 90
+
+log = structlog.get_logger(__name__)
+
+
+def name_of(host: str) -> str:
+    """Return the name of the instance that the trials of a machine are."""
+    return _PREFIX + re.sub(r"[^A-Za-z0-9._-]", "-", host)[:_LONGEST_HOST]
+
+
+def instance_of(study: Study) -> Instance | None:
+    """Return the instance that a study's trials are; None before the first second of one."""
+    if study.run is None:
+        return None
+    return Instance.objects.filter(name=name_of(study.run.host)).first()
+
+
+def in_hand(study: Study) -> Trial | None:
+    """Return the trial that is being measured, or waits for the machine; None between two."""
+    return study.trials.filter(state=Trial.State.RUNNING).last()
+
+
+class Watch:
+    """Keeps what a trial shows; what cannot be kept is left out, for the trial matters more."""
+
+    def __init__(self, study: Study, trial: Trial) -> None:
+        host = provenance.host()
+        self._name = name_of(host)
+        self._about = About(
+            host=host,
+            folder=str(machine.home()),
+            version=str(study.target),
+            pid=os.getpid(),
+            workload=study.workload if study.target == put_inputs.TARGET else "",
+            options=dict(trial.configuration),
+        )
+
+    def __call__(self, figures: Mapping[str, float]) -> None:
+        """Keep one second."""
+        sample: dict[str, Any] = {"at": clock.now(), **figures, "rate_source": "statistics"}
+        try:
+            instances.take(name=self._name, about=self._about, samples=[sample])
+        except PortalError as exc:
+            log.warning("trial_not_shown", error=str(exc))
+        except (DatabaseError, InterfaceError) as exc:
+            log.warning("trial_not_shown", error=str(exc))
+            connection.close()

@@ -16,7 +16,7 @@ from predictions.engine.cells import CellReader
 from predictions.engine.headers import HeaderMatch, is_known, match
 from predictions.engine.problems import EngineError, Problem, ProblemList
 from predictions.engine.shot_table import ShotTable, SourceInfo
-from predictions.engine.textfile import TextFormat, UndecodableText, sniff
+from predictions.engine.textfile import BINARY, TextFormat, UndecodableText, sniff
 
 #: Bytes of text parsed at a time, about 5,000 shots. Arrow reads some thirty blocks ahead, so this
 #: decides how much of a large file lies in memory.
@@ -236,8 +236,10 @@ def _layout(stream: BinaryIO) -> TextFormat:
     try:
         layout = sniff(stream, is_known)
     except UndecodableText as exc:
-        params = {"position": exc.position}
-        raise UnreadableTable([Problem("", "wrong_encoding", None, params)]) from exc
+        problem = Problem("", "wrong_encoding", None, {"position": exc.position})
+        if exc.is_binary:
+            problem = Problem("", "wrong_format", None, {"value": BINARY})
+        raise UnreadableTable([problem]) from exc
     if not any(name.strip() for name in layout.names):
         raise EmptyTable([Problem("", "empty_file")])
     return layout

@@ -7,6 +7,7 @@ the last line. UTF-8 is tried first: CP949 text is practically never valid UTF-8
 import codecs
 import csv
 import io
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -16,6 +17,12 @@ from portal.lib.hashing import chunks
 DELIMITERS = (",", ";", "\t", "|")
 HEAD_BYTES = 1 << 20
 LONGEST_CELL = 100
+#: What is looked at of a file that may be no text.
+PROBE_BYTES = 4096
+#: How such a file is called; a damaged Parquet file has lost the mark that it is known by.
+BINARY = "binary data or a damaged Parquet file"
+#: Control characters that no table in text holds.
+_CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -26,9 +33,12 @@ class UndecodableText(ValueError):
     ----------
     position : int
         First byte that is not UTF-8, from 0.
+    is_binary : bool
+        Whether the file is no text at all.
     """
 
-    def __init__(self, position: int) -> None:
+    def __init__(self, position: int, *, is_binary: bool = False) -> None:
+        self.is_binary = is_binary
         super().__init__(f"byte {position} is neither UTF-8 nor CP949")
         self.position = position
 
@@ -53,6 +63,11 @@ class TextFormat:
     delimiter: str
     header_rows: int
     names: tuple[str, ...]
+
+
+def is_binary(head: bytes) -> bool:
+    """Return whether what is in no known encoding is no text at all, by its first bytes."""
+    return _CONTROLS.search(head) is not None
 
 
 def sniff(stream: BinaryIO, is_known: Callable[[str], bool]) -> TextFormat:
@@ -103,7 +118,8 @@ def _encoding(stream: BinaryIO) -> str:
         return "utf-8"
     if _first_undecodable(stream, "cp949") is None:
         return "cp949"
-    raise UndecodableText(position)
+    stream.seek(0)
+    raise UndecodableText(position, is_binary=is_binary(stream.read(PROBE_BYTES)))
 
 
 def _first_undecodable(stream: BinaryIO, encoding: str) -> int | None:

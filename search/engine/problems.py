@@ -32,6 +32,9 @@ TEMPLATES: Mapping[str, str] = {
         "{name} would unpack to {value}, more than the allowed {limit}: it is not opened."
     ),
     "unreadable": gettext_noop("{name} is damaged ({reason}): save or export it again."),
+    "not_opened": gettext_noop(
+        "{name} cannot be opened ({reason}): check who may read it, and the disk."
+    ),
     "too_long": gettext_noop("{name} holds more than {limit} {unit}: split the file."),
     "too_deep": gettext_noop(
         "{name} nests its tags more than {limit} deep: simplify the page or save it as text."

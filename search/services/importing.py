@@ -1,6 +1,7 @@
 """Files read into a collection as a run: one bad file is reported and never stops the rest."""
 
 import json
+import os
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from portal.runs.context import RunContext
 from portal.runs.models import Artifact
 from search.engine.problems import ReadingError
 from search.engine.readers.limits import Limits
+from search.engine.text import clean
 from search.models import Collection
 from search.services import collections, documents, frontmatter, problems, requesting
 from search.services.documents import Incoming
@@ -28,8 +30,9 @@ from search.services.documents import Incoming
 REPORT = "report.json"
 #: Files that are kept in one transaction.
 BATCH = 50
+#: Or fewer, when they hold so many characters: they are all in memory at once.
+BATCH_CHARS = 4_000_000
 MOST_LISTED = 200
-_MARKDOWN = (".md", ".markdown")
 
 
 @dataclass
@@ -64,8 +67,8 @@ class Tally:
 def packed(folder: Path, pattern: str = "*") -> Iterator[tuple[BinaryIO, int]]:
     """Give the files of a folder as one archive, with their number.
 
-    Hidden files and folders are left out; a file that cannot be opened is kept as an empty one, so
-    that the report names it.
+    Hidden files and folders are left out. Of a file that cannot be opened or is too large the
+    archive holds only why, so that the report names it.
 
     Raises
     ------
@@ -82,20 +85,44 @@ def packed(folder: Path, pattern: str = "*") -> Iterator[tuple[BinaryIO, int]]:
     with TemporaryFile() as file:
         with zipfile.ZipFile(file, "w", allowZip64=True) as archive:
             for path in files:
-                name = path.relative_to(folder).as_posix()
-                try:
-                    archive.write(path, name)
-                except OSError:
-                    archive.writestr(name, b"")
+                _pack(archive, path, _in_unicode(path.relative_to(folder).as_posix()))
         file.seek(0)
         yield file, len(files)
+
+
+def _pack(archive: zipfile.ZipFile, path: Path, name: str) -> None:
+    """Put a file into an archive, or why it cannot be had."""
+    entry = zipfile.ZipInfo(name)  # without the file's own time, which may be before 1980
+    most, data, refused = Limits().max_bytes, b"", None
+    try:
+        with path.open("rb") as file:
+            data = file.read(most + 1)
+    except OSError as exc:
+        reason = exc.strerror or type(exc).__name__
+        refused = ReadingError("not_opened", name=name, reason=reason)
+    if len(data) > most:
+        refused = ReadingError("too_large", name=name, value=f"more than {most}", limit=most)
+    if refused is not None:
+        entry.comment, data = canonical_json(problems.finding(refused)), b""
+    archive.writestr(entry, data)
+
+
+def _in_unicode(name: str) -> str:
+    """Return the name of a file as text; what came from a Korean Windows may be in CP949."""
+    for encoding in ("utf-8", "cp949"):
+        try:
+            return os.fsencode(name).decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    return os.fsencode(name).decode("utf-8", "replace")
 
 
 def _files(folder: Path, pattern: str) -> Iterator[Path]:
     for path in sorted(folder.rglob(pattern)) if folder.is_dir() else ():
         parts = path.relative_to(folder).parts
-        if path.is_file() and not any(part.startswith(".") for part in parts):
-            yield path
+        is_hidden = any(part.startswith(".") for part in parts)
+        if not is_hidden and (path.is_file() or (path.is_symlink() and not path.is_dir())):
+            yield path  # a link to nowhere too, so that the report names it
 
 
 def load(ctx: RunContext) -> dict[str, Any]:
@@ -163,6 +190,8 @@ def _load_archive(ctx: RunContext, collection: Collection, path: Path, tally: Ta
     with zipfile.ZipFile(path) as archive:
         entries = [entry for entry in archive.infolist() if not entry.is_dir()]
         batch: list[Incoming] = []
+        names: dict[str, str] = {}
+        n_chars = 0
         for place, entry in enumerate(entries):
             message = _("%(name)s (%(place)d of %(all)d)") % {
                 "name": entry.filename,
@@ -171,15 +200,38 @@ def _load_archive(ctx: RunContext, collection: Collection, path: Path, tally: Ta
             }
             ctx.progress(place / len(entries), _("read"), message)
             tally.n_files += 1
+            if entry.comment:
+                tally.skip(entry.filename, json.loads(entry.comment))
+                continue
             try:
                 with archive.open(entry) as file:
-                    batch.append(_incoming(file, entry.filename, in_folder=True))
+                    found = _incoming(file, entry.filename, in_folder=True)
             except ReadingError as exc:
                 tally.skip(entry.filename, problems.finding(exc))
-            if len(batch) >= BATCH:
+                continue
+            other = names.setdefault(clean(found.external_id).strip(), entry.filename)
+            if other != entry.filename:
+                tally.skip(entry.filename, _same_id(found.external_id, other))
+                continue
+            batch.append(found)
+            n_chars += _n_chars(found)
+            if len(batch) >= BATCH or n_chars >= BATCH_CHARS:
                 _keep(ctx, collection, batch, tally)
-                batch = []
+                batch, n_chars = [], 0
         _keep(ctx, collection, batch, tally)
+
+
+def _same_id(external_id: str, other: str) -> dict[str, Any]:
+    message = _("It has the identifier “%(id)s” of “%(other)s”, which is kept.") % {
+        "id": external_id[:80],
+        "other": other,
+    }
+    return {"code": "same_id", "params": {}, "message": message}
+
+
+def _n_chars(incoming: Incoming) -> int:
+    blocks = incoming.document.blocks if incoming.document is not None else ()
+    return sum(len(one.text) for one in blocks)
 
 
 def _incoming(
@@ -190,7 +242,7 @@ def _incoming(
 
     data = file.read(Limits().max_bytes + 1)
     text = read(data, name=PurePosixPath(name).name)
-    head = _head(data, name)
+    head = _head(data, name) if text.kind == "markdown" else frontmatter.Head()
     folder = PurePosixPath(name).parent.as_posix()
     return Incoming(
         external_id=head.id or name,
@@ -207,9 +259,9 @@ def _incoming(
 
 
 def _head(data: bytes, name: str) -> frontmatter.Head:
-    if PurePosixPath(name).suffix.lower() not in _MARKDOWN:
-        return frontmatter.Head()
-    return frontmatter.read(data[:20_000].decode("utf-8", "replace"))
+    from search.engine.readers.decoding import decoded  # noqa: PLC0415 - as above
+
+    return frontmatter.read(decoded(data, name)[:20_000])
 
 
 def _keep(ctx: RunContext, collection: Collection, batch: list[Incoming], tally: Tally) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import zipfile
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from portal.core.errors import InvalidInput
 from portal.runs import artifacts
 from portal.runs.models import Run, RunArtifact, State
 from search import dispatch
+from search.engine.readers.limits import Limits
 from search.models import Collection, Document, RelevanceCheck
 from search.services import collections, frontmatter, importing, knowledge, searching, uploads
 from search.services.requesting import BUILD_INDEX
@@ -105,6 +107,58 @@ def test_a_file_says_of_itself_what_it_is(empty: Collection, folder: Path) -> No
     assert str(gate.date) == "2026-03-04"
     cool = Document.objects.get(external_id="manuals/die/cool.html")
     assert (cool.taxonomy, cool.content_type) == ("manuals/die", "html")
+
+
+def test_files_that_cannot_be_had_are_named(
+    empty: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importing, "Limits", lambda: Limits(max_bytes=100))
+    (tmp_path / "good.txt").write_text("용탕 온도를 잰다.")
+    (tmp_path / "big.txt").write_text("x" * 101)
+    (tmp_path / "loop.txt").symlink_to(tmp_path / "loop.txt")
+    (tmp_path / "gone.txt").symlink_to(tmp_path / "nowhere.txt")
+    os.utime(tmp_path / "good.txt", (0, 0))  # of 1970, as in images of containers
+
+    run = imported(empty, tmp_path)
+
+    assert run.result["n_created"] == 1
+    skipped = {one["name"]: one["code"] for one in run.result["skipped"]}
+    assert skipped == {"big.txt": "too_large", "loop.txt": "not_opened", "gone.txt": "not_opened"}
+
+
+def test_names_of_another_encoding_are_read(empty: Collection, tmp_path: Path) -> None:
+    for raw in ("금형.txt".encode("cp949"), b"\xff\xfe.txt"):
+        path = os.fsencode(tmp_path) + b"/" + raw
+        Path(os.fsdecode(path)).write_text(f"이름 {len(raw)}")
+
+    assert imported(empty, tmp_path).result["n_created"] == 2
+
+    assert Document.objects.filter(external_id="금형.txt").exists()
+
+
+def test_what_a_file_says_of_itself_is_read_in_its_encoding(
+    empty: Collection, tmp_path: Path
+) -> None:
+    text = "---\nid: 기공\ntitle: 기공 대책\ntaxonomy: 결함/기공\n---\n# 본문\n\n기공을 없앤다.\n"
+    (tmp_path / "old.md").write_bytes(text.encode("cp949"))
+    (tmp_path / "new.md").write_bytes(text.replace("기공", "수축").encode("utf-16"))
+
+    imported(empty, tmp_path)
+
+    kept = set(Document.objects.values_list("external_id", "title", "taxonomy"))
+    assert kept == {("기공", "기공 대책", "결함/기공"), ("수축", "수축 대책", "결함/수축")}
+
+
+def test_two_files_of_one_identifier_are_named(empty: Collection, tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text("---\nid: gate\n---\nThe first text.")
+    (tmp_path / "b.md").write_text("---\nid: gate\n---\nAnother text.")
+
+    result = imported(empty, tmp_path).result
+
+    assert (result["n_files"], result["n_created"]) == (2, 1)
+    assert [(one["name"], one["code"]) for one in result["skipped"]] == [("b.md", "same_id")]
+    assert "a.md" in result["skipped"][0]["message"]
+    assert Document.objects.get(external_id="gate").source_name == "a.md"
 
 
 def test_a_second_import_changes_only_what_changed(empty: Collection, folder: Path) -> None:

@@ -28,6 +28,7 @@ from predictions.engine.routing.problems import (
     UnreadableTable,
 )
 from predictions.engine.routing.schema import Column
+from predictions.engine.textfile import BINARY, PROBE_BYTES, is_binary
 
 Source: TypeAlias = str | Path | BinaryIO
 
@@ -217,6 +218,8 @@ def _as_utf8(blob: bytes) -> tuple[bytes, str]:
         return blob.decode("cp949").encode(), "cp949"
     except UnicodeDecodeError as error:
         problem = RoutingProblem("", "wrong_encoding", params={"position": error.start})
+        if is_binary(blob[:PROBE_BYTES]):
+            problem = RoutingProblem("", "wrong_format", params={"value": BINARY})
         raise UnreadableTable([problem]) from error
 
 

@@ -248,6 +248,14 @@ def test_foreign_or_damaged_file_is_refused(content: bytes) -> None:
         read_table(io.BytesIO(content))
 
 
+@pytest.mark.parametrize("content", [b"\x00\x15\xff\xfe junk", b"XAR1\x15\x04\xff\x00PAR1"])
+def test_what_is_no_text_is_not_called_text_in_a_wrong_encoding(content: bytes) -> None:
+    with pytest.raises(UnreadableTable) as caught:
+        read_table(io.BytesIO(content))
+    assert caught.value.problems[0].code == "wrong_format"
+    assert "Parquet" in caught.value.problems[0].message
+
+
 def test_absent_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UnreadableTable):
         read_table(tmp_path / "nothing.csv")

@@ -160,6 +160,12 @@ def test_what_is_no_table_is_refused(content: bytes, error: type[TableError]) ->
     assert caught.value.problems[0].message
 
 
+def test_what_is_no_text_is_not_called_text_in_a_wrong_encoding() -> None:
+    with pytest.raises(UnreadableTable) as caught:
+        read_items(io.BytesIO(b"XAR1\x15\x04\xff\x00PAR1"))
+    assert [one.code for one in caught.value.problems] == ["wrong_format"]
+
+
 def test_more_rows_than_asked_for_are_refused() -> None:
     with pytest.raises(TooLarge):
         read_items(io.BytesIO(b"item_code,item_name\nA,x\nB,x\n"), max_rows=1)

@@ -235,7 +235,7 @@ INDEX_RETENTION_DAYS = env.integer("MILLWRIGHT_INDEX_RETENTION_DAYS", 14, low=1)
 QUERY_RETENTION_DAYS = env.integer("MILLWRIGHT_QUERY_RETENTION_DAYS", 90, low=1)
 QUERIES_PER_MINUTE = env.integer("MILLWRIGHT_QUERIES_PER_MINUTE", 60_000, low=0)
 SEARCH_TARGET_MS = env.integer("MILLWRIGHT_SEARCH_TARGET_MS", 200, low=1)
-SEARCH_CACHE_MB = env.integer("MILLWRIGHT_SEARCH_CACHE_MB", 32, low=0)
+SEARCH_CACHE_MB = env.integer("MILLWRIGHT_SEARCH_CACHE_MB", 8, low=0)
 SEARCH_SHARED_CACHE_MB = env.integer("MILLWRIGHT_SEARCH_SHARED_CACHE_MB", 64, low=0)
 # The whole number that portal/stack gives the server; one collection gets most of them.
 WEB_THREADS = env.integer("MILLWRIGHT_WEB_THREADS", 24, low=2)

@@ -40,11 +40,13 @@ threads = {one.name for one in threading.enumerate()} - {"MainThread", "lifesign
 paths = [os.path.realpath(f"/proc/self/fd/{number}") for number in os.listdir("/proc/self/fd")]
 opened = [path for path in paths if "socket:" in path or path.endswith((".db", ".sqlite3"))]
 before = set(sys.modules)
+engine = {"duckdb", "faiss", "pyarrow", "tantivy", "whitenoise"} <= before
 if (worker := os.fork()) == 0:
     import portal.wsgi
     of_ours = {"portal", "predictions", "search", "monitoring", "tuning"}
     late = {name for name in set(sys.modules) - before if name.partition(".")[0] in of_ours}
-    print(sorted(threads), opened, len(late) < 20, portal.wsgi.application is not None, flush=True)
+    known = len(late) < 20 and engine
+    print(sorted(threads), opened, known, portal.wsgi.application is not None, flush=True)
     os._exit(0)
 os._exit(os.waitstatus_to_exitcode(os.waitpid(worker, 0)[1]))
 """

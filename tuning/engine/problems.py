@@ -21,6 +21,10 @@ TEMPLATES: Mapping[str, str] = {
         "{option} is {value} {unit}: it must lie between {low} and {high}."
     ),
     "unknown_choice": gettext_noop("{option} is {value}: choose from {allowed}."),
+    "no_bounds": gettext_noop(
+        "{option} is no number and has no bounds: leave “low” and “high” out."
+    ),
+    "no_choices": gettext_noop("{option} is no list to choose from: leave “choices” out."),
     "not_switch": gettext_noop("{option} is {value}: send true or false."),
     "constraint": gettext_noop("These options do not go together ({value}): {rule}"),
     "unknown_workload": gettext_noop("{target} has no workload {value}: choose from {allowed}."),

@@ -176,20 +176,8 @@ def narrowed(
 
 def _narrower(option: Option, bounds: dict[str, Any]) -> Option:
     for name in ("low", "high"):
-        value = bounds.get(name)
-        if value is None:
-            continue
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        limits = {"low": option.low, "high": option.high}
-        if option.kind not in {"integer", "real"} or not is_number or not math.isfinite(value):
-            raise BadConfiguration(
-                "not_number", option=option.name, value=repr(value)[:80], **limits
-            )
-        if not (option.low or -math.inf) <= value <= (option.high or math.inf):
-            raise BadConfiguration(
-                "out_of_bounds", option=option.name, value=value, unit=option.unit, **limits
-            )
-        option = replace(option, **{name: value})
+        if bounds.get(name) is not None:
+            option = _bounded(option, name, bounds[name])
     if option.low is not None and option.high is not None and option.low > option.high:
         raise BadConfiguration(
             "out_of_bounds",
@@ -200,14 +188,36 @@ def _narrower(option: Option, bounds: dict[str, Any]) -> Option:
             high=option.high,
         )
     chosen = bounds.get("choices")
-    if chosen is not None:
-        for value in chosen:
-            if value not in option.choices:
-                raise BadConfiguration(
-                    "unknown_choice",
-                    option=option.name,
-                    value=repr(value)[:80],
-                    allowed=", ".join(option.choices),
-                )
-        option = replace(option, choices=tuple(chosen))
-    return option
+    return option if chosen is None else _choosing(option, list(chosen))
+
+
+def _bounded(option: Option, name: str, value: Any) -> Option:
+    if option.kind not in {"integer", "real"}:
+        raise BadConfiguration("no_bounds", option=option.name)
+    limits = {"low": option.low, "high": option.high}
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not math.isfinite(value):
+        raise BadConfiguration("not_number", option=option.name, value=repr(value)[:80], **limits)
+    low = -math.inf if option.low is None else option.low
+    high = math.inf if option.high is None else option.high
+    if not low <= value <= high:
+        raise BadConfiguration(
+            "out_of_bounds", option=option.name, value=value, unit=option.unit, **limits
+        )
+    if option.kind == "integer" and value != int(value):
+        raise BadConfiguration("not_whole", option=option.name, value=value, **limits)
+    return replace(option, **{name: value})
+
+
+def _choosing(option: Option, chosen: list[Any]) -> Option:
+    if not option.choices:
+        raise BadConfiguration("no_choices", option=option.name)
+    unknown = [value for value in chosen if value not in option.choices]
+    if unknown or not chosen:
+        raise BadConfiguration(
+            "unknown_choice",
+            option=option.name,
+            value=repr(unknown[0] if unknown else chosen)[:80],
+            allowed=", ".join(option.choices),
+        )
+    return replace(option, choices=tuple(dict.fromkeys(chosen)))

@@ -17,6 +17,8 @@ from tuning.services import targets
 SAMPLERS = ("tpe", "random", "grid", "nsga2")
 PRUNERS = ("none", "median")
 LEAST_SECONDS, MOST_SECONDS = 10.0, 7 * 86_400.0
+#: A budget that does not hold the options in use twice and as many others is none; ours.
+FEWEST_TRIALS = 4
 _OBJECTIVE = ("weights", "metrics", "guards", "mode")
 _BUDGET = ("seconds", "trial_seconds", "trials", "pairs", "sampler", "pruner")
 
@@ -108,11 +110,14 @@ def _guard(content: Any, known: set[str]) -> Guard:
     direction = content.get("direction", "at_most")
     _choice("objective.guards", direction, ("at_most", "at_least"))
     bound = _number("objective.guards", content.get("bound"), -1e18, 1e18)
-    return Guard(str(metric), bound, direction, bool(content.get("relative", False)))
+    is_relative = content.get("relative", False)
+    _choice("objective.guards", is_relative, (True, False))
+    return Guard(str(metric), bound, direction, bool(is_relative))
 
 
 def budget(asked: Mapping[str, Any] | str | float | None) -> dict[str, Any]:
-    content = dict(asked) if isinstance(asked, Mapping) else {"seconds": asked or "10m"}
+    usual = "10m" if asked is None else asked
+    content = dict(asked) if isinstance(asked, Mapping) else {"seconds": usual}
     _known("budget", content, _BUDGET)
     seconds = content.get("seconds", "10m")
     if isinstance(seconds, str):
@@ -131,6 +136,13 @@ def budget(asked: Mapping[str, Any] | str | float | None) -> dict[str, Any]:
         n_trials=_whole("budget.trials", content.get("trials"), 1, 10_000),
         n_pairs=_whole("budget.pairs", content.get("pairs"), 4, 1_000),
     )
+    if plan.trial_seconds > plan.seconds / FEWEST_TRIALS:
+        raise problem(
+            "budget.trial_seconds",
+            "budget_too_short",
+            _("%(n)d trials of %(each)g s do not fit into %(whole)g s: give a longer budget.")
+            % {"n": FEWEST_TRIALS, "each": plan.trial_seconds, "whole": plan.seconds},
+        )
     sampler, pruner = content.get("sampler", "tpe"), content.get("pruner", "none")
     _choice("budget.sampler", sampler, SAMPLERS)
     _choice("budget.pruner", pruner, PRUNERS)
@@ -188,7 +200,7 @@ def _choice(field: str, seen: Any, known: Any) -> None:
             field,
             "unknown_choice",
             _("“%(seen)s” is not known here: choose from %(known)s.")
-            % {"seen": str(seen)[:60], "known": ", ".join(known)},
+            % {"seen": str(seen)[:60], "known": ", ".join(map(str, known))},
         )
 
 
@@ -209,4 +221,13 @@ def _maybe(field: str, seen: Any, low: float, high: float) -> float | None:
 
 
 def _whole(field: str, seen: Any, low: int, high: int) -> int | None:
-    return None if seen is None else int(_number(field, seen, low, high))
+    if seen is None:
+        return None
+    found = _number(field, seen, low, high)
+    if found != int(found):
+        raise problem(
+            field,
+            "not_whole",
+            _("%(field)s is %(value)s: send a whole number.") % {"field": field, "value": found},
+        )
+    return int(found)

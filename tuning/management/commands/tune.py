@@ -1,3 +1,4 @@
+from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
@@ -9,7 +10,7 @@ from portal.runs.management import console, following
 from portal.runs.models import Run
 from tuning import dispatch, selectors
 from tuning.models import Study
-from tuning.services import asking, targets
+from tuning.services import asking, imports, targets
 
 
 class Command(BaseCommand):
@@ -36,6 +37,9 @@ class Command(BaseCommand):
         parser.add_argument("--sampler", choices=asking.SAMPLERS, default="tpe")
         parser.add_argument("--pruner", choices=asking.PRUNERS, default="none")
         parser.add_argument("--option", nargs="+", metavar="NAME", help="Only these may change.")
+        parser.add_argument(
+            "--options-file", metavar="FILE", help="An OPTIONS file of RocksDB: what is in use."
+        )
         parser.add_argument("--seed", type=int, default=0)
         parser.add_argument("--name", default="")
         parser.add_argument(
@@ -105,12 +109,14 @@ def _asked(options: dict[str, Any]) -> dict[str, Any]:
     objective: dict[str, Any] = {"mode": "pareto" if options["pareto"] else "weighted"}
     if options["weight"]:
         objective["weights"] = dict(_weight(one) for one in options["weight"])
+    file = options["options_file"]
     return {
         "target": options["target"],
         "workload": options["workload"],
         "objective": objective,
         "budget": budget,
         "space": {name: {} for name in options["option"] or ()},
+        "current": imports.options_in_use(Path(file)) if file else None,
         "seed": options["seed"],
         "name": options["name"],
     }

@@ -11,7 +11,7 @@ from portal.runs.models import Run
 from search.lab import tasks
 from search.lab.engine.matrix import Matrix
 from search.lab.models import Campaign
-from search.lab.services import campaigns
+from search.lab.services import campaigns, room
 
 if TYPE_CHECKING:
     from search.lab.services.tuning import Wish
@@ -43,6 +43,8 @@ def start(
     ------
     InvalidInput
         If a wish is out of bounds.
+    OutOfSpace
+        If the disk has no room for its corpora and indexes.
     """
     campaign = campaigns.create(
         plan=plan,
@@ -52,22 +54,31 @@ def start(
         collection=collection,
         baseline=baseline,
     )
+    room.check(campaign, only_builds=only_builds)
     _run(campaign, actor, only_builds=only_builds, timed_builds=timed_builds)
     return campaign
 
 
 @transaction.atomic
-def resume(*, campaign: Campaign, actor: Actor) -> Run:
+def resume(*, campaign: Campaign, actor: Actor, only_builds: bool = False) -> Run:
     """Start another run for the cells that are left, failed ones included.
+
+    Parameters
+    ----------
+    only_builds : bool
+        As for `start`.
 
     Raises
     ------
     Conflict
         If it is at work or complete.
+    OutOfSpace
+        If the disk has no room for what is left.
     """
     campaign = Campaign.objects.select_for_update(no_key=True).get(pk=campaign.pk)
     campaigns.ready_to_resume(campaign=campaign)
-    return _run(campaign, actor)
+    room.check(campaign, only_builds=only_builds)
+    return _run(campaign, actor, only_builds=only_builds)
 
 
 def tune(*, wish: "Wish", actor: Actor) -> Run:

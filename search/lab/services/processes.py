@@ -14,6 +14,7 @@ from typing import Any
 
 from django.conf import settings
 
+from portal.core.errors import FULL_ERRNOS
 from portal.runs.context import RunContext
 from search.lab.engine.problems import EngineProblem
 from search.lab.models import Campaign
@@ -23,22 +24,37 @@ from search.lab.services.worker import ANSWER, OUT_OF_MEMORY, Job
 _WORKER = "search.lab.services.worker"
 _POLL_S = 0.5
 _LOOK_EVERY_S = 1.0
+#: What processes say when the disk is full.
+_FULL = tuple(os.strerror(one) for one in sorted(FULL_ERRNOS))
 
 
 class OutOfMemory(Exception):
     """A process asked for more memory than it may take, or the system ended it for want of it."""
 
 
+class DiskFull(Exception):
+    """A process found no room on the disk."""
+
+
 class Resting(Exception):
-    """Somebody paused the campaign: the cell in hand is given up."""
+    """The campaign has to rest: the pass in hand is given up. Its text says why, if not asked."""
 
 
 class Watch:
-    """Says whether the work of a campaign may go on, to every thread that takes part in it."""
+    """Says whether the work of a campaign may go on, to every thread that takes part in it.
 
-    def __init__(self, ctx: RunContext, campaign: Campaign) -> None:
+    Parameters
+    ----------
+    may_go_on : callable
+        Called once a second by the thread of the run; raises `Resting` when the work must stop.
+    """
+
+    def __init__(
+        self, ctx: RunContext, campaign: Campaign, may_go_on: Callable[[], None] = lambda: None
+    ) -> None:
         self._ctx = ctx
         self._campaign = campaign
+        self._may_go_on = may_go_on
         self._stop = threading.Event()
         self._next_look = 0.0
 
@@ -62,6 +78,7 @@ class Watch:
             self._next_look = time.monotonic() + _LOOK_EVERY_S
             if Campaign.objects.filter(pk=self._campaign.pk, is_paused=True).exists():
                 self.stop()
+            self._may_go_on()
         self.check()
 
     def stop(self) -> None:
@@ -82,6 +99,8 @@ def do(job: Job, turn: Callable[[], None], *, module: str = _WORKER) -> dict[str
     Raises
     ------
     OutOfMemory
+    DiskFull
+        If the process, or this one, could not write.
     EngineProblem
         If the process failed; with the last line it wrote.
     """
@@ -111,6 +130,8 @@ def do(job: Job, turn: Callable[[], None], *, module: str = _WORKER) -> dict[str
     if process.returncode or not answer.exists():
         lines = log.read_text("utf-8", "replace").strip().splitlines() or [""]
         reason = lines[-1] or f"exit status {process.returncode}"
+        if any(sign in reason for sign in _FULL):
+            raise DiskFull(reason)
         raise EngineProblem(
             "engine_failed", engine=job.cell.engine, phase=job.action, reason=reason[:500]
         )

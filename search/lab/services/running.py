@@ -14,10 +14,10 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from django.conf import settings
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from portal.core.errors import FULL_ERRNOS
 from portal.runs.context import RunContext
 from search.lab.engine import corpora, hybrid
 from search.lab.engine.corpora import Corpus, TextFolder
@@ -33,18 +33,14 @@ from search.lab.services import (
     machine,
     own,
     processes,
+    room,
     shelf,
 )
 from search.lab.services.problems import remade, said
-from search.lab.services.processes import OutOfMemory, Resting, Watch
+from search.lab.services.processes import DiskFull, OutOfMemory, Resting, Watch
 from search.lab.services.shelf import Shelf
 from search.lab.services.turns import Turns
 from search.lab.services.worker import Job
-
-
-def home() -> Path:
-    """Return the folder of corpora and indexes."""
-    return Path(settings.HOME) / "lab"
 
 
 def work(ctx: RunContext) -> dict[str, Any]:
@@ -53,23 +49,56 @@ def work(ctx: RunContext) -> dict[str, Any]:
 
 
 def measure(ctx: RunContext, campaign: Campaign) -> dict[str, Any]:
-    """Measure what is left of a campaign in a run."""
-    shelf.sweep(home(), drop_tables)
+    """Measure what is left of a campaign in a run.
+
+    Raises
+    ------
+    OutOfSpace
+        If the disk has no room for what is still to be written.
+    """
+    only_builds = bool(ctx.parameters.get("only_builds"))
+    shelf.sweep(room.folder(), drop_tables)
     with ctx.fenced():
         Campaign.objects.filter(pk=campaign.pk).update(environment=machine.facts())
     with ctx.fenced():
         for label in campaigns.repeat_damaged(campaign=campaign):
             said = _("%(cell)s: what was kept is damaged, so it is measured again.")
             ctx.log(said % {"cell": label}, level="warning", cell=label)
+    room.check(campaign, only_builds=only_builds)
+    reason: str | None = None
     try:
         _Work(ctx, campaign).all()
-    except Resting:
-        ctx.log(_("The campaign is paused."))
+    except Resting as exc:
+        reason = str(exc)
+    except DiskFull:
+        reason = room.short()
+    except OSError as exc:
+        if exc.errno not in FULL_ERRNOS:
+            raise
+        reason = room.short()
+    if reason is not None:
+        _rest(ctx, campaign, reason)
     counts = {
         state: campaign.cells.filter(state=state).count() for state in CellResult.State.values
     }
     campaign.refresh_from_db(fields=["is_paused"])
-    return {"campaign": str(campaign.pk), "is_paused": campaign.is_paused, **counts}
+    why = {"reason": reason} if reason else {}
+    return {"campaign": str(campaign.pk), "is_paused": campaign.is_paused, **why, **counts}
+
+
+def _rest(ctx: RunContext, campaign: Campaign, reason: str) -> None:
+    """Let a campaign rest, and say why when nobody asked for it."""
+    if reason:
+        ctx.log(reason, level="warning")
+        with ctx.fenced():
+            Campaign.objects.filter(pk=campaign.pk).update(is_paused=True)
+        return
+    ctx.log(_("The campaign is paused."))
+
+
+def _rest_when_short() -> None:
+    if room.is_short():
+        raise Resting(room.short())
 
 
 class _Work:
@@ -78,18 +107,18 @@ class _Work:
     def __init__(self, ctx: RunContext, campaign: Campaign) -> None:
         self._ctx = ctx
         self._campaign = campaign
-        self._watch = Watch(ctx, campaign)
+        self._watch = Watch(ctx, campaign, _rest_when_short)
         self._only_builds = bool(ctx.parameters.get("only_builds"))
         self._n_timed_builds = int(ctx.parameters.get("timed_builds", 0))
         number = str(campaign.pk)
-        self._shelf = Shelf(home() / "indexes" / number, machine.facts()["versions"])
-        self._work_folder = home() / "work" / number
+        self._shelf = Shelf(room.folder() / "indexes" / number, machine.facts()["versions"])
+        self._work_folder = room.folder() / "work" / number
         self._turns = Turns(
             ctx,
             campaign,
             self._watch,
             self._shelf,
-            home() / "passes" / number,
+            room.folder() / "passes" / number,
             self._measuring,
             self._say,
             self._failed,
@@ -121,7 +150,9 @@ class _Work:
     def _cut_collection(self) -> None:
         """Make the texts of somebody's own collection, which say how large it is."""
         self._say("corpus", _("Passages of “%(name)s”") % {"name": self._campaign.collection})
-        self._texts = own.texts(home() / "corpora", self._campaign, self._watch.look, self._damaged)
+        self._texts = own.texts(
+            room.folder() / "corpora", self._campaign, self._watch.look, self._damaged
+        )
         with self._ctx.fenced():
             campaigns.set_scale(campaign=self._campaign, scale=self._texts.n_passages)
 
@@ -133,7 +164,7 @@ class _Work:
         EngineProblem
             If they cannot be made.
         """
-        cell, folder, seed = row.what, home() / "corpora", self._campaign.seed
+        cell, folder, seed = row.what, room.folder() / "corpora", self._campaign.seed
         started = time.monotonic()
         self._drop_damaged(corpora.generated_folder(folder, cell.scale, seed))
         texts = self._texts or corpora.generated(
@@ -142,7 +173,7 @@ class _Work:
         self._drop_damaged(corpora.vectors_folder(folder, texts, cell.dimension, seed))
         with self._beside("corpora") as place:
             job = Job(
-                "embed", cell, texts.path, folder, place, home() / "cache", seed=seed,
+                "embed", cell, texts.path, folder, place, room.folder() / "cache", seed=seed,
                 memory_mb=self._campaign.memory_mb,
             )  # fmt: skip
             made = self._do(job)
@@ -237,7 +268,7 @@ class _Work:
 
     def _build_legs(self, corpus: Corpus, rows: Sequence[CellResult]) -> dict[int, str]:
         """Build the lexical legs that are not there; returns what went wrong, by row."""
-        cache = home() / "cache"
+        cache = room.folder() / "cache"
         cache.mkdir(parents=True, exist_ok=True)
         problems: dict[int, str] = {}
         went_wrong: dict[str, str] = {}
@@ -283,7 +314,7 @@ class _Work:
             corpus.texts.path,
             corpus.path,
             folder,
-            home() / "cache",
+            room.folder() / "cache",
             campaigns.postgres() if cell.engine == "pgvector" else "",
             self._campaign.memory_mb,
             tuple(self._campaign.clients),

@@ -19,7 +19,7 @@ from search.lab.engine.analysis import builds
 from search.lab.engine.corpora import Corpus
 from search.lab.engine.matrix import Matrix
 from search.lab.models import Campaign
-from search.lab.services import build_times, building, campaigns, running, shelf
+from search.lab.services import build_times, building, campaigns, room, running, shelf
 from search.lab.services.processes import Watch
 from search.lab.services.shelf import Shelf
 from search.lab.services.worker import Job
@@ -158,7 +158,7 @@ def test_a_campaign_builds_both_ways_rests_and_measures_what_it_built() -> None:
     assert [one["phase"] for one in campaign.phases] == ["corpus", "sequence", "parallel", "build"]
     (saving,) = builds.savings(campaign.phases)
     assert saving.ratio > 0
-    folder = running.home() / "indexes" / str(campaign.pk)
+    folder = room.folder() / "indexes" / str(campaign.pk)
     assert len(list(folder.iterdir())) == 2
 
     dispatch.resume(campaign=campaign, actor=ACTOR)
@@ -170,7 +170,7 @@ def test_a_campaign_builds_both_ways_rests_and_measures_what_it_built() -> None:
     for row in campaign.cells.all():
         assert len(row.facts["passes"]) == 2
         assert row.facts["build_s"] > 0
-    assert not list((running.home() / "passes" / str(campaign.pk)).glob("*/*"))
+    assert not list((room.folder() / "passes" / str(campaign.pk)).glob("*/*"))
 
 
 @pytest.mark.timeout(300)
@@ -185,7 +185,7 @@ def test_what_is_damaged_while_a_campaign_rests_is_said_and_made_again() -> None
         only_builds=True,
     )
     perform(str(campaign.run_id), worker="test")
-    home = running.home()
+    home = room.folder()
     (vectors,) = home.glob("corpora/vectors-*-16-77-*/vectors.npy")
     content = bytearray(vectors.read_bytes())
     content[-1] ^= 1
@@ -219,7 +219,7 @@ def test_exact_answers_that_are_damaged_are_found_again(tmp_path: Path, corpus: 
 
 @pytest.mark.django_db
 def test_the_sweep_runs_by_itself() -> None:
-    left = running.home() / "work/left-over"
+    left = room.folder() / "work/left-over"
     left.mkdir(parents=True)
     run = runs.enqueue(kind=tasks.SWEEP, actor=ACTOR, parameters={})
     perform(str(run.pk), worker="test")

@@ -89,7 +89,9 @@ class Command(BaseCommand):
                 return
             if options["resume"]:
                 campaign = find(options["resume"])
-                run = dispatch.resume(campaign=campaign, actor=actor)
+                run = dispatch.resume(
+                    campaign=campaign, actor=actor, only_builds=options["only_builds"]
+                )
             else:
                 campaign = dispatch.start(
                     plan=_plan(options),

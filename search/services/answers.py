@@ -13,7 +13,7 @@ from search.engine.answering.citations import Checked
 from search.engine.answering.extraction import Corpus, Extract, extract
 from search.engine.answering.support import THRESHOLD, probability
 from search.engine.results import Hit
-from search.services import generation, searching
+from search.services import admission, generation, searching
 
 logger = logging.getLogger(__name__)
 
@@ -88,18 +88,22 @@ def answer(
     ------
     NotFound, InvalidInput, Unavailable
         As :func:`search.services.searching.search`.
+    Overloaded
+        When too many searches of the collection are in work.
     """
     started = perf_counter()
-    found = searching.search(
-        collection, question, top_k=N_PASSAGES, filters=filters, taxonomy=taxonomy
-    )
-    searched = perf_counter()
-    corpus = searching.held(collection).index
-    hits = found.result.hits
-    own = extract(question, [hit.passage for hit in hits], corpus)
+    with admission.turn(collection):
+        found = searching.search(
+            collection, question, top_k=N_PASSAGES, filters=filters, taxonomy=taxonomy
+        )
+        searched = perf_counter()
+        corpus = searching.held(collection).index
+        hits = found.result.hits
+        own = extract(question, [hit.passage for hit in hits], corpus)
     likely = probability(own.signs)
     is_supported = likely >= THRESHOLD and bool(own.sentences)
     extracted = perf_counter()
+    # Outside the gate: a model takes seconds, and searches must not wait behind it.
     worded, missing = _worded(question, hits, corpus) if is_supported else (None, "")
     text, kind, sentences = _chosen(own, worded, is_supported=is_supported)
     return Answer(

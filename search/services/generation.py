@@ -4,20 +4,25 @@ The passages are numbered, the model is told to use nothing else and to cite; wh
 believed only as far as :mod:`search.engine.answering.citations` finds it in the passages.
 """
 
+import time
 from collections.abc import Sequence
 from functools import cache
+from threading import BoundedSemaphore
 from typing import Any
 
 import httpx
 from django.conf import settings
 
 from search.engine.passages import Passage
+from search.engine.text import clean
 from search.services.breakers import Breaker, HeldBack
 
 #: Longer answers are no answers.
 MOST_BYTES = 1 << 20
 MOST_TOKENS = 600
 CONNECT_S = 3.0
+#: One of so many threads of a web process may wait for the model; ours.
+SHARE = 4
 #: The model's way to say that the passages do not answer.
 NONE = "NONE"
 INSTRUCTION = (
@@ -50,11 +55,22 @@ def words(question: str, passages: Sequence[Passage]) -> str:
     NotWorded
         When the endpoint is away, refuses, answers nonsense or is left alone after failures.
     """
+    places = _places()
+    if not places.acquire(blocking=False):
+        raise NotWorded("as many wordings as are allowed are in work", is_outage=False)
     try:
         text = _breaker().call(lambda: _asked(question, passages))
     except HeldBack as exc:
         raise NotWorded(str(exc), is_outage=True) from exc
+    finally:
+        places.release()
     return "" if text.strip().strip(".\"'") == NONE else text
+
+
+@cache
+def _places() -> BoundedSemaphore:
+    """Return how many threads of this process may wait for the model; searches have the others."""
+    return BoundedSemaphore(max(1, settings.WEB_THREADS // SHARE))
 
 
 @cache
@@ -93,10 +109,14 @@ def _posted(body: dict[str, Any]) -> Any:
         key = settings.ANSWERS_API_KEY
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         client = _client(settings.ANSWERS_TIMEOUT_S)
+        deadline = time.monotonic() + settings.ANSWERS_TIMEOUT_S
         with client.stream("POST", address, json=body, headers=headers) as answer:
             content = b""
             for piece in answer.iter_bytes():
                 content += piece
+                if time.monotonic() > deadline:  # each piece came in time, the whole does not
+                    reason = f"no whole answer came in {settings.ANSWERS_TIMEOUT_S} s"
+                    raise NotWorded(reason, is_outage=True)
                 if len(content) > MOST_BYTES:
                     raise NotWorded(f"more than {MOST_BYTES} bytes came", is_outage=False)
     except (httpx.HTTPError, httpx.InvalidURL) as exc:
@@ -110,8 +130,8 @@ def _posted(body: dict[str, Any]) -> Any:
 def _text(answer: httpx.Response) -> str:
     try:
         text = answer.json()["choices"][0]["message"]["content"]
-    except (ValueError, LookupError, TypeError) as exc:
+    except (ValueError, LookupError, TypeError, RecursionError) as exc:
         raise NotWorded("what it answered has not the OpenAI form", is_outage=False) from exc
     if not isinstance(text, str):
         raise NotWorded("what it answered is no text", is_outage=False)
-    return text
+    return clean(text)

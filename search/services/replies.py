@@ -10,7 +10,7 @@ import msgspec
 from django.conf import settings
 from django.utils.translation import get_language
 
-from search.services import admission, answers, searching
+from search.services import answers, searching
 from search.services.answers import Answer
 from search.services.caching import HIT, MISS, Cache, Made, key_of
 from search.services.serving import KEPT_S
@@ -67,8 +67,9 @@ def reply(
         As a search.
     """
     started = time.perf_counter()
+    state = searching.state(collection)
     essence = (
-        searching.state(collection),
+        state,
         collection,
         " ".join(question.split()),
         filters,
@@ -79,9 +80,9 @@ def reply(
     )
 
     def make() -> Made:
-        with admission.turn(collection):
-            made = answers.answer(collection, question, filters=filters, taxonomy=taxonomy)
-        return Made(msgspec.json.encode(members(made)), is_kept=not made.degraded)
+        made = answers.answer(collection, question, filters=filters, taxonomy=taxonomy)
+        is_same = searching.state(collection) == state  # and no other index answered
+        return Made(msgspec.json.encode(members(made)), is_kept=is_same and not made.degraded)
 
     found = kept().get(key_of(_encode(essence)), make)
     took_ms = round((time.perf_counter() - started) * 1000, 3)

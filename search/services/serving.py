@@ -114,7 +114,7 @@ def search(asked: Query, principal: str) -> Served:
     """
     started = time.perf_counter()
     state = searching.state(asked.collection)
-    found = kept().get(_key(asked, state), lambda: _made(asked))
+    found = kept().get(_key(asked, state), lambda: _made(asked, state))
     head, members = _unpacked(found.content)
     spent_s = time.perf_counter() - started
     SECONDS.labels(asked.mode).observe(spent_s)
@@ -151,7 +151,7 @@ def _key(asked: Query, state: str) -> bytes:
     return key_of(_encode(essence))
 
 
-def _made(asked: Query) -> Made:
+def _made(asked: Query, state: str) -> Made:
     with admission.turn(asked.collection):
         found = searching.search(
             asked.collection,
@@ -174,8 +174,10 @@ def _made(asked: Query) -> Made:
         timings_ms=timings,
     )
     members |= {"collection": found.collection, "version": found.version}
-    # What a missing leg would have found is not known: the next request asks it again.
-    return Made(_packed(head, members), is_kept=not result.degraded)
+    # What a missing leg would have found is not known: the next request asks it again. Nor is an
+    # answer kept that another index gave than the one it was asked of: that one may come back.
+    is_same = state.startswith(f"{found.cache_key_part}:")
+    return Made(_packed(head, members), is_kept=is_same and not result.degraded)
 
 
 def _packed(head: Head, members: Mapping[str, Any]) -> bytes:

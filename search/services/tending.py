@@ -7,11 +7,12 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from portal.core.actors import Actor
+from portal.core.retention import remove_before
 from portal.lib import clock
 from portal.registry import services as registry
 from portal.registry.models import PORTAL_NAME, AliasAssignment, ModelVersion
 from portal.runs.context import RunContext
-from search.models import Collection, Document, SearchRecord
+from search.models import Click, Collection, Document, SearchRecord
 from search.services import batches, folders, requesting, uploads
 from search.services.family import FAMILY_NAME
 
@@ -88,4 +89,6 @@ def _forget_queries(ctx: RunContext) -> int:
     while batch := list(old.values_list("pk", flat=True)[:BATCH]):
         ctx.check()
         n_removed += SearchRecord.objects.filter(pk__in=batch).delete()[0]
-    return n_removed
+    ctx.check()
+    # What was opened of a search that never reached the log goes with no record.
+    return n_removed + remove_before(Click, before)

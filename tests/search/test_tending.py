@@ -13,7 +13,7 @@ from portal.registry.models import ModelVersion
 from portal.runs import services as runs
 from portal.runs.models import Artifact, Run, State
 from search import dispatch, selectors, tasks
-from search.models import Collection, Document, SearchRecord
+from search.models import Click, Collection, Document, SearchRecord
 from search.services import (
     collections,
     counts,
@@ -92,9 +92,14 @@ def test_what_nothing_needs_is_removed_and_what_a_rollback_needs_is_kept(
         took_ms=1,
     )
 
+    orphan = querylog.click(
+        search_id=querylog.new_id(), collection=collection, external_id="flash", rank=1
+    )
+    Click.objects.filter(pk=orphan.pk).update(at=clock.now() - timedelta(days=400))
+
     result = tend().result
 
-    assert (result["n_folders_removed"], result["n_records_removed"]) == (1, 1)
+    assert (result["n_folders_removed"], result["n_records_removed"]) == (1, 2)
     assert result["n_versions_removed"] == result["n_tombstones_removed"] == 0
     assert Document.objects.filter(is_deleted=True).count() == 1  # version 1 still holds it
     live = ModelVersion.objects.select_related("model").get(model__name="search-defects")

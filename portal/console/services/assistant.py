@@ -19,7 +19,7 @@ from portal.core.errors import PortalError
 from predictions.engine.features import BY_NAME
 from predictions.models import Explanation, Prediction
 from predictions.services import lookup
-from search.services import admission, answers, knowledge, replies, searching
+from search.services import answers, knowledge, replies, searching
 from search.services.answers import REFUSED, Answer
 
 #: The collection that is shipped.
@@ -198,7 +198,7 @@ def _retrieved(
     ]
     refused: list[Answer] = []
     for asked, ask in asks:
-        with _step(steps, RETRIEVE) as step, admission.turn(collection):
+        with _step(steps, RETRIEVE) as step:
             found = ask()
             step.facts = {
                 "query": asked,

@@ -1,11 +1,14 @@
 import json
+import socket
+import threading
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from pytest_django import Settings
 
 from search.models import Collection
-from search.services import generation
+from search.services import admission, generation
 from tests.search.api.conftest import Ask
 from tests.search.engine.embedders.endpoint_server import Answer, Endpoint, fixed, running
 
@@ -157,6 +160,8 @@ def test_a_refused_question_is_not_sent_to_the_model(
         fixed(200, b'{"choices": []}'),
         fixed(200, b'{"choices": [{"message": {"content": 7}}]}'),
         fixed(200, b"x" * ((1 << 20) + 1)),
+        fixed(200, b"[" * 500_000),
+        saying("\ud800 [1]."),
     ],
 )
 def test_a_failing_endpoint_costs_only_the_wording(
@@ -186,3 +191,54 @@ def test_an_address_that_is_none_costs_only_the_wording(
 ) -> None:
     settings.ANSWERS_URL, settings.ANSWERS_MODEL = "nonsense", "words"
     assert asked(ask)["kind"] == "extractive"
+
+
+def test_an_endpoint_that_drips_is_not_waited_for(
+    ask: Ask, indexed: Collection, settings: Settings
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        dripping = threading.Thread(target=drip, args=(server,))
+        dripping.start()
+        settings.ANSWERS_URL = f"http://127.0.0.1:{server.getsockname()[1]}/v1"
+        settings.ANSWERS_MODEL, settings.ANSWERS_TIMEOUT_S = "words", 1
+        body = asked(ask)
+        dripping.join()
+    assert body["kind"] == "extractive"
+    assert "no whole answer" in body["degraded"][0]
+
+
+def drip(server: socket.socket) -> None:
+    """Send a byte four times a second until nobody listens any more."""
+    connection, _address = server.accept()
+    with connection, suppress(OSError):
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+        for _ in range(1000):
+            connection.sendall(b" ")
+            threading.Event().wait(0.25)
+
+
+def test_searches_do_not_wait_behind_a_slow_model(
+    ask: Ask, indexed: Collection, settings: Settings
+) -> None:
+    inside: list[int] = []
+
+    def answer(_body: dict[str, Any]) -> Answer:
+        inside.append(admission.gate("defects").n_inside)
+        return 200, {}, b"{}"
+
+    with running(answer) as server:
+        use(settings, server)
+        asked(ask)
+    assert inside == [0]
+
+
+def test_only_some_threads_wait_for_the_model(
+    ask: Ask, indexed: Collection, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = threading.BoundedSemaphore(1)
+    monkeypatch.setattr(generation, "_places", lambda: taken)
+    with running(saying("NONE")) as server, taken:
+        use(settings, server)
+        body = asked(ask)
+    assert server.bodies == []
+    assert "in work" in body["degraded"][0]

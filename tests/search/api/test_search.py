@@ -250,3 +250,19 @@ def test_a_search_goes_on_when_no_core_comes_free(ask: Ask, indexed: Collection)
         assert found(ask(PATH, {"query": "금형 온도가 높을 때", "collection": "defects"}))
     assert cores.acquire(blocking=False)
     cores.release()
+
+
+def test_an_answer_of_another_index_is_not_kept(
+    ask: Ask, indexed: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = searching.search
+
+    def later(*given: Any, **named: Any) -> searching.Found:
+        return replace(plain(*given, **named), digest="f" * 64)
+
+    asked = {"query": "기포 결함", "collection": "defects"}
+    with monkeypatch.context() as patched:
+        patched.setattr(searching, "search", later)  # the index was exchanged in between
+        assert ask(PATH, asked).json()["cache"] == "miss"
+    assert ask(PATH, asked).json()["cache"] == "miss"
+    assert ask(PATH, asked).json()["cache"] == "hit"

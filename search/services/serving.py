@@ -18,7 +18,6 @@ from portal.core.request_context import current_request_id
 from portal.lib import metrics
 from search.engine.options import SearchOptions
 from search.engine.results import Hit
-from search.models import SearchRecord
 from search.services import admission, collections, querylog, searching
 from search.services.caching import HIT, MISS, Cache, Made, key_of
 
@@ -207,7 +206,7 @@ def _collection_id(name: str, state: str) -> int:
 def _note(asked: Query, served: Served, principal: str, collection_id: int) -> None:
     head = served.head
     querylog.note(
-        SearchRecord(
+        querylog.Entry(
             id=served.search_id,
             collection_id=collection_id,
             query=asked.query[:LONGEST_LOGGED],

@@ -164,9 +164,9 @@ def test_queries_are_written_in_batches_and_clicks_once(collection: Collection) 
     log = querylog.Log()
     log._start = lambda: None  # type: ignore[method-assign] # no thread beside the transaction
     log.note(
-        SearchRecord(
+        querylog.Entry(
             id=made,
-            collection=collection,
+            collection_id=collection.pk,
             query="기포",
             mode="hybrid",
             top_k=10,
@@ -183,3 +183,36 @@ def test_queries_are_written_in_batches_and_clicks_once(collection: Collection) 
     assert made.version == 7
     assert SearchRecord.objects.get().query == "기포"
     assert Click.objects.get().rank == 2
+
+
+def test_a_query_that_the_database_cannot_hold_does_not_stop_the_log(
+    collection: Collection,
+) -> None:
+    log = querylog.Log()
+    log._start = lambda: None  # type: ignore[method-assign] # no thread beside the transaction
+    for query in ("기포", "NUL \x00", "half \ud800", "수축"):
+        log.note(
+            querylog.Entry(
+                id=querylog.new_id(),
+                collection_id=collection.pk,
+                query=query,
+                mode="hybrid",
+                top_k=10,
+                version=1,
+                n_hits=1,
+                took_ms=1.5,
+                filters={"plant": ["A", None, 1.5]},
+                document_ids=["flash"],
+            )
+        )
+
+    assert (log.flush(), log.flush()) == (2, 0)
+    records = SearchRecord.objects.all()
+    assert {one.query for one in records} == {"기포", "수축"}
+    assert records[0].filters == {"plant": ["A", None, 1.5]}
+    assert records[0].document_ids == ["flash"]
+
+
+def test_an_entry_of_the_log_has_all_columns_of_a_record() -> None:
+    columns = {one.column for one in SearchRecord._meta.concrete_fields}
+    assert set(querylog.Entry.__struct_fields__) == columns

@@ -29,7 +29,7 @@ def trials(stack: LiveStack, what: str) -> list[Any]:
 
 
 @pytest.mark.integration
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_a_killed_postgres_costs_a_study_one_trial() -> None:
     with live() as stack:
         stack.manage(
@@ -43,9 +43,9 @@ def test_a_killed_postgres_costs_a_study_one_trial() -> None:
             "put-heavy",
         )
         worker = stack.pid("worker-bench")
-        wait_for(lambda: engines(worker) and trials(stack, "state") == [("running",)], 120)
+        wait_for(lambda: engines(worker) and trials(stack, "state") == [("running",)], 300)
         stack.restart("postgres")
-        wait_for(lambda: len(trials(stack, "state")) > 1, 240)
+        wait_for(lambda: len(trials(stack, "state")) > 1, 300)
         (state, reason, role, options), again, *_more = trials(
             stack, "state, reason, role, configuration"
         )

@@ -50,7 +50,6 @@ class Watch:
         self._about = About(
             host=host,
             folder=str(machine.home()),
-            version=str(study.target),
             pid=os.getpid(),
             workload=study.workload if study.target == put_inputs.TARGET else "",
             options=dict(trial.configuration),
@@ -58,7 +57,7 @@ class Watch:
 
     def __call__(self, figures: Mapping[str, float]) -> None:
         """Keep one second."""
-        sample: dict[str, Any] = {"at": clock.now(), **figures, "rate_source": "statistics"}
+        sample: dict[str, Any] = {"at": clock.now(), **figures}
         try:
             instances.take(name=self._name, about=self._about, samples=[sample])
         except PortalError as exc:

@@ -5,7 +5,7 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from http.client import HTTPException
+from http.client import HTTPException, HTTPResponse
 from typing import IO, Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
@@ -142,7 +142,7 @@ class EndpointEmbedder:
         limit = (1 << 20) + n_texts * (self._dimensions or _MAX_DIMENSIONS) * _BYTES_A_NUMBER
         try:
             with self._opener.open(request, timeout=self._settings.timeout_s) as answer:
-                content: bytes = answer.read(limit + 1)
+                content = _whole(answer, limit, time.monotonic() + self._settings.timeout_s)
         except HTTPError as exc:
             with exc:
                 if exc.code in _RETRIED:
@@ -156,6 +156,16 @@ class EndpointEmbedder:
         if len(content) > limit:
             raise EmbedderProblem("endpoint_nonsense", reason=f"more than {limit} bytes")
         return content
+
+
+def _whole(answer: HTTPResponse, limit: int, deadline: float) -> bytes:
+    """Return an answer, at most a byte more than the limit; a drop in time does not prolong it."""
+    content = bytearray()
+    while len(content) <= limit and (piece := answer.read1(limit + 1 - len(content))):
+        content += piece
+        if time.monotonic() > deadline:
+            raise _Outage("no whole answer came in time")
+    return bytes(content)
 
 
 class _Outage(Exception):

@@ -2,6 +2,8 @@
 
 import json
 import socket
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -95,6 +97,27 @@ def test_silence_ends_after_the_time_out() -> None:
         with pytest.raises(EmbedderProblem) as caught:
             EndpointEmbedder(_settings(url, timeout_s=0.1, attempts=1)).encode(["기공"])
     assert caught.value.retryable
+
+
+def test_an_answer_that_drips_is_not_waited_for() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        dripping = threading.Thread(target=drip, args=(server,))
+        dripping.start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(EmbedderProblem, match="no whole answer") as caught:
+            EndpointEmbedder(_settings(url, timeout_s=1.0, attempts=1)).encode(["기공"])
+        dripping.join()
+    assert caught.value.retryable
+
+
+def drip(server: socket.socket) -> None:
+    """Send a byte now and then until nobody listens any more."""
+    connection, _address = server.accept()
+    with connection, suppress(OSError):
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+        for _ in range(1000):
+            connection.sendall(b" ")
+            threading.Event().wait(0.1)
 
 
 def test_an_address_that_is_no_web_address_is_refused() -> None:

@@ -28,7 +28,7 @@ class Line:
     p50, p95, p99, cpu, recall, throughput : Figure or None
         Milliseconds, share of the exact ten, and answers a second of the fewest clients.
     flags : tuple of str
-        ``no_index``, ``short``, ``disturbed``.
+        ``no_index``, ``short``, ``disturbed``, ``missed``.
     """
 
     cell: Cell
@@ -153,6 +153,7 @@ def doubts(line: Line) -> list[str]:
         "no_index": _("did not use its index"),
         "short": _("returned fewer rows than there are"),
         "disturbed": _("disturbed by other load"),
+        "missed": _("does not reach the recall asked for at any breadth"),
     }
     return [known.get(one, one) for one in line.flags]
 
@@ -175,5 +176,6 @@ def flags(facts: dict[str, Any]) -> tuple[str, ...]:
         "no_index": not facts["uses_index"],
         "short": facts["falls_short"],
         "disturbed": facts["is_disturbed"],
+        "missed": not facts.get("calibration", {"is_reached": True})["is_reached"],
     }
     return tuple(name for name, is_set in known.items() if is_set)

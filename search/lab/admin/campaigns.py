@@ -37,6 +37,7 @@ FLAGS = {
     "no_index": (_("index not used"), "bad"),
     "short": (_("fewer rows than k"), "warn"),
     "disturbed": (_("disturbed"), "warn"),
+    "missed": (_("recall not reached"), "warn"),
 }
 ACTIVE = {Standing.QUEUED, Standing.RUNNING}
 AT_REST = {Standing.PAUSED, Standing.CANCELLED, Standing.STOPPED}
@@ -54,6 +55,7 @@ def _row(line: Line) -> dict[str, Any]:
         "flags": [FLAGS[name] for name in line.flags],
         "size_bytes": facts.get("size_bytes"),
         "build_s": facts.get("build_s"),
+        "ef_search": facts.get("calibration", {}).get("ef_search"),
         "is_waiting": line.state == CellResult.State.WAITING,
     }
 

@@ -16,6 +16,8 @@ from search.lab.engine.matrix import (
     DIMENSIONS,
     ENGINES,
     LEXICAL_LEGS,
+    MAX_RECALL,
+    MIN_RECALL,
     QUICK,
     SCALES,
     SEARCH_TYPES,
@@ -65,6 +67,17 @@ class CampaignForm(forms.Form):
         initial=0,
         help_text=_("0 for none."),
         widget=UnfoldAdminIntegerFieldWidget,
+    )
+    recall = forms.FloatField(
+        label=_("Recall to compare at"),
+        required=False,
+        min_value=MIN_RECALL,
+        max_value=MAX_RECALL,
+        help_text=_(
+            "Empty: each graph is searched as broadly as its engine does by itself. Otherwise each "
+            "as broadly as it needs, so that latencies stand at one recall."
+        ),
+        widget=UnfoldAdminTextInputWidget,
     )
     passes = forms.IntegerField(
         label=_("Passes of a cell"),
@@ -126,6 +139,7 @@ class CampaignForm(forms.Form):
             "filters": [None if one == NO_FILTER else float(one) for one in given["filters"]],
             "engines": given["engines"],
             "lexical": given["lexical"],
+            "recall": given["recall"],
         }
         if not given["collection"]:
             axes["scales"] = [int(one) for one in given["scales"]]

@@ -13,7 +13,16 @@ from search.lab.services import estimates
 
 #: Values of one axis; the matrix itself bounds the product.
 MOST_VALUES = 50
-AXES = ("scales", "dimensions", "search_types", "filters", "engines", "lexical", "parameters")
+AXES = (
+    "scales",
+    "dimensions",
+    "search_types",
+    "filters",
+    "engines",
+    "lexical",
+    "parameters",
+    "recall",
+)
 
 
 def _many(child: serializers.Field[Any, Any, Any, Any], text: str) -> Any:
@@ -40,6 +49,13 @@ class NewCampaignSerializer(StrictSerializer):
     )
     parameters = serializers.DictField(
         child=serializers.DictField(), required=False, help_text="Of engines, by their name."
+    )
+    recall = serializers.FloatField(
+        required=False,
+        allow_null=True,
+        help_text="Which every graph is searched broadly enough to reach, 0.5 to 0.999: its "
+        "breadth is calibrated on one half of the questions and measured on the other. null: the "
+        "breadth of its parameters.",
     )
     collection = serializers.CharField(
         required=False,
@@ -168,9 +184,10 @@ class CellResultSerializer(serializers.Serializer[Any]):
     state = serializers.ChoiceField(CellResult.State.choices)
     error = serializers.CharField(allow_blank=True)
     flags = serializers.ListField(
-        child=serializers.ChoiceField(("no_index", "short", "disturbed")),
+        child=serializers.ChoiceField(("no_index", "short", "disturbed", "missed")),
         help_text="no_index: the plan did not go through the index. short: a question got fewer "
-        "rows than there are. disturbed: other work kept the machine busy meanwhile.",
+        "rows than there are. disturbed: other work kept the machine busy meanwhile. missed: no "
+        "breadth reaches the recall asked for.",
     )
     figures = serializers.DictField(
         child=CellFigureSerializer(allow_null=True), help_text="Each null until measured."

@@ -9,13 +9,11 @@ Choosing and proving use different questions: the even ones choose, the odd ones
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import optuna
-from numpy.typing import NDArray
 from optuna.distributions import (
     BaseDistribution,
     CategoricalDistribution,
@@ -25,16 +23,13 @@ from optuna.trial import TrialState, create_trial
 
 from search.lab.engine import statistics
 from search.lab.engine.analysis import comparing
+from search.lab.engine.matrix import MAX_RECALL, MIN_RECALL
 from search.lab.engine.measuring import Samples
 from search.lab.engine.problems import MatrixProblem
 from search.lab.engine.statistics import Figure
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
-#: Breadths that are tried, about a fifth apart: finer steps move latency less than its interval.
-BREADTHS = (
-    10, 12, 16, 20, 24, 32, 40, 48, 64, 80, 96, 128, 160, 192, 256, 320, 384, 512, 640, 768, 1024,
-)  # fmt: skip
 _M = IntDistribution(4, 64, step=4)
 _BUILD = IntDistribution(40, 800, log=True)
 #: What is sampled for each engine.
@@ -67,7 +62,6 @@ _OPTIONS = {
     "code_bits": "code_bits",
     "exact_below": "exact_below",
 }
-MIN_RECALL, MAX_RECALL = 0.5, 0.999
 MAX_TRIALS = 500
 
 
@@ -201,34 +195,6 @@ def duel(ours: Samples, theirs: Samples) -> Duel:
         ratio,
         comparing.verdict(ratio),
     )
-
-
-def least_breadth(
-    recall: Callable[[int], Figure], target: float, breadths: Sequence[int] = BREADTHS
-) -> tuple[int, Figure] | None:
-    """Return the least breadth whose recall surely reaches a target, and that recall.
-
-    Surely: the lower end of its 95 % interval does. Recall is taken to grow with the breadth; what
-    is returned was measured itself.
-    """
-    low, high = 0, len(breadths) - 1
-    found = recall(breadths[high])
-    if found.low < target:
-        return None
-    chosen = (breadths[high], found)
-    while low < high:
-        middle = (low + high) // 2
-        found = recall(breadths[middle])
-        if found.low >= target:
-            chosen, high = (breadths[middle], found), middle
-        else:
-            low = middle + 1
-    return chosen
-
-
-def questions(count: int, *, proving: bool) -> NDArray[np.int64]:
-    """Return the places of the questions that choose, or of those that prove."""
-    return np.arange(int(proving), count, 2, dtype=np.int64)
 
 
 def options(engine: str, parameters: Mapping[str, Any]) -> dict[str, Any]:

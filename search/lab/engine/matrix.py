@@ -21,6 +21,7 @@ FILTERS: tuple[float | None, ...] = (None, 0.1)
 MIN_SCALE, MAX_SCALE = 1_000, 1_000_000
 MIN_DIMENSION, MAX_DIMENSION = 16, 2048
 MAX_CELLS = 2_000
+MIN_RECALL, MAX_RECALL = 0.5, 0.999
 
 ENGINES = (
     "duckdb-hnsw",
@@ -33,6 +34,8 @@ ENGINES = (
     "pgvector",
     "millwright",
 )
+#: Engines whose searches have a breadth, ``ef_search``.
+GRAPHS = ("duckdb-hnsw", "faiss-hnsw-sq8", "hnswlib", "usearch", "pgvector", "millwright")
 LEXICAL_LEGS = ("tantivy", "bm25s", "duckdb-fts")
 
 
@@ -54,6 +57,8 @@ class Cell:
         Lexical leg of a hybrid search; empty for a vector search.
     parameters : mapping
         Of the engine; what is left out has the engine's default.
+    recall : float or None
+        Which its search breadth is calibrated to reach; None for the breadth of its parameters.
     """
 
     engine: str
@@ -63,11 +68,15 @@ class Cell:
     filter_share: float | None = None
     lexical: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    recall: float | None = None
 
     @property
     def key(self) -> str:
         """Digest of the configuration: equal cells of two campaigns have equal keys."""
-        content = json.dumps(asdict(self), sort_keys=True)
+        known = asdict(self)
+        if self.recall is None:  # cells of before there were targets keep their keys
+            del known["recall"]
+        content = json.dumps(known, sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()[:16]
 
     @property
@@ -81,7 +90,8 @@ class Cell:
         """The cell in one line, as tables and logs show it."""
         kind = f"{self.search_type}+{self.lexical}" if self.lexical else self.search_type
         share = "" if self.filter_share is None else f", {self.filter_share:.0%} filter"
-        return f"{self.engine} {self.scale:,} x {self.dimension}, {kind}{share}"
+        target = "" if self.recall is None else f", at recall {self.recall:g}"
+        return f"{self.engine} {self.scale:,} x {self.dimension}, {kind}{share}{target}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON."""
@@ -97,6 +107,9 @@ class Cell:
 class Matrix:
     """A choice of every axis; its cells are all combinations.
 
+    With a recall, every graph is searched as broadly as it needs to reach it, so that latencies of
+    engines stand at one exactness.
+
     Raises
     ------
     MatrixProblem
@@ -111,8 +124,17 @@ class Matrix:
     engines: Sequence[str] = ("duckdb-hnsw", "faiss-hnsw-sq8", "millwright")
     lexical: str = "tantivy"
     parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    recall: float | None = None
 
     def __post_init__(self) -> None:
+        if self.recall is not None and not _is_number(self.recall, MIN_RECALL, MAX_RECALL):
+            raise MatrixProblem(
+                "wrong_number",
+                field="recall",
+                value=repr(self.recall)[:80],
+                low=MIN_RECALL,
+                high=MAX_RECALL,
+            )
         _check_numbers("scales", self.scales, MIN_SCALE, MAX_SCALE)
         _check_numbers("dimensions", self.dimensions, MIN_DIMENSION, MAX_DIMENSION)
         _check_choices("search_types", self.search_types, SEARCH_TYPES)
@@ -155,6 +177,7 @@ class Matrix:
                     filter_share=share,
                     lexical=self.lexical if search_type == "hybrid" else "",
                     parameters=dict(self.parameters.get(engine, {})),
+                    recall=self.recall if engine in GRAPHS else None,
                 )
 
     def to_dict(self) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from portal.lib.hashing import digest_json, sha256_stream
 from search.lab.engine.measuring import Samples
 
 _FACTS, _SAMPLES = "facts.json", "samples.parquet"
+_CALIBRATION = "calibration.json"
 #: Facts of a pass that are kept one by one with the cell.
 _EACH = ("p50_ms", "load_s", "foreign_cores", "load_average", "measured_at")
 
@@ -59,6 +60,24 @@ class Passes:
         (beside / _FACTS).write_text(json.dumps(content | digests))
         shutil.rmtree(place, ignore_errors=True)
         beside.rename(place)
+
+    def calibration(self) -> dict[str, Any] | None:
+        """Return the calibration of the search breadth; None where there is none to be trusted."""
+        try:
+            content = json.loads((self._folder / _CALIBRATION).read_text())
+            if content["digest"] == digest_json([content["found"], self._made_with]):
+                return dict(content["found"])
+        except (OSError, ValueError, KeyError, TypeError):
+            pass
+        return None
+
+    def keep_calibration(self, found: Mapping[str, Any]) -> None:
+        """Keep a calibration, whole or not at all."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        content = {"found": dict(found), "digest": digest_json([dict(found), self._made_with])}
+        beside = self._folder / f".{_CALIBRATION}"
+        beside.write_text(json.dumps(content))
+        beside.replace(self._folder / _CALIBRATION)
 
     def has(self, number: int) -> bool:
         """Whether a pass was kept."""
@@ -134,6 +153,8 @@ def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
         for name in sorted({*before, *after})
         if before.get(name) != after.get(name)
     ]
+    if then.get("ef_search") != now.get("ef_search"):
+        found.append(f"ef_search {then.get('ef_search', '-')} → {now.get('ef_search', '-')}")
     if then.get("corpus") != now.get("corpus"):
         found.append(_("another corpus") if then.get("corpus") else _("an unknown corpus"))
     return found

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from search.lab.engine import graph_tuning, measuring, statistics
+from search.lab.engine import breadths, graph_tuning, measuring, statistics
 from search.lab.engine.corpora import Corpus
 from search.lab.engine.matrix import Cell
 from search.lab.engine.measuring import Samples, Searcher
@@ -34,15 +34,15 @@ def choose(job: Job) -> dict[str, Any]:
     target = float(_request(job)["recall"])
     corpus = job.corpus()
     exact = measuring.expected(job.cell, corpus, job.cache)
-    places = graph_tuning.questions(len(exact), proving=False)
+    places = measuring.questions(len(exact), proving=False)
 
     def recall(breadth: int) -> Figure:
         samples = _asked(_opened(job, breadth, corpus), places, exact)
         return statistics.mean(samples.recall_at_10)
 
-    found = graph_tuning.least_breadth(recall, target)
+    found = breadths.least_breadth(recall, target)
     if found is None:
-        most = graph_tuning.BREADTHS[-1]
+        most = breadths.BREADTHS[-1]
         return {"ef_search": most, "recall": vars(recall(most)), "p50_ms": None}
     breadth, reached = found
     samples = _asked(_opened(job, breadth, corpus), places, exact)
@@ -55,7 +55,7 @@ def duel(job: Job) -> dict[str, Any]:
     request = _request(job)
     corpus = job.corpus()
     exact = measuring.expected(job.cell, corpus, job.cache)
-    places = graph_tuning.questions(len(exact), proving=True)
+    places = measuring.questions(len(exact), proving=True)
     ours = measuring.opened(job.cell, job.engine(), corpus, job.folder)
     default = replace(job.cell, parameters={})
     theirs = measuring.opened(default, job.engine(), corpus, Path(request["default"]))

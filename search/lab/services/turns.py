@@ -2,9 +2,10 @@
 
 import io
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 from django.conf import settings
@@ -70,11 +71,16 @@ class Turns:
 
     def _go_through(self, corpus: Corpus, row: CellResult, number: int) -> None:
         """Measure one pass of a cell unless it is there, and the whole cell after the last one."""
-        kept = self._passes(row, corpus)
-        is_last = number == self.campaign.n_passes - 1
-        wanted = range(number + 1) if is_last else (number,)
         if row.state == CellResult.State.FAILED:
             return
+        try:
+            calibration = self._calibration(row, corpus)
+        except EngineProblem as exc:
+            self.fail(row, said(exc))
+            return
+        kept = self._passes(row, corpus, calibration)
+        is_last = number == self.campaign.n_passes - 1
+        wanted = range(number + 1) if is_last else (number,)
         for one in wanted:
             was_kept = kept.has(one)
             if others := kept.differences(one):
@@ -84,15 +90,58 @@ class Turns:
                 continue
             elif was_kept or one < number:
                 self._damaged(row)
-            if not self._pass(corpus, row, kept, one):
+            if not self._pass(corpus, row, kept, one, calibration):
                 return
         if is_last:
             self._measured(row, corpus, [_whole(kept.read(one)) for one in wanted])
             kept.clear()
 
-    def _pass(self, corpus: Corpus, row: CellResult, kept: Passes, number: int) -> bool:
+    def _calibration(self, row: CellResult, corpus: Corpus) -> dict[str, Any]:
+        """Return how broadly a graph is searched for the cell's recall; empty without a target.
+
+        Raises
+        ------
+        EngineProblem
+            If the searches fail.
+        """
+        if row.what.recall is None:
+            return {}
+        kept = Passes(self.folder / row.key, self.shelf.made_with(corpus))
+        found = kept.calibration()
+        if found is None:
+            self.say("calibrate", _("%(cell)s: search breadth") % {"cell": row.what.label})
+            job = replace(self.job(row, corpus, False), action="calibrate")
+            try:
+                found = processes.do(job, self.watch.look)
+            except OutOfMemory as exc:
+                raise processes.memory_problem(job) from exc
+            kept.keep_calibration(found)
+            self._calibrated(row, found)
+        return found
+
+    def _calibrated(self, row: CellResult, found: Mapping[str, Any]) -> None:
+        if found["is_reached"]:
+            text = _("%(cell)s: ef_search %(breadth)s reaches a recall of %(recall)s.")
+        else:
+            text = _("%(cell)s: not even ef_search %(breadth)s surely reaches it: %(recall)s.")
+        words = {
+            "cell": row.what.label,
+            "breadth": found["ef_search"],
+            "recall": f"{found['recall']['value']:.4f}",
+        }
+        self.ctx.log(text % words, level="info" if found["is_reached"] else "warning", **words)
+
+    def _pass(
+        self,
+        corpus: Corpus,
+        row: CellResult,
+        kept: Passes,
+        number: int,
+        calibration: Mapping[str, Any],
+    ) -> bool:
         """Measure a pass of a cell, again while other work disturbs it; returns whether it went."""
         job = self.job(row, corpus, number == 0)
+        job = replace(job, breadth=calibration.get("ef_search", 0))
         started, n_tries, is_disturbed = time.monotonic(), 0, True
         while is_disturbed and n_tries < self.campaign.max_tries:
             n_tries += 1
@@ -108,12 +157,14 @@ class Turns:
             is_disturbed = facts["foreign_cores"] > MOST_FOREIGN_CORES
             if is_disturbed:
                 self._disturbed(row, facts["foreign_cores"], n_tries)
-        own = {
+        own: dict[str, Any] = {
             "is_disturbed": is_disturbed,
             "elapsed_s": time.monotonic() - started,
             "n_tries": n_tries,
             "measured_at": clock.now().isoformat(),
         }
+        if calibration:
+            own["calibration"] = dict(calibration)
         kept.keep(number, facts | own, job.folder / SAMPLES)
         return True
 
@@ -154,8 +205,9 @@ class Turns:
         words = {"cell": row.what.label, "others": ", ".join(others)}
         self.ctx.log(said % words, level="warning", **words)
 
-    def _passes(self, row: CellResult, corpus: Corpus) -> Passes:
-        return Passes(self.folder / row.key, self.shelf.made_with(corpus))
+    def _passes(self, row: CellResult, corpus: Corpus, calibration: Mapping[str, Any]) -> Passes:
+        breadth = {"ef_search": calibration["ef_search"]} if calibration else {}
+        return Passes(self.folder / row.key, self.shelf.made_with(corpus) | breadth)
 
     def _disturbed(self, row: CellResult, cores: float, n_tries: int) -> None:
         if n_tries < self.campaign.max_tries:

@@ -13,7 +13,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -24,12 +24,13 @@ import psycopg
 import pyarrow.parquet as pq
 
 from search.engine.tokenizers import tokenizer
-from search.lab.engine import corpora, hybrid, measuring
+from search.lab.engine import breadths, corpora, hybrid, measuring, statistics
 from search.lab.engine.contract import Engine, chosen
 from search.lab.engine.corpora import TOKENIZER, Corpus, TextFolder
 from search.lab.engine.engines.registry import engine
 from search.lab.engine.lexical import leg
 from search.lab.engine.matrix import Cell
+from search.lab.engine.statistics import Figure
 
 ANSWER, SAMPLES = "answer.json", "samples.parquet"
 OUT_OF_MEMORY = 78
@@ -45,7 +46,7 @@ class Job:
     Attributes
     ----------
     action : str
-        ``embed``, ``build``, ``lexical`` or ``measure``.
+        ``embed``, ``build``, ``lexical``, ``calibrate`` or ``measure``.
     vectors : Path
         Of the corpus; to embed, the folder of all corpora.
     folder : Path
@@ -60,6 +61,8 @@ class Job:
         Numbers of clients whose throughput is measured; empty for none.
     seed : int
         Of the vectors that are made.
+    breadth : int
+        Of a search, where it was calibrated; 0 for that of the cell's parameters.
     """
 
     action: str
@@ -72,6 +75,7 @@ class Job:
     memory_mb: int = 0
     clients: tuple[int, ...] = (1,)
     seed: int = 0
+    breadth: int = 0
 
     def write(self, path: Path) -> None:
         """Write the job into its file."""
@@ -80,6 +84,7 @@ class Job:
             "memory_mb": self.memory_mb,
             "clients": list(self.clients),
             "seed": self.seed,
+            "breadth": self.breadth,
         }
         path.write_text(json.dumps(content | numbers | {"cell": self.cell.to_dict()}))
 
@@ -96,6 +101,13 @@ class Job:
         """Return the engine of the cell."""
         connect = (lambda: psycopg.connect(self.postgres)) if self.postgres else None
         return engine(self.cell.engine, connect)
+
+    def searched(self) -> Cell:
+        """Return the cell as it is searched, with the breadth that was calibrated."""
+        if not self.breadth:
+            return self.cell
+        parameters = {**self.cell.parameters, "ef_search": self.breadth}
+        return replace(self.cell, parameters=parameters)
 
     def corpus(self) -> Corpus:
         """Return the corpus of the cell."""
@@ -148,16 +160,51 @@ def lexical(job: Job) -> dict[str, Any]:
     return {"lexical_build_s": time.perf_counter() - started}
 
 
-def measure(job: Job) -> dict[str, Any]:
-    """Measure a pass: one client with every sample kept, then several for the throughput."""
-    corpus = job.corpus()
+def calibrate(job: Job) -> dict[str, Any]:
+    """Find the least breadth that reaches the cell's recall, on questions that are not measured."""
+    corpus, target = job.corpus(), job.cell.recall or 0.0
+    _link_leg(job, corpus)
+    exact = measuring.expected(job.cell, corpus, job.cache)
+    places = measuring.questions(len(exact), proving=False)
+    made = job.engine()
+    most = next(one.high for one in made.parameters if one.name == "ef_search")
+    known = [one for one in breadths.BREADTHS if most is None or one <= most]
+
+    def recall(of: int) -> Figure:
+        cell = replace(job, breadth=of).searched()
+        searcher = measuring.opened(cell, made, corpus, job.folder)
+        try:
+            found = [searcher.search(place) for place in places.tolist()]
+        finally:
+            searcher.close()
+        none = np.zeros(len(places))
+        return statistics.mean(measuring.scored(found, exact[places], none, none).recall_at_10)
+
+    found = breadths.least_breadth(recall, target, known)
+    chosen, reached = found or (known[-1], recall(known[-1]))
+    return {
+        "target": target,
+        "ef_search": chosen,
+        "recall": vars(reached),
+        "is_reached": found is not None,
+        "n_questions": len(places),
+    }
+
+
+def _link_leg(job: Job, corpus: Corpus) -> None:
     if job.cell.lexical:
         link = job.folder / job.cell.lexical
         link.unlink(missing_ok=True)  # it may point to a leg of other versions
         link.symlink_to(hybrid.leg_folder(job.cache, corpus, job.cell.lexical).resolve())
+
+
+def measure(job: Job) -> dict[str, Any]:
+    """Measure a pass: one client with every sample kept, then several for the throughput."""
+    corpus = job.corpus()
+    _link_leg(job, corpus)
     measuring.expected(job.cell, corpus, job.cache)
     busy = Busy()
-    found = measuring.measure(job.cell, job.engine(), corpus, job.folder, job.cache)
+    found = measuring.measure(job.searched(), job.engine(), corpus, job.folder, job.cache)
     foreign = busy.foreign_cores()
     pq.write_table(found.samples.to_table(), job.folder / SAMPLES)
     per_second = {str(count): _throughput(job, count) for count in job.clients}
@@ -234,7 +281,7 @@ def _client(job: Job, number: int, barrier: Any, counts: Any) -> None:
 def _loop(job: Job, number: int, ready: Callable[[], object]) -> list[float]:
     """Ask one question after another and count the answers of each second."""
     corpus = job.corpus()
-    searcher = measuring.opened(job.cell, job.engine(), corpus, job.folder)
+    searcher = measuring.opened(job.searched(), job.engine(), corpus, job.folder)
     places = np.random.default_rng(number).permutation(len(corpus.queries)).tolist()
     for place in places[:10]:
         searcher.search(place)
@@ -268,6 +315,7 @@ ACTIONS: dict[str, Callable[[Job], dict[str, Any]]] = {
     "embed": embed,
     "build": build,
     "lexical": lexical,
+    "calibrate": calibrate,
     "measure": measure,
 }
 

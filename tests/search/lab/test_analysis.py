@@ -97,12 +97,14 @@ def test_too_few_cells_are_refused_with_their_number() -> None:
 
 
 def test_the_front_holds_what_nothing_beats() -> None:
-    slow, fast, exact, unsound = points()[:4]
+    slow, fast, exact, unsound = [points()[0]] * 4
     slow = replace(slow, p50_ms=5.0, recall_at_10=0.9, memory_mb=100)
     fast = replace(fast, p50_ms=1.0, recall_at_10=0.95, memory_mb=100)
     exact = replace(exact, p50_ms=9.0, recall_at_10=1.0, memory_mb=300)
     unsound = replace(unsound, p50_ms=0.1, recall_at_10=1.0, memory_mb=1, is_sound=False)
     assert choosing.pareto([slow, fast, exact, unsound]) == [fast, exact]
+    larger = replace(slow, cell=replace(slow.cell, scale=250_000), p50_ms=50.0)
+    assert choosing.pareto([slow, fast, larger]) == [fast, larger]
 
 
 def test_a_cell_that_stands_out_is_named() -> None:
@@ -117,6 +119,9 @@ def test_a_recommendation_meets_the_wishes_or_says_that_none_does() -> None:
     assert wanted.point.cell.engine == "faiss-hnsw-sq8"
     assert wanted.runner_up is not None
     assert wanted.n_meeting <= wanted.n_considered == len(points())
+    needs = choosing.by_need(points())
+    assert [(one.scale, one.filter_share) for one in needs][:2] == [(10_000, 0.1), (10_000, 1.0)]
+    assert all(len({one.cell.scale for one in own}) == 1 for own in needs.values())
     nothing = choosing.recommend(points(), min_recall=0.999)
     assert (nothing.point, nothing.reason) == (None, "none")
 

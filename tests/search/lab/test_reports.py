@@ -43,7 +43,7 @@ def test_a_korean_page_says_what_to_take_and_asks_nobody(campaign: Campaign) -> 
     text = tree.text()
     assert "측정 <하나>" in text
     assert "권고" in text
-    assert "hnswlib 10,000 x 128, vector" in text
+    assert "hnswlib x 128" in text
     assert "네 코어 <프로세서>" in text
     assert len(tree.css("figure")) >= 5
     assert not tree.css("img, link, iframe, script[src]")
@@ -85,7 +85,11 @@ def test_json_holds_the_analysis(campaign: Campaign) -> None:
     content = json.loads(reports.render(campaign, format="json")[0])
 
     analysis = content["analysis"]
-    assert analysis["recommendation"]["cell"]["engine"] == "hnswlib"
+    (first, *_rest) = advice = analysis["recommendations"]
+    assert (first["scale"], first["search_type"], first["filter_share"]) == (10_000, "vector", 0.1)
+    assert len(advice) == 4
+    assert {one["cell"]["scale"] for one in advice} == {10_000, 100_000}
+    assert {one["cell"]["engine"] for one in advice} == {"hnswlib"}
     assert analysis["cost_model"]["median_error"] < 0.1
     assert {one["factor"] for one in analysis["effects"]} >= {"engine", "scale", "dimension"}
     law = next(one for one in analysis["scaling"] if one["axis"] == "dimension")
@@ -247,8 +251,7 @@ def test_a_comparison_is_written_in_every_form(campaign: Campaign) -> None:
 def test_what_is_said_of_many_cells_is_said_once(campaign: Campaign) -> None:
     rows = list(campaign.cells.all())
     for row in rows:
-        changes = {"is_disturbed": True, "falls_short": row.position in {0, 1}}
-        measured.measure(row, measured.samples(row.what), **changes)
+        measured.change(row, is_disturbed=True, falls_short=row.position in {0, 1})
     page = reports.render(campaign, format="md", language="en")[0].decode()
     head = page.partition("## Latency and recall")[0]
     assert head.count("disturbed by other load") == 1
@@ -256,7 +259,7 @@ def test_what_is_said_of_many_cells_is_said_once(campaign: Campaign) -> None:
     assert head.count("returned fewer rows than there are") == 2
     part = [row for row in rows if row.what.scale == 10_000 or row.what.engine == "hnswlib"]
     for row in set(rows) - set(part):
-        measured.measure(row, measured.samples(row.what))
+        measured.change(row, is_disturbed=False)
     page = reports.render(campaign, format="md", language="en")[0].decode()
     assert "duckdb-hnsw 6 of 12 (10,000 x 128, 10,000 x 256, 10,000 x 512)" in page
 
@@ -264,9 +267,8 @@ def test_what_is_said_of_many_cells_is_said_once(campaign: Campaign) -> None:
 def test_a_report_says_which_cells_rest_on_other_versions_or_corpora(campaign: Campaign) -> None:
     for row in campaign.cells.all():
         is_late = row.position > 0
-        measured.measure(
+        measured.change(
             row,
-            measured.samples(row.what),
             versions={"duckdb": "1.6" if is_late else "1.5"},
             corpus="b" if is_late else "a",
             passes=[{"measured_at": f"2026-01-0{1 + is_late}T00:00:00+00:00"}],

@@ -15,11 +15,12 @@ from portal.core.actors import Actor
 from portal.core.errors import InvalidInput
 from portal.runs.models import Run, RunEvent, State
 from search.lab import dispatch
-from search.lab.engine import graph_tuning
+from search.lab.engine import breadths, graph_tuning
+from search.lab.engine.breadths import least_breadth
 from search.lab.engine.corpora import Corpus
-from search.lab.engine.graph_tuning import Search, Tried, least_breadth, questions
+from search.lab.engine.graph_tuning import Search, Tried
 from search.lab.engine.matrix import Cell
-from search.lab.engine.measuring import Samples
+from search.lab.engine.measuring import Samples, questions
 from search.lab.engine.problems import MatrixProblem
 from search.lab.engine.statistics import Figure
 from search.lab.management.commands import benchmark_tune
@@ -136,7 +137,7 @@ def test_a_graph_of_every_engine_is_chosen_and_proved(
     chosen = replace(cell, parameters={**parameters, "ef_search": found["ef_search"]})
     proof = tuning_worker.duel(replace(job, cell=chosen))
 
-    assert found["ef_search"] in graph_tuning.BREADTHS
+    assert found["ef_search"] in breadths.BREADTHS
     assert found["recall"]["low"] >= 0.8
     assert found["p50_ms"] > 0
     assert proof["recall"]["n"] == len(corpus.queries) // 2
@@ -185,7 +186,7 @@ def test_a_run_tunes_goes_on_after_a_death_and_leaves_nothing() -> None:
     assert run.state == State.SUCCEEDED, run.error_message
     result = run.result
     assert [one["facts"].get("error") for one in result["trials"]] == ["killed", None]
-    assert result["parameters"]["ef_search"] in graph_tuning.BREADTHS
+    assert result["parameters"]["ef_search"] in breadths.BREADTHS
     assert result["duel"]["verdict"] in {"faster", "slower", "same", "inconclusive"}
     assert result["options"]["parameters"]["hnswlib"] == result["parameters"]
     assert RunEvent.objects.filter(run=run, name="p50_ms").count() == 1

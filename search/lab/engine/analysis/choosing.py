@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from search.lab.engine.analysis.points import Point
+from search.lab.engine.matrix import Cell
 
 #: Robust z-score above which a cell stands out (Iglewicz and Hoaglin, 1993).
 OUTLIER_Z = 3.5
@@ -34,10 +35,47 @@ class Recommendation:
     n_considered: int
 
 
+@dataclass(frozen=True, order=True)
+class Need:
+    """What somebody has to search, which no engine or parameter changes.
+
+    Attributes
+    ----------
+    scale : int
+        Passages.
+    search_type : str
+    filter_share : float
+        1 for no filter.
+    """
+
+    scale: int
+    search_type: str
+    filter_share: float
+
+    @classmethod
+    def of(cls, cell: Cell) -> "Need":
+        """Return the need that a cell answers."""
+        return cls(cell.scale, cell.search_type, cell.filter_share or 1.0)
+
+
+def by_need(points: Sequence[Point]) -> dict[Need, list[Point]]:
+    """Return the points that answer one need together: only these are a choice."""
+    found: dict[Need, list[Point]] = {}
+    for point in points:
+        found.setdefault(Need.of(point.cell), []).append(point)
+    return dict(sorted(found.items()))
+
+
 def pareto(points: Sequence[Point]) -> list[Point]:
-    """Return the sound cells that no other beats in recall, latency and memory at once."""
+    """Return the sound cells that no other of the same need beats at once in all that counts.
+
+    That is recall, latency and memory. A small corpus is no better choice than a large one.
+    """
     sound = [point for point in points if point.is_sound]
-    return [one for one in sound if not any(_beats(other, one) for other in sound)]
+    known = by_need(sound)
+    return [
+        one for one in sound if not any(_beats(other, one) for other in known[Need.of(one.cell)])
+    ]
 
 
 def outliers(points: Sequence[Point]) -> list[Point]:
@@ -63,7 +101,7 @@ def recommend(
     max_p95_ms: float | None = None,
     max_memory_mb: float | None = None,
 ) -> Recommendation:
-    """Return the fastest sound cell that meets the wishes.
+    """Return the fastest sound cell that meets the wishes; `by_need` gives points of one need.
 
     Parameters
     ----------

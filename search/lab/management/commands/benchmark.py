@@ -51,6 +51,10 @@ class Command(BaseCommand):
             help="Numbers of clients whose throughput is measured.",
         )  # fmt: skip
         parser.add_argument(
+            "--recall", type=float, metavar="SHARE",
+            help="Search each graph as broadly as it needs for this recall@10.",
+        )  # fmt: skip
+        parser.add_argument(
             "--passes", type=int, default=5, help="Times that a cell is measured, apart in time."
         )
         parser.add_argument(
@@ -216,6 +220,8 @@ def _plan(options: dict[str, Any]) -> Matrix:
     for name in ("scales", "dimensions", "search_types", "engines"):
         if options[name]:
             axes[name] = options[name]
+    if options["recall"] is not None:
+        axes["recall"] = options["recall"]
     if options["filters"]:
         axes["filters"] = [_share(one) for one in options["filters"]]
     profile = "full" if options["all"] else options["profile"]

@@ -140,7 +140,9 @@ def content(campaign: Campaign) -> dict[str, Any]:
             if cost
             else {"refused": found.no_cost},
             "builds": [vars(one) for one in builds.savings(campaign.phases)],
-            "recommendation": _recommendation(found.advice),
+            "recommendations": [
+                vars(need) | _recommendation(one) for need, one in found.advice.items()
+            ],
         },
     }
 

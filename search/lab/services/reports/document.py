@@ -10,22 +10,16 @@ from portal.lib.documents import (
     Document,
     Facts,
     Heading,
-    Note,
     Paragraph,
     Table,
     Value,
 )
 from search.lab import selectors
-from search.lab.engine.analysis import choosing
-from search.lab.engine.analysis.points import Point
 from search.lab.engine.statistics import Figure
 from search.lab.models import Campaign, CellResult
 from search.lab.selectors import Line
-from search.lab.services.reports import figures, findings, outlook, warnings
+from search.lab.services.reports import advice, exactness, figures, findings, outlook, warnings
 from search.lab.services.reports.findings import Findings
-
-#: Recall that the recommendation asks for: the default of `choosing.recommend`.
-WANTED_RECALL = 0.95
 
 
 def document(campaign: Campaign, language: str) -> Document:
@@ -61,9 +55,10 @@ def _summary(campaign: Campaign, found: Findings) -> list[tuple[str, Value]]:
 
 
 def _blocks(campaign: Campaign, found: Findings) -> Iterator[Block]:
-    yield from _advice(found)
+    yield from advice.advice(found)
     yield from warnings.warnings(found)
     if found.measured:
+        yield from exactness.exactness(campaign, found)
         yield from _cells(found)
         yield from _front(found)
         yield from _effects(found)
@@ -94,55 +89,6 @@ def _intervals(campaign: Campaign) -> str:
         "Each cell was measured in one pass. In brackets: 95 % intervals by bootstrap over the "
         "questions, which do not say what a repetition would give."
     )
-
-
-def _advice(found: Findings) -> Iterator[Block]:
-    yield Heading(_("Recommendation"))
-    advice = found.advice
-    if advice.point is None:
-        yield Note(
-            "warn",
-            _(
-                "No sound cell reaches a recall of %(wanted)s: measure other parameters, or an "
-                "exact engine."
-            )
-            % {"wanted": WANTED_RECALL},
-        )
-        return
-    yield Note("good", _reason(advice, advice.point))
-    if advice.runner_up is not None:
-        yield Paragraph(
-            _("Next best: %(cell)s, p95 %(p95).3g ms, recall %(recall).3f, %(memory).0f MB.")
-            % _words(advice.runner_up)
-        )
-
-
-def _reason(advice: choosing.Recommendation, point: Point) -> str:
-    words = _words(point) | {"meeting": advice.n_meeting, "wanted": WANTED_RECALL}
-    if advice.reason == "only":
-        return (
-            _(
-                "%(cell)s is the only sound cell with a recall of at least %(wanted)s: "
-                "p95 %(p95).3g ms, recall %(recall).3f, %(memory).0f MB."
-            )
-            % words
-        )
-    return (
-        _(
-            "%(cell)s is the fastest of %(meeting)d sound cells with a recall of at least "
-            "%(wanted)s: p95 %(p95).3g ms, recall %(recall).3f, %(memory).0f MB."
-        )
-        % words
-    )
-
-
-def _words(point: Point) -> dict[str, object]:
-    return {
-        "cell": point.cell.label,
-        "p95": point.p95_ms,
-        "recall": point.recall_at_10,
-        "memory": point.memory_mb,
-    }
 
 
 def _cells(found: Findings) -> Iterator[Block]:
@@ -195,7 +141,12 @@ def _resources(line: Line, found: Findings) -> tuple[Value, ...]:
 
 def _front(found: Findings) -> Iterator[Block]:
     yield Heading(_("Worth considering"))
-    yield Paragraph(_("No other sound cell beats these in recall, latency and memory at once."))
+    yield Paragraph(
+        _(
+            "No other sound cell of the same size, search and filter beats these in recall, "
+            "latency and memory at once."
+        )
+    )
     yield Table(
         (
             Column(_("cell")),

@@ -1,6 +1,6 @@
 """Everything a report says of a campaign, worked out once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -33,7 +33,7 @@ class Findings:
     lines: Sequence[Line]
     points: Sequence[Point]
     exactness: dict[str, dict[str, float] | None]
-    advice: choosing.Recommendation
+    advice: Mapping[choosing.Need, choosing.Recommendation]
     front: Sequence[Point]
     outliers: Sequence[Point]
     pairs: Sequence[effects.Pair]
@@ -68,7 +68,7 @@ def gather(campaign: Campaign) -> Findings:
         lines=lines,
         points=points,
         exactness=_exactness(campaign),
-        advice=choosing.recommend(points),
+        advice={need: choosing.recommend(own) for need, own in choosing.by_need(points).items()},
         front=choosing.pareto(points),
         outliers=choosing.outliers(points),
         pairs=effects.pairs(points),

@@ -77,6 +77,8 @@ def _row(line: Line, found: Findings) -> dict[str, Any]:
     exactness = found.exactness.get(cell.key) or {}
     for name in ("recall_at_1", "recall_at_5", "mean_reciprocal_rank"):
         row[name] = exactness.get(name)
+    row["target_recall"] = cell.recall
+    row["calibrated_ef_search"] = (facts.get("calibration") or {}).get("ef_search")
     answers = throughput(line)
     row |= {f"per_second_{count}": answers.get(count) for count in found.clients}
     row |= {name: facts.get(name) for name in _FACTS}

@@ -1,0 +1,87 @@
+"""What to take, for each need: how large the corpus is and how it is searched is no choice."""
+
+from collections.abc import Iterator, Sequence
+
+from django.utils.translation import gettext as _
+
+from portal.lib.documents import Block, Column, Heading, Note, Paragraph, Table, Value
+from search.lab.engine.analysis.choosing import Need, Recommendation
+from search.lab.engine.analysis.points import Point
+from search.lab.services.reports.findings import Findings
+
+#: Recall that the recommendation asks for: the default of `choosing.recommend`.
+WANTED_RECALL = 0.95
+
+
+def advice(found: Findings) -> Iterator[Block]:
+    """Say what to take for each need, and for which there is nothing."""
+    yield Heading(_("Recommendation"))
+    met = {need: one for need, one in found.advice.items() if one.point is not None}
+    words = {"wanted": WANTED_RECALL, "met": len(met), "all": len(found.advice)}
+    if not met:
+        yield Note(
+            "warn",
+            _(
+                "No sound cell reaches a recall of %(wanted)s: measure other parameters, or an "
+                "exact engine."
+            )
+            % words,
+        )
+        return
+    if len(met) < len(found.advice):
+        text = _(
+            "For %(met)d of %(all)d needs a sound cell reaches a recall of %(wanted)s: the fastest "
+            "of each is below. For the others measure other parameters, or an exact engine."
+        )
+        yield Note("warn", text % words)
+    else:
+        text = _("The fastest sound cell with a recall of at least %(wanted)s, for each need.")
+        yield Note("good", text % words)
+    yield _table(found)
+    yield Paragraph(
+        _(
+            "Recall is held against exact search over vectors of the same length: it does not say "
+            "what shorter vectors lose."
+        )
+    )
+
+
+def _table(found: Findings) -> Table:
+    return Table(
+        (
+            Column(_("passages"), "", "right"),
+            Column(_("search")),
+            Column(_("filter"), "", "right"),
+            Column(_("take")),
+            Column("p95", "ms", "right"),
+            Column("recall@10", "", "right"),
+            Column(_("memory"), "MB", "right"),
+            Column(_("of cells that reach it"), "", "right"),
+            Column(_("next best")),
+        ),
+        [_row(need, one) for need, one in found.advice.items()],
+    )
+
+
+def _row(need: Need, one: Recommendation) -> Sequence[Value]:
+    share = _("none") if need.filter_share >= 1 else f"{need.filter_share:.0%}"
+    start = (f"{need.scale:,}", need.search_type, share)
+    if one.point is None:
+        return (*start, _("nothing"), None, None, None, f"0 / {one.n_considered}", None)
+    point, second = one.point, one.runner_up
+    other = f"{_name(second)} ({second.p95_ms:.3g} ms)" if second else None
+    return (
+        *start,
+        _name(point),
+        point.p95_ms,
+        point.recall_at_10,
+        point.memory_mb,
+        f"{one.n_meeting} / {one.n_considered}",
+        other,
+    )
+
+
+def _name(point: Point) -> str:
+    """Return the choice that a cell stands for."""
+    parameters = ", ".join(f"{name}={value}" for name, value in point.cell.parameters.items())
+    return ", ".join(filter(None, (f"{point.cell.engine} x {point.cell.dimension}", parameters)))

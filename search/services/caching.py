@@ -87,10 +87,21 @@ class Cache:
         What is kept in Redis at most; 0 keeps nothing there.
     ttl_s
         How long an answer that nobody replaces lies in Redis.
+    most_joined
+        So many threads may wait for answers that others make; None sets no bound.
     """
 
-    def __init__(self, name: str, *, process_bytes: int, shared_bytes: int, ttl_s: int) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        process_bytes: int,
+        shared_bytes: int,
+        ttl_s: int,
+        most_joined: int | None = None,
+    ) -> None:
         self.name = name
+        self._seats = threading.BoundedSemaphore(most_joined) if most_joined else None
         self._near = _Near(process_bytes)
         self._far = _Far(name, shared_bytes // LONGEST_SHARED, ttl_s)
         self._flights: dict[bytes, _Flight] = {}
@@ -119,7 +130,7 @@ class Cache:
             if flight is None:
                 flight = self._flights[key] = _Flight()
         if not is_first:
-            joined = flight.wait()
+            joined = self._joined(flight)
             return Found(joined, JOINED) if joined is not None else self._kept(key, make())
         try:
             found = self._shared(key, make)
@@ -132,6 +143,17 @@ class Cache:
         finally:
             with self._lock:
                 self._flights.pop(key, None)
+
+    def _joined(self, flight: "_Flight") -> bytes | None:
+        """Wait for what another thread makes; None when that takes too long or too many do."""
+        if self._seats is None:
+            return flight.wait()
+        if not self._seats.acquire(blocking=False):
+            return None
+        try:
+            return flight.wait()
+        finally:
+            self._seats.release()
 
     def _shared(self, key: bytes, make: Make) -> Found:
         """Return what Redis has, or what another process makes now, or make it."""

@@ -12,7 +12,7 @@ from portal.core.errors import FieldProblem, InvalidInput
 from portal.lib import clock
 from portal.lib.hashing import digest_json
 from search.engine.text import clean
-from search.models import Collection, JudgedQuery
+from search.models import Collection, Document, JudgedQuery
 from search.models.relevance import GAINS
 
 if TYPE_CHECKING:
@@ -99,11 +99,22 @@ def import_list(*, collection: Collection, rows: Iterable[Mapping[str, Any]], ac
 
 
 def load(collection: Collection) -> list["Judged"]:
-    """Return the judged queries of a collection in order, by document, for the engine."""
+    """Return the judged queries of a collection in order, by document, for the engine.
+
+    Documents that are not there any more count no longer: no index could find them.
+    """
     from search.engine.tuning import Judged  # noqa: PLC0415 - the engine is large
 
-    rows = collection.judged_queries.order_by("pk").values_list("query", "gains")
-    return [Judged(query, gains) for query, gains in rows]
+    rows = list(collection.judged_queries.order_by("pk").values_list("query", "gains"))
+    named = {name for _query, gains in rows for name in gains}
+    documents = Document.objects.present().filter(collection=collection, external_id__in=named)
+    present = set(documents.values_list("external_id", flat=True))
+    kept = ((query, _of(present, gains)) for query, gains in rows)
+    return [Judged(query, gains) for query, gains in kept if gains]
+
+
+def _of(present: set[str], gains: Mapping[str, float]) -> dict[str, float]:
+    return {name: gain for name, gain in gains.items() if name in present}
 
 
 def digest(judged: Iterable["Judged"]) -> str:

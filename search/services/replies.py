@@ -10,7 +10,8 @@ import msgspec
 from django.conf import settings
 from django.utils.translation import get_language
 
-from search.services import answers, searching
+from portal.core.errors import PortalError
+from search.services import answers, generation, searching
 from search.services.answers import Answer
 from search.services.caching import HIT, MISS, Cache, Made, key_of
 from search.services.serving import KEPT_S
@@ -81,7 +82,10 @@ def reply(
 
     def make() -> Made:
         made = answers.answer(collection, question, filters=filters, taxonomy=taxonomy)
-        is_same = searching.state(collection) == state  # and no other index answered
+        try:
+            is_same = searching.state(collection) == state  # and no other index answered
+        except PortalError:  # it was withdrawn meanwhile; what was found is still an answer
+            is_same = False
         return Made(msgspec.json.encode(members(made)), is_kept=is_same and not made.degraded)
 
     found = kept().get(key_of(_encode(essence)), make)
@@ -97,6 +101,8 @@ def kept() -> Cache:
         process_bytes=(settings.SEARCH_CACHE_MB << 20) // SHARE,
         shared_bytes=(settings.SEARCH_SHARED_CACHE_MB << 20) // SHARE,
         ttl_s=KEPT_S,
+        # Who waits for a model, if only by waiting for another thread, is a thread less to search.
+        most_joined=max(1, settings.WEB_THREADS // generation.SHARE),
     )
 
 

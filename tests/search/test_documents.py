@@ -144,6 +144,14 @@ def test_a_judgement_replaces_the_one_before(collection: Collection) -> None:
     assert [dict(one.gains) for one in judgements.load(collection)] == [{"blow-hole": 3}]
 
 
+def test_a_deleted_document_is_no_answer_any_more(collection: Collection) -> None:
+    for query, gains in {"기포": {"blow-hole": 3, "flash": 1}, "플래시": {"flash": 3}}.items():
+        judgements.save(collection=collection, query=query, gains=gains, actor=ACTOR)
+    documents.delete(collection=collection, external_ids=["flash"], actor=ACTOR)
+
+    assert [dict(one.gains) for one in judgements.load(collection)] == [{"blow-hole": 3}]
+
+
 @pytest.mark.parametrize("gains", [{}, {"a": 0}, {"a": 4}, {"a": True}])
 def test_a_judgement_with_another_gain_is_refused(
     collection: Collection, gains: dict[str, int]

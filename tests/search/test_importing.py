@@ -117,6 +117,8 @@ def test_files_that_cannot_be_had_are_named(
     (tmp_path / "big.txt").write_text("x" * 101)
     (tmp_path / "loop.txt").symlink_to(tmp_path / "loop.txt")
     (tmp_path / "gone.txt").symlink_to(tmp_path / "nowhere.txt")
+    os.mkfifo(tmp_path / ".pipe")
+    (tmp_path / "pipe.txt").symlink_to(tmp_path / ".pipe")  # reading it would wait for ever
     os.utime(tmp_path / "good.txt", (0, 0))  # of 1970, as in images of containers
 
     run = imported(empty, tmp_path)
@@ -134,6 +136,19 @@ def test_names_of_another_encoding_are_read(empty: Collection, tmp_path: Path) -
     assert imported(empty, tmp_path).result["n_created"] == 2
 
     assert Document.objects.filter(external_id="금형.txt").exists()
+
+
+def test_names_that_are_one_in_unicode_do_not_replace_each_other(
+    empty: Collection, tmp_path: Path
+) -> None:
+    for encoding in ("cp949", "utf-8"):
+        path = os.fsencode(tmp_path) + b"/" + "금형.txt".encode(encoding)
+        Path(os.fsdecode(path)).write_text(f"이름 {encoding}")
+
+    run = imported(empty, tmp_path)
+
+    assert (run.result["n_created"], run.result["n_skipped"]) == (1, 1)
+    assert [one["name"] for one in run.result["skipped"]] == ["금형.txt"]
 
 
 def test_what_a_file_says_of_itself_is_read_in_its_encoding(

@@ -8,7 +8,11 @@ _WORKER = "tuning.engine.rocksdb.worker"
 def engines(pid: int) -> list[psutil.Process]:
     """Return the measured processes under a worker."""
     found = []
-    for child in psutil.Process(pid).children(recursive=True):
+    try:
+        children = psutil.Process(pid).children(recursive=True)
+    except psutil.NoSuchProcess:  # the supervisor replaces it
+        return []
+    for child in children:
         try:
             if _WORKER in child.cmdline():
                 found.append(child)

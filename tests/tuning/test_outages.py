@@ -42,13 +42,14 @@ def test_a_killed_postgres_costs_a_study_one_trial() -> None:
             "--workload",
             "put-heavy",
         )
-        worker = stack.pid("worker-bench")
-        wait_for(lambda: engines(worker) and trials(stack, "state") == [("running",)], 300)
-        stack.restart("postgres")
-        wait_for(lambda: len(trials(stack, "state")) > 1, 300)
-        (state, reason, role, options), again, *_more = trials(
-            stack, "state, reason, role, configuration"
+        wait_for(
+            lambda: engines(stack.pid("worker-bench")) and trials(stack, "state") == [("running",)],
+            250,
         )
+        stack.restart("postgres")
+        what = "state, reason, role, configuration"
+        wait_for(lambda: len(trials(stack, what)) > 1, 250)
+        (state, reason, role, options), again, *_more = wait_for(lambda: trials(stack, what), 60)
     assert state == "lost"
     assert reason
     assert (role, options) == ("baseline", again[-1])

@@ -236,7 +236,8 @@ def _cost(plan: Plan, done: Sequence[Done]) -> float:
 def _candidate_cost(plan: Plan, done: Sequence[Done]) -> float:
     """Return the seconds of the longest trial of those that lead; 0 before any does."""
     leaders = _chosen(plan, done)
-    return max((one.seconds for one in done if one.configuration in leaders), default=0.0)
+    own = [one.seconds for one in done if one.has_values and one.configuration in leaders]
+    return max(own, default=0.0)
 
 
 def _n_finalists(plan: Plan) -> int:
@@ -293,7 +294,8 @@ def _proof(plan: Plan, done: Sequence[Done], candidate: Configuration) -> Step |
     found = pairs(plan, done)
     spent_s = sum(one.seconds for one in done)
     is_whole = len(found) % 2 == 0
-    is_spent = spent_s + 2 * _cost(plan, done) > plan.budget.seconds
+    pair_s = _cost(plan, done) + (_candidate_cost(plan, done) or _cost(plan, done))
+    is_spent = spent_s + pair_s > (1 - BESIDE_SHARE) * plan.budget.seconds
     is_enough = len(found) >= _least_pairs(plan)
     is_last = len(found) >= plan.budget.n_pairs or (is_spent and is_enough)
     stuck = _stuck(done)

@@ -65,3 +65,5 @@ class Watch:
         except (DatabaseError, InterfaceError) as exc:
             log.warning("trial_not_shown", error=str(exc))
             connection.close()
+        except Exception as exc:  # noqa: BLE001 - a prediction's model of an earlier release, say
+            log.warning("trial_not_shown", error=repr(exc))

@@ -31,6 +31,10 @@ from search.lab.services import estimates
 
 EVERY_S = 1.0
 N_CELLS, N_EVENTS = 12, 6
+#: Lines of the view beside those of cells and events: frames, headings, progress, machine, hint.
+OTHER_LINES = 15
+#: Narrower than this there is no room for intervals.
+WIDE = 110
 #: Waits a while and says whether somebody asked to leave.
 Pressed = Callable[[float], bool]
 
@@ -54,7 +58,7 @@ def watch(campaign: Campaign, console: Console, pressed: Pressed | None = None) 
             Live(console=console, screen=True, auto_refresh=False) as live,
         ):
             while True:
-                live.update(_picture(campaign), refresh=True)
+                live.update(_picture(campaign, console), refresh=True)
                 if is_over(campaign):
                     return True
                 if (pressed or keyboard)(EVERY_S):
@@ -69,21 +73,43 @@ def is_over(campaign: Campaign) -> bool:
     return run is None or run.is_terminal
 
 
-def frame(campaign: Campaign) -> RenderableType:
-    """Return one picture of a campaign."""
+def frame(campaign: Campaign, width: int, height: int | None = None) -> RenderableType:
+    """Return one picture of a campaign.
+
+    Parameters
+    ----------
+    width
+        Columns of the terminal; a narrow one shows figures without their intervals.
+    height
+        Lines that the picture may take; None for as many as there are.
+    """
     campaign = Campaign.objects.select_related("run").get(pk=campaign.pk)
+    n_cells, n_events = _room(height)
     return Group(
         Panel(_progress(campaign), title=Text(campaign.name), title_align="left"),
         Panel(_machine(), title=_("Machine"), title_align="left"),
-        Panel(_cells(campaign), title=_("Last cells"), title_align="left"),
-        Panel(_events(campaign), title=_("Last events"), title_align="left"),
+        Panel(
+            _cells(campaign, n_cells, is_wide=width >= WIDE),
+            title=_("Last cells"),
+            title_align="left",
+        ),
+        Panel(_events(campaign, n_events), title=_("Last events"), title_align="left"),
         Text(_("q or Ctrl-C leaves this view; the campaign goes on."), style="bright_black"),
     )
 
 
-def _picture(campaign: Campaign) -> RenderableType:
+def _room(height: int | None) -> tuple[int, int]:
+    """Return how many cells and how many events have room in so many lines."""
+    if height is None:
+        return N_CELLS, N_EVENTS
+    n_lines = max(2, height - OTHER_LINES)
+    n_events = min(N_EVENTS, max(1, n_lines // 3))
+    return min(N_CELLS, n_lines - n_events), n_events
+
+
+def _picture(campaign: Campaign, console: Console) -> RenderableType:
     try:
-        return frame(campaign)
+        return frame(campaign, *console.size)
     except (DatabaseError, InterfaceError) as exc:
         connection.close()
         reason = " ".join(str(exc).split())
@@ -134,39 +160,41 @@ def _machine() -> Table:
     return table
 
 
-def _cells(campaign: Campaign) -> Table:
+def _cells(campaign: Campaign, n_cells: int, *, is_wide: bool) -> Table:
     table = Table(expand=True, box=None, header_style="bold")
     table.add_column(_("cell"), ratio=1, no_wrap=True, overflow="ellipsis")
     for heading in ("p50 ms", "p95 ms", "recall@10", _("per second")):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column(_("note"), no_wrap=True, overflow="ellipsis")
     rows = campaign.cells.exclude(state=CellResult.State.WAITING).order_by("-measured_at")
-    for row in rows[:N_CELLS]:
+    for row in rows[:n_cells]:
         line = selectors.line(row)
         style = "red" if line.error else "yellow" if line.flags else ""
         note = line.error.partition("\n")[0][:60] or ", ".join(selectors.doubts(line))
         table.add_row(
             Text(line.cell.label),
-            *(_shown(one) for one in (line.p50, line.p95, line.recall, line.throughput)),
+            *(_shown(one, is_wide) for one in (line.p50, line.p95, line.recall, line.throughput)),
             Text(note, style=style),
         )
     return table
 
 
-def _shown(figure: Figure | None) -> str:
+def _shown(figure: Figure | None, has_interval: bool) -> str:
     if figure is None:
         return "-"
+    if not has_interval:
+        return f"{figure.value:.3g}"
     return f"{figure.value:.3g} ({figure.low:.3g}-{figure.high:.3g})"
 
 
-def _events(campaign: Campaign) -> Table:
+def _events(campaign: Campaign, n_events: int) -> Table:
     table = Table(expand=True, box=None, show_header=False)
     table.add_column(no_wrap=True)
     table.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
     if campaign.run is None:
         return table
     events = RunEvent.objects.filter(run=campaign.run).exclude(type=RunEvent.Type.PROGRESS)
-    for event in events.order_by("-pk")[:N_EVENTS]:
+    for event in events.order_by("-pk")[:n_events]:
         said = event.message or event.name
         table.add_row(
             f"{event.at.astimezone():%H:%M:%S}", Text(said, style=LEVELS.get(event.level, ""))

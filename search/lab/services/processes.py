@@ -26,6 +26,8 @@ _POLL_S = 0.5
 _LOOK_EVERY_S = 1.0
 #: What processes say when the disk is full.
 _FULL = tuple(os.strerror(one) for one in sorted(FULL_ERRNOS))
+#: Lines at the end of a log that may say so: Postgres puts a hint behind its error.
+_TAIL = 5
 
 
 class OutOfMemory(Exception):
@@ -130,7 +132,9 @@ def do(job: Job, turn: Callable[[], None], *, module: str = _WORKER) -> dict[str
     if process.returncode or not answer.exists():
         lines = log.read_text("utf-8", "replace").strip().splitlines() or [""]
         reason = lines[-1] or f"exit status {process.returncode}"
-        if any(sign in reason for sign in _FULL):
+        tail = "\n".join(lines[-_TAIL:])
+        # A file that is mapped into memory is refused its blocks by a signal.
+        if process.returncode == -signal.SIGBUS or any(sign in tail for sign in _FULL):
             raise DiskFull(reason)
         raise EngineProblem(
             "engine_failed", engine=job.cell.engine, phase=job.action, reason=reason[:500]

@@ -68,7 +68,7 @@ def need(campaign: Campaign, *, only_builds: bool) -> Need:
         for _key, group in groupby(indexes.values(), key=_corpus_of)
     ]
     return Need(
-        round(sum(_corpus_mb(*one, campaign.seed) for one in {_corpus_of(cell) for cell in left})),
+        round(sum(_corpus_mb(campaign, *one) for one in {_corpus_of(cell) for cell in left})),
         round(sum(of_corpora) if only_builds else max(of_corpora, default=0.0)),
     )
 
@@ -131,15 +131,18 @@ def _corpus_of(cell: Cell) -> tuple[int, int]:
     return cell.scale, cell.dimension
 
 
-def _corpus_mb(scale: int, dimension: int, seed: int) -> float:
+def _corpus_mb(campaign: Campaign, scale: int, dimension: int) -> float:
     """Return the size of a corpus that is not there yet; of a collection it is only a guess."""
-    return 0.0 if _is_there(scale, dimension, seed) else sizes.corpus_mb(scale, dimension)
+    return 0.0 if _is_there(campaign, scale, dimension) else sizes.corpus_mb(scale, dimension)
 
 
-def _is_there(scale: int, dimension: int, seed: int) -> bool:
-    home = folder() / "corpora"
+def _is_there(campaign: Campaign, scale: int, dimension: int) -> bool:
+    home, seed = folder() / "corpora", campaign.seed
+    place = corpora.generated_folder(home, scale, seed)
+    if campaign.collection:
+        place = corpora.collection_folder(home, campaign.corpus, seed)
     try:
-        texts = corpora.TextFolder.open(corpora.generated_folder(home, scale, seed))
+        texts = corpora.TextFolder.open(place)
     except CorpusProblem:
         return False
     return corpora.vectors_folder(home, texts, dimension, seed).exists()

@@ -133,6 +133,8 @@ def test_bounds_are_refused_by_name() -> None:
         (["--resume", "nothing"], "nothing"),
         (["--pause", "nothing"], "nothing"),
         (["--passes", "0"], "passes is 0"),
+        (["--resume", "--max-memory", "900"], "--max-memory says how a campaign begins"),
+        (["--attach", "latest", "--all"], "--all says how a campaign begins"),
     ],
 )
 def test_the_command_says_what_is_wrong(

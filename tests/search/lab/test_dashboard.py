@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 
 def shown(campaign: Campaign) -> str:
     screen = Console(file=io.StringIO(), width=140, record=True)
-    screen.print(dashboard.frame(campaign))
+    screen.print(dashboard.frame(campaign, width=140))
     return screen.export_text()
 
 
@@ -48,6 +48,22 @@ def test_a_picture_shows_progress_cells_and_events(campaign: Campaign) -> None:
     assert "faiss-flat failed: no room" in text
     assert "left" in text
     assert "the campaign goes on" in text
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (80, 18), (200, 50)])
+def test_a_picture_fits_the_terminal(campaign: Campaign, width: int, height: int) -> None:
+    for row in campaign.cells.filter(state=CellResult.State.WAITING)[:20]:
+        measured.measure(row, measured.samples(row.what))
+    run = Run.objects.get(pk=str(campaign.run_id))
+    for number in range(10):
+        RunEvent.objects.create(run=run, type=RunEvent.Type.LOG, message=f"event {number}")
+
+    screen = Console(file=io.StringIO(), width=width, record=True)
+    screen.print(dashboard.frame(campaign, width, height))
+    lines = screen.export_text().splitlines()
+    assert len(lines) <= height
+    assert "the campaign goes on" in lines[-1]
+    assert any("event 9" in line for line in lines)
 
 
 @pytest.mark.parametrize("how", ["q", "interrupt"])

@@ -155,6 +155,29 @@ def test_threads_that_ask_at_the_same_time_get_one_answer(
     assert set(levels) <= {JOINED, PROCESS}
 
 
+def test_one_too_many_makes_the_answer_itself(
+    redis_client: redis.Redis, wait_for: Callable[..., object]
+) -> None:
+    cache = Cache("test", process_bytes=1 << 20, shared_bytes=0, ttl_s=60, most_joined=1)
+    begun, release = threading.Event(), threading.Event()
+
+    def make() -> Made:
+        begun.set()
+        assert release.wait(60)
+        return Made(b"answer")
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(cache.get, KEY, make)
+        assert begun.wait(60)
+        joined = pool.submit(cache.get, KEY, never)
+        wait_for(lambda: cache._seats is not None and cache._seats._value == 0)
+        own = cache.get(KEY, lambda: Made(b"own", is_kept=False))
+        release.set()
+        assert first.result(60).content == b"answer"
+        assert joined.result(60).level == JOINED
+    assert (own.content, own.level) == (b"own", NOWHERE)
+
+
 def test_those_who_wait_get_the_failure_too(redis_client: redis.Redis) -> None:
     cache = cache_of()
     begun, release = threading.Event(), threading.Event()

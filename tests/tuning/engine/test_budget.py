@@ -70,3 +70,14 @@ def test_ten_minutes_hold_a_search_and_six_pairs_of_trials_that_drain(
 def test_all_that_is_advised_is_tried_where_little_is_left_to_drain() -> None:
     _ended, done, _clock = simulated(7.4, 1.59, 1)
     assert sum(one.role == "search" for one in done) >= len(advice.DEVICE)
+
+
+@pytest.mark.parametrize("drain_s", [0.0, 7.4, 12.0])
+@pytest.mark.parametrize("gain", [1.0, 1.02, 1.05])
+def test_what_cannot_be_told_within_ten_minutes_takes_no_longer(
+    drain_s: float, gain: float
+) -> None:
+    for seed in range(5):
+        ended, _done, clock = simulated(drain_s, gain, seed)
+        assert ended.proof.verdict in {"better", "no_effect", "undecided", "worse"}
+        assert clock <= TEN_MINUTES

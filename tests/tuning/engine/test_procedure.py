@@ -61,6 +61,14 @@ def test_lost_and_disturbed_trials_are_repeated_and_failed_ones_are_not() -> Non
     assert procedure.next_step(PLAN, [*BASELINES, failed]) == Step("search", None)
 
 
+def test_a_trial_that_hung_does_not_end_the_search_of_what_then_leads() -> None:
+    budget = searching.planned(3600, trial_seconds=60, n_trials=40, n_pairs=12)
+    hung = replace(done("search", 1, 0, "lost"), seconds=320.0)
+    so_far = [replace(one, seconds=75.0) for one in [*BASELINES, done("search", 1, 150.0)]]
+    step = procedure.next_step(replace(PLAN, budget=budget), [*so_far[:2], hung, so_far[2]])
+    assert step == Step("search", None)
+
+
 def test_nothing_better_ends_without_a_proof() -> None:
     searched = [done("search", 1, 90.0), done("search", 2, 80.0)]
     ended = procedure.next_step(PLAN, [*BASELINES, *searched])

@@ -18,6 +18,14 @@ from search.lab.management import dashboard
 from search.lab.models import Campaign
 from search.lab.services import campaigns, estimates
 
+#: What says how a campaign is begun; one that goes on is as it was begun.
+BEGINNING = (
+    "profile", "all", "scales", "dimensions", "search_types", "filters", "engines", "lexical",
+    "collection", "name", "seed", "parallel", "workers", "max_memory", "clients", "recall",
+    "passes", "tries", "timed_builds",
+)  # fmt: skip
+LATER = ("resume", "attach", "pause", "cancel")
+
 
 class Command(BaseCommand):
     help = (
@@ -85,6 +93,7 @@ class Command(BaseCommand):
         screen = console.console(self.stdout)
         with console.plain_errors():
             actor = console.actor(options["user"])
+            self._refuse_what_begins(options)
             if options["attach"]:
                 _show(find(options["attach"]), screen)
                 return
@@ -126,6 +135,22 @@ class Command(BaseCommand):
             following.follow(run, screen, actor)
             screen.print(table(campaign))
 
+    def _refuse_what_begins(self, options: dict[str, Any]) -> None:
+        """Refuse options that would be passed over, since the campaign has begun without them."""
+        later = next((name for name in LATER if options[name]), None)
+        if later is None:
+            return
+        parser = self.create_parser("manage.py", "benchmark")
+        for name in BEGINNING:
+            if options[name] != parser.get_default(name):
+                raise CommandError(
+                    _(
+                        "%(option)s says how a campaign begins, and --%(later)s names one that has "
+                        "begun: leave it out, or begin another campaign."
+                    )
+                    % {"option": "--" + name.replace("_", "-"), "later": later}
+                )
+
 
 def _stopped(options: dict[str, Any], actor: Actor) -> str:
     """Let a campaign rest or stop it; returns what was done."""
@@ -142,7 +167,7 @@ def _stopped(options: dict[str, Any], actor: Actor) -> str:
 def _show(campaign: Campaign, screen: Console) -> None:
     """Show a campaign live until its run is over or somebody leaves."""
     if not screen.is_terminal:
-        screen.print(dashboard.frame(campaign))
+        screen.print(dashboard.frame(campaign, screen.width))
         return
     if dashboard.watch(campaign, screen):
         screen.print(table(campaign))

@@ -9,15 +9,12 @@ from search.lab.engine.analysis.choosing import Need, Recommendation
 from search.lab.engine.analysis.points import Point
 from search.lab.services.reports.findings import Findings
 
-#: Recall that the recommendation asks for: the default of `choosing.recommend`.
-WANTED_RECALL = 0.95
-
 
 def advice(found: Findings) -> Iterator[Block]:
     """Say what to take for each need, and for which there is nothing."""
     yield Heading(_("Recommendation"))
     met = {need: one for need, one in found.advice.items() if one.point is not None}
-    words = {"wanted": WANTED_RECALL, "met": len(met), "all": len(found.advice)}
+    words = {"wanted": found.wanted_recall, "met": len(met), "all": len(found.advice)}
     if not met:
         yield Note(
             "warn",

@@ -14,6 +14,9 @@ from search.lab.models import Campaign, CellResult
 from search.lab.selectors import Line
 from search.lab.services import problems
 
+#: Recall that is asked for where the campaign names none.
+WANTED_RECALL = 0.95
+
 
 @dataclass(frozen=True)
 class Findings:
@@ -28,6 +31,8 @@ class Findings:
         Why there is no such analysis; empty where there is one.
     predicted : sequence of Predicted
         Cells that were not measured and can be predicted.
+    wanted_recall : float
+        What the recommendation asks for.
     """
 
     lines: Sequence[Line]
@@ -44,6 +49,7 @@ class Findings:
     no_cost: str = ""
     predicted: Sequence[scaling.Predicted] = ()
     clients: Sequence[int] = field(default_factory=list)
+    wanted_recall: float = WANTED_RECALL
 
     @property
     def measured(self) -> list[Line]:
@@ -64,11 +70,15 @@ def gather(campaign: Campaign) -> Findings:
         cost = scaling.cost_model(points)
     except AnalysisProblem as exc:
         no_cost = problems.said(exc)
+    wanted = campaign.plan.recall or WANTED_RECALL
     return Findings(
         lines=lines,
         points=points,
         exactness=_exactness(campaign),
-        advice={need: choosing.recommend(own) for need, own in choosing.by_need(points).items()},
+        advice={
+            need: choosing.recommend(own, min_recall=wanted)
+            for need, own in choosing.by_need(points).items()
+        },
         front=choosing.pareto(points),
         outliers=choosing.outliers(points),
         pairs=effects.pairs(points),
@@ -79,6 +89,7 @@ def gather(campaign: Campaign) -> Findings:
         no_cost=no_cost,
         predicted=_predicted(lines, cost),
         clients=sorted({int(one) for line in lines for one in throughput(line)}),
+        wanted_recall=wanted,
     )
 
 

@@ -1,14 +1,18 @@
 """The OpenAI-compatible endpoint: what is sent, what is believed, what is tried again."""
 
+import itertools
 import json
 import socket
 import threading
+import time
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from search.engine.building import build
+from search.engine.embedders import endpoint
 from search.engine.embedders.endpoint import EndpointEmbedder, Settings
 from search.engine.index import open_index
 from search.engine.options import BuildOptions, EmbedderSpec
@@ -99,14 +103,19 @@ def test_silence_ends_after_the_time_out() -> None:
     assert caught.value.retryable
 
 
-def test_an_answer_that_drips_is_not_waited_for() -> None:
+def test_an_answer_that_drips_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    ticks = itertools.count(0.0, 100.0)  # more than a minute goes by between two looks
+    monkeypatch.setattr(
+        endpoint, "time", SimpleNamespace(monotonic=lambda: next(ticks), sleep=time.sleep)
+    )
     with socket.create_server(("127.0.0.1", 0)) as server:
-        dripping = threading.Thread(target=drip, args=(server,))
+        server.settimeout(60)
+        dripping = threading.Thread(target=drip, args=(server,), daemon=True)
         dripping.start()
         url = f"http://127.0.0.1:{server.getsockname()[1]}"
         with pytest.raises(EmbedderProblem, match="no whole answer") as caught:
-            EndpointEmbedder(_settings(url, timeout_s=1.0, attempts=1)).encode(["기공"])
-        dripping.join()
+            EndpointEmbedder(_settings(url, timeout_s=60.0, attempts=1)).encode(["기공"])
+        dripping.join(60)
     assert caught.value.retryable
 
 

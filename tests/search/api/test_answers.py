@@ -1,8 +1,6 @@
 import itertools
 import json
-import socket
 import threading
-from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,7 +10,13 @@ from pytest_django import Settings
 from search.models import Collection
 from search.services import admission, generation
 from tests.search.api.conftest import Ask
-from tests.search.engine.embedders.endpoint_server import Answer, Endpoint, fixed, running
+from tests.search.engine.embedders.endpoint_server import (
+    Answer,
+    Endpoint,
+    dripping,
+    fixed,
+    running,
+)
 
 PATH = "/api/v1/answers/"
 ASKED = {"question": "수축공은 왜 생기나요?", "collection": "defects"}
@@ -200,26 +204,12 @@ def test_an_endpoint_that_drips_is_not_waited_for(
 ) -> None:
     ticks = itertools.count(0.0, 100.0)  # more than a minute goes by between two looks
     monkeypatch.setattr(generation, "time", SimpleNamespace(monotonic=lambda: next(ticks)))
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        server.settimeout(60)
-        dripping = threading.Thread(target=drip, args=(server,), daemon=True)
-        dripping.start()
-        settings.ANSWERS_URL = f"http://127.0.0.1:{server.getsockname()[1]}/v1"
+    with dripping() as url:
+        settings.ANSWERS_URL = f"{url}/v1"
         settings.ANSWERS_MODEL, settings.ANSWERS_TIMEOUT_S = "words", 60
         body = asked(ask)
-        dripping.join(60)
     assert body["kind"] == "extractive"
     assert "no whole answer" in body["degraded"][0]
-
-
-def drip(server: socket.socket) -> None:
-    """Send a byte four times a second until nobody listens any more."""
-    connection, _address = server.accept()
-    with connection, suppress(OSError):
-        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
-        for _ in range(1000):
-            connection.sendall(b" ")
-            threading.Event().wait(0.25)
 
 
 def test_searches_do_not_wait_behind_a_slow_model(

@@ -1,9 +1,10 @@
 """An endpoint on the loopback that answers as a test says."""
 
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -73,3 +74,24 @@ def fixed(
 ) -> Callable[[dict[str, Any]], Answer]:
     """Answer everything alike."""
     return lambda _: (status, headers, content)
+
+
+@contextmanager
+def dripping() -> Iterator[str]:
+    """Serve one caller an answer that comes byte by byte; gives the address without a path."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(60)
+        thread = threading.Thread(target=_drip, args=(server,), daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+        thread.join(60)
+
+
+def _drip(server: socket.socket) -> None:
+    """Send a byte now and then until nobody listens any more."""
+    connection, _address = server.accept()
+    with connection, suppress(OSError):
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+        for _ in range(1000):
+            connection.sendall(b" ")
+            threading.Event().wait(0.1)

@@ -3,9 +3,7 @@
 import itertools
 import json
 import socket
-import threading
 import time
-from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,7 +16,7 @@ from search.engine.index import open_index
 from search.engine.options import BuildOptions, EmbedderSpec
 from search.engine.passages import Passage
 from search.engine.problems import EmbedderProblem
-from tests.search.engine.embedders.endpoint_server import counted, fixed, running
+from tests.search.engine.embedders.endpoint_server import counted, dripping, fixed, running
 
 
 def _settings(url: str, **more: object) -> Settings:
@@ -108,25 +106,9 @@ def test_an_answer_that_drips_is_not_waited_for(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(
         endpoint, "time", SimpleNamespace(monotonic=lambda: next(ticks), sleep=time.sleep)
     )
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        server.settimeout(60)
-        dripping = threading.Thread(target=drip, args=(server,), daemon=True)
-        dripping.start()
-        url = f"http://127.0.0.1:{server.getsockname()[1]}"
-        with pytest.raises(EmbedderProblem, match="no whole answer") as caught:
-            EndpointEmbedder(_settings(url, timeout_s=60.0, attempts=1)).encode(["기공"])
-        dripping.join(60)
+    with dripping() as url, pytest.raises(EmbedderProblem, match="no whole answer") as caught:
+        EndpointEmbedder(_settings(url, timeout_s=60.0, attempts=1)).encode(["기공"])
     assert caught.value.retryable
-
-
-def drip(server: socket.socket) -> None:
-    """Send a byte now and then until nobody listens any more."""
-    connection, _address = server.accept()
-    with connection, suppress(OSError):
-        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
-        for _ in range(1000):
-            connection.sendall(b" ")
-            threading.Event().wait(0.1)
 
 
 def test_an_address_that_is_no_web_address_is_refused() -> None:

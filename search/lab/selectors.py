@@ -12,7 +12,7 @@ from portal.runs import artifacts
 from search.lab.engine import statistics
 from search.lab.engine.analysis.points import Point
 from search.lab.engine.matrix import Cell
-from search.lab.engine.statistics import Figure
+from search.lab.engine.statistics import Figure, significant
 from search.lab.models import Campaign, CellResult
 
 if TYPE_CHECKING:
@@ -164,9 +164,9 @@ def told(line: Line) -> str:
         return f"{line.cell.label}: {note(line)}"
     return _("%(cell)s: p50 %(p50)s ms, recall@10 %(recall)s, %(rate)s per second.") % {
         "cell": line.cell.label,
-        "p50": f"{line.p50.value:.3g}",
-        "recall": "-" if line.recall is None else f"{line.recall.value:.3g}",
-        "rate": f"{line.throughput.value:.3g}",
+        "p50": significant(line.p50.value),
+        "recall": "-" if line.recall is None else significant(line.recall.value),
+        "rate": significant(line.throughput.value),
     }
 
 

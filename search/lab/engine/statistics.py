@@ -44,9 +44,24 @@ class Figure:
     high: float
     n: int
 
+    def __str__(self) -> str:
+        return spanned(self.value, self.low, self.high)
+
     def overlaps(self, other: "Figure") -> bool:
         """Whether two intervals share a point."""
         return self.low <= other.high and other.low <= self.high
+
+
+def significant(value: float) -> str:
+    """Return a figure for people: three digits, zeros at the end kept, never an exponent above."""
+    if abs(value) >= 99.95:
+        return f"{value:,.0f}"
+    return f"{value:#.3g}"
+
+
+def spanned(value: float, low: float, high: float) -> str:
+    """Return a figure and its interval for people."""
+    return f"{significant(value)} ({significant(low)}-{significant(high)})"
 
 
 def figures(samples: "Samples", per_second: Mapping[str, Sequence[float]]) -> dict[str, Figure]:

@@ -25,7 +25,7 @@ from portal.core import formats
 from portal.runs.management.screen import COLOURS, LEVELS
 from portal.runs.models import Run, RunEvent, State
 from search.lab import selectors
-from search.lab.engine.statistics import Figure
+from search.lab.engine.statistics import Figure, significant
 from search.lab.models import Campaign, CellResult
 from search.lab.services import estimates
 
@@ -182,9 +182,7 @@ def _cells(campaign: Campaign, n_cells: int, *, is_wide: bool) -> Table:
 def _shown(figure: Figure | None, has_interval: bool) -> str:
     if figure is None:
         return "-"
-    if not has_interval:
-        return f"{figure.value:.3g}"
-    return f"{figure.value:.3g} ({figure.low:.3g}-{figure.high:.3g})"
+    return str(figure) if has_interval else significant(figure.value)
 
 
 def _events(campaign: Campaign, n_events: int) -> Table:

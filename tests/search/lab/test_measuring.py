@@ -16,6 +16,7 @@ from search.lab.engine.engines.registry import engines
 from search.lab.engine.lexical import LEGS
 from search.lab.engine.matrix import Cell
 from search.lab.engine.measuring import K, Samples
+from search.lab.engine.statistics import Figure
 
 
 @pytest.fixture(scope="module")
@@ -133,3 +134,19 @@ def test_a_ten_percent_slowdown_is_told_from_the_same() -> None:
     slow = statistics.ratio_of_medians(base * 1.1 * generator.lognormal(0, 0.02, 1_000), base)
     assert same.low <= 1.0 <= same.high
     assert slow.low > 1.05
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (0.04567, "0.0457"),
+        (1.0, "1.00"),
+        (2.1, "2.10"),
+        (99.949, "99.9"),
+        (99.96, "100"),
+        (1028.4, "1,028"),
+    ],
+)
+def test_figures_for_people_have_no_exponents_and_keep_their_zeros(value: float, told: str) -> None:
+    assert statistics.significant(value) == told
+    assert str(Figure(value, value, value, 3)) == f"{told} ({told}-{told})"

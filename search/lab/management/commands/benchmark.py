@@ -224,9 +224,7 @@ def table(campaign: Campaign) -> Table:
 
 
 def _shown(figure: Figure | None) -> str:
-    if figure is None:
-        return "-"
-    return f"{figure.value:.3g} ({figure.low:.3g}-{figure.high:.3g})"
+    return "-" if figure is None else str(figure)
 
 
 def _wishes(options: dict[str, Any]) -> campaigns.Wishes:

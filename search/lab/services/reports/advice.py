@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 from portal.lib.documents import Block, Column, Heading, Note, Paragraph, Table, Value
 from search.lab.engine.analysis.choosing import Need, Recommendation
 from search.lab.engine.analysis.points import Point
+from search.lab.engine.statistics import significant
 from search.lab.services.reports.findings import Findings
 
 
@@ -66,7 +67,7 @@ def _row(need: Need, one: Recommendation) -> Sequence[Value]:
     if one.point is None:
         return (*start, _("nothing"), None, None, None, f"0 / {one.n_considered}", None)
     point, second = one.point, one.runner_up
-    other = f"{_name(second)} ({second.p95_ms:.3g} ms)" if second else None
+    other = f"{_name(second)} ({significant(second.p95_ms)} ms)" if second else None
     return (
         *start,
         _name(point),

@@ -260,9 +260,7 @@ def _environment(campaign: Campaign) -> Iterator[Block]:
 
 def interval(figure: Figure | None) -> str | None:
     """Return a figure with its interval."""
-    if figure is None:
-        return None
-    return f"{figure.value:.3g} ({figure.low:.3g}-{figure.high:.3g})"
+    return None if figure is None else str(figure)
 
 
 def note(line: Line) -> str:

@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 from portal.lib.documents import Block, Column, Heading, Paragraph, Table
 from search.lab.engine.analysis import builds as timed
 from search.lab.engine.analysis.builds import Saving
+from search.lab.engine.statistics import spanned
 from search.lab.models import Campaign
 from search.lab.services.reports.findings import Findings
 
@@ -47,10 +48,7 @@ def predictions(found: Findings) -> Iterator[Block]:
     )
     yield Table(
         (Column(_("cell")), Column("p50", "ms", "right")),
-        [
-            (one.cell.label, f"{one.p50_ms:.3g} ({one.low_ms:.3g}-{one.high_ms:.3g})")
-            for one in found.predicted
-        ],
+        [(one.cell.label, spanned(one.p50_ms, one.low_ms, one.high_ms)) for one in found.predicted],
     )
 
 

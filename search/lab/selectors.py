@@ -1,6 +1,8 @@
 """Reads of campaigns: their cells as the analysis and the tables read them."""
 
 import io
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -74,7 +76,9 @@ def lines(campaign: Campaign) -> list[Line]:
 def points(campaign: Campaign) -> list[Point]:
     """Return the measured cells as an analysis reads them."""
     found = []
-    for one in lines(campaign):
+    own = lines(campaign)
+    memory = _memory_of(own)
+    for one in own:
         if one.p50 is None or one.p95 is None or one.recall is None:
             continue
         facts = one.facts or {}
@@ -84,13 +88,19 @@ def points(campaign: Campaign) -> list[Point]:
                 one.p50.value,
                 one.p95.value,
                 one.recall.value,
-                facts["peak_mb"],
+                math.nan if facts.get(memory) is None else facts[memory],
                 facts["build_s"],
                 facts["size_bytes"] / 1e6,
                 is_sound=not one.flags,
             )
         )
     return found
+
+
+def _memory_of(known: Iterable[Line]) -> str:
+    """Return by which fact memory is compared: early campaigns know that of processes alone."""
+    facts = [one.facts for one in known if one.p50 is not None and one.facts]
+    return "engine_mb" if all("engine_mb" in one for one in facts) else "peak_mb"
 
 
 def samples(row: CellResult) -> "Samples":

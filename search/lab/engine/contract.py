@@ -1,6 +1,6 @@
 """What every measured engine does, so that one harness measures all of them alike."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -62,6 +62,10 @@ class Opened(Protocol):
         below : int or None
             Only passages whose bucket is less.
         """
+
+    @property
+    def servers(self) -> Sequence[int] | None:
+        """Processes that answer for this one, see `usage.Servers`; empty for none."""
 
     def plan(self, query: Vectors, k: int, below: int | None = None) -> Plan:
         """Say whether such a search goes through the index."""

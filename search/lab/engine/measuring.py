@@ -1,13 +1,14 @@
 """How a cell is measured: in passes, each a process of its own, warm-up apart, every sample kept.
 
-Latency is the wall time of one question at a time, CPU that of the process beside it. Throughput is
+Latency is the wall time of one question at a time, CPU that of the process beside it, and of the
+database session where one answers. Throughput is
 what clients in a closed loop finished, each a process of its own, for 1, 2, 4 … of them: it is
 counted, never derived from a latency.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from search.engine.tokenizers import tokenizer
-from search.lab.engine import hybrid, truth
+from search.lab.engine import hybrid, truth, usage
 from search.lab.engine.contract import Check, Engine, Opened, Rows, chosen
 from search.lab.engine.corpora import TOKENIZER, Corpus, bucket_limit
 from search.lab.engine.lexical import OpenLeg, leg
 from search.lab.engine.matrix import Cell
+from search.lab.engine.usage import Held
 
 K = 10
 N_WARM_UP = 50
@@ -100,8 +102,10 @@ class Measured:
     ----------
     load_s : float
         From the call that opens the index to its first answer.
-    peak_mb : float
-        Of the measuring process, set by whoever runs it.
+    held : Held
+        Memory, from just before the index is opened until the last question is answered.
+    foreign_cores : float
+        Processor cores that other work kept busy meanwhile, on average.
     wanted : int
         Rows that a perfect search returns: `K`, or fewer where the filter leaves fewer.
     """
@@ -110,8 +114,9 @@ class Measured:
     uses_index: bool
     evidence: str
     load_s: float
+    held: Held
+    foreign_cores: float
     wanted: int = K
-    throughput: Mapping[int, float] = field(default_factory=dict)
 
     @property
     def falls_short(self) -> bool:
@@ -186,20 +191,26 @@ def measure(
     # Questions that a breadth was calibrated on say too much good of it.
     places = questions(len(exact), proving=True) if cell.recall else np.arange(len(exact))
     exact = exact[places]
-    started = time.perf_counter()
+    memory, busy, started = usage.Memory(), usage.Busy(), time.perf_counter()
     searcher = opened(cell, engine, corpus, folder)
+    servers = searcher.index.servers
     try:
         searcher.search(int(places[0]))
         load_s = time.perf_counter() - started
         for place in places[:N_WARM_UP].tolist():
             searcher.search(place)
         ask = places.tolist().__getitem__
+        served_s = usage.cpu_s(servers)
         samples = _samples(lambda at: searcher.search(ask(at)), exact, time_limit_s, check)
+        served_s = usage.cpu_s(servers) - served_s
+        held, foreign = memory.held(servers), busy.foreign_cores(usage.cpu_s(servers))
         plan = searcher.index.plan(corpus.queries[ask(0)], K, searcher.below)
     finally:
         searcher.close()
+    # A server tells its time to a hundredth of a second, so each question bears an equal part.
+    samples = replace(samples, cpu_ms=samples.cpu_ms + 1_000 * served_s / len(samples))
     wanted = int((exact[0, :K] >= 0).sum())
-    return Measured(samples, plan.uses_index, plan.evidence, load_s, wanted)
+    return Measured(samples, plan.uses_index, plan.evidence, load_s, held, foreign, wanted)
 
 
 def expected(cell: Cell, corpus: Corpus, cache: Path, check: Check = lambda: None) -> Rows:

@@ -22,7 +22,7 @@ from search.lab.engine.measuring import Samples
 _FACTS, _SAMPLES = "facts.json", "samples.parquet"
 _CALIBRATION = "calibration.json"
 #: Facts of a pass that are kept one by one with the cell.
-_EACH = ("p50_ms", "load_s", "foreign_cores", "load_average", "measured_at")
+_EACH = ("p50_ms", "load_s", "engine_mb", "foreign_cores", "load_average", "measured_at")
 
 
 @dataclass(frozen=True)
@@ -129,6 +129,8 @@ def summed(passes: Sequence[Pass]) -> dict[str, Any]:
     of all, times to load their middle. Throughput is counted in the first pass.
     """
     facts = [one.facts for one in passes]
+    # Passes of before the engine was told from its process know another peak.
+    told = [one for one in facts if one.get("engine_mb") is not None]
     loads = sorted(one["load_s"] for one in facts)
     return {
         **facts[0],
@@ -136,13 +138,18 @@ def summed(passes: Sequence[Pass]) -> dict[str, Any]:
         "falls_short": any(one["falls_short"] for one in facts),
         "is_disturbed": any(one["is_disturbed"] for one in facts),
         "load_s": loads[len(loads) // 2],
-        **{
-            name: max(one[name] for one in facts)
-            for name in ("peak_mb", "foreign_cores", "load_average")
-        },
+        **{name: max(one[name] for one in facts) for name in ("foreign_cores", "load_average")},
+        **_memory(told or facts),
         "elapsed_s": sum(one["elapsed_s"] for one in facts),
-        "passes": [{name: one[name] for name in _EACH} for one in facts],
+        "passes": [{name: one[name] for name in _EACH if name in one} for one in facts],
     }
+
+
+def _memory(facts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the highest of each size that all of these passes know."""
+    names = ("peak_mb", "baseline_mb", "engine_mb")
+    known = [name for name in names if all(one.get(name) is not None for one in facts)]
+    return {name: max(one[name] for one in facts) for name in known}
 
 
 def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

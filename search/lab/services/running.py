@@ -204,6 +204,7 @@ class _Work:
             if not self._only_builds:
                 sound = [row for row in rows if row.pk not in problems]
                 self._turns.measure(corpus, sound)
+                self._drop_tables()  # before the folders go that know of them
                 self._shelf.drop(keys)
         finally:
             self._drop_tables()

@@ -90,11 +90,10 @@ class GraphParameters:
         beat: Beat,
     ) -> Reading:
         """Build the index of a corpus and ask it every question."""
-        from search.lab.engine import corpora, measuring  # noqa: PLC0415 - not in the web process
+        from search.lab.engine import corpora, measuring, usage  # noqa: PLC0415 - not in the web process
         from search.lab.engine.engines.own import MILLWRIGHT  # noqa: PLC0415 - as above
         from search.lab.engine.matrix import Cell  # noqa: PLC0415 - as above
         from search.lab.engine.problems import LabProblem  # noqa: PLC0415 - as above
-        from search.lab.services.worker import Busy  # noqa: PLC0415 - as above
 
         del seed  # the corpus and its questions are the same for all
         scale, _meaning = SCALES[subject]
@@ -111,7 +110,7 @@ class GraphParameters:
         place = folder / "vectors"
         place.mkdir()
         (home / "cache").mkdir(parents=True, exist_ok=True)
-        busy = Busy()
+        busy = usage.Busy()
         started = time.perf_counter()
         try:
             MILLWRIGHT.build(corpus.vectors, corpus.buckets, place, cell.parameters, check)

@@ -21,6 +21,7 @@ from search.lab.engine import statistics
 from search.lab.engine.corpora import Corpus
 from search.lab.engine.measuring import Samples
 from search.lab.engine.problems import EngineProblem
+from search.lab.engine.usage import MOST_FOREIGN_CORES
 from search.lab.models import Campaign, CellResult
 from search.lab.services import processes
 from search.lab.services.passes import Pass, Passes, summed
@@ -29,8 +30,6 @@ from search.lab.services.processes import OutOfMemory, Watch
 from search.lab.services.shelf import Shelf
 from search.lab.services.worker import SAMPLES, Job
 
-#: Cores that other work may keep busy while a pass is timed, before the pass is repeated.
-MOST_FOREIGN_CORES = 0.3
 _PARQUET = "application/vnd.apache.parquet"
 
 

@@ -19,12 +19,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 import psycopg
 import pyarrow.parquet as pq
 
 from search.engine.tokenizers import tokenizer
-from search.lab.engine import breadths, corpora, hybrid, measuring, statistics
+from search.lab.engine import breadths, corpora, hybrid, measuring, statistics, usage
 from search.lab.engine.contract import Engine, chosen
 from search.lab.engine.corpora import TOKENIZER, Corpus, TextFolder
 from search.lab.engine.engines.registry import engine
@@ -118,7 +117,7 @@ def embed(job: Job) -> dict[str, Any]:
     """Make the vectors of a corpus, unless they are there."""
     texts = TextFolder.open(job.texts)
     made = corpora.with_vectors(job.vectors, texts, job.cell.dimension, seed=job.seed)
-    return {"vectors": str(made.path), "peak_mb": _peak_mb()}
+    return {"vectors": str(made.path)}
 
 
 def build(job: Job) -> dict[str, Any]:
@@ -126,18 +125,21 @@ def build(job: Job) -> dict[str, Any]:
     made, corpus = job.engine(), job.corpus()
     folder = job.folder / "vectors"
     folder.mkdir(parents=True)
-    started, cpu = time.perf_counter(), time.process_time()
+    memory, started, cpu = usage.Memory(), time.perf_counter(), time.process_time()
     made.build(corpus.vectors, corpus.buckets, folder, chosen(made, job.cell.parameters), _go_on)
     facts = {
         "build_s": time.perf_counter() - started,
         "build_cpu_s": time.process_time() - cpu,
-        "build_peak_mb": _peak_mb(),
+        "build_peak_mb": memory.held().peak_mb,
         "size_bytes": sum(one.stat().st_size for one in folder.rglob("*") if one.is_file()),
         "version": made.version(),
     }
     own = folder / "table.json"
     if own.exists():
-        facts["size_bytes"] = json.loads(own.read_text())["size_bytes"]
+        of_server = json.loads(own.read_text())
+        facts["size_bytes"] = of_server["size_bytes"]
+        facts["build_cpu_s"] += of_server.get("cpu_s", 0.0)
+        facts["build_peak_mb"] += of_server.get("peak_mb", 0.0)
     return facts
 
 
@@ -203,9 +205,7 @@ def measure(job: Job) -> dict[str, Any]:
     corpus = job.corpus()
     _link_leg(job, corpus)
     measuring.expected(job.cell, corpus, job.cache)
-    busy = Busy()
     found = measuring.measure(job.searched(), job.engine(), corpus, job.folder, job.cache)
-    foreign = busy.foreign_cores()
     pq.write_table(found.samples.to_table(), job.folder / SAMPLES)
     per_second = {str(count): _throughput(job, count) for count in job.clients}
     return {
@@ -215,41 +215,13 @@ def measure(job: Job) -> dict[str, Any]:
         "load_s": found.load_s,
         "wanted": found.wanted,
         "falls_short": found.falls_short,
-        "peak_mb": _peak_mb(),
-        "foreign_cores": foreign,
+        "peak_mb": found.held.peak_mb,
+        "baseline_mb": found.held.baseline_mb,
+        "engine_mb": found.held.engine_mb,
+        "foreign_cores": found.foreign_cores,
         "load_average": os.getloadavg()[0],
         "per_second": per_second,
     }
-
-
-class Busy:
-    """How much of the machine others use meanwhile."""
-
-    def __init__(self) -> None:
-        self._start = time.perf_counter()
-        self._all, self._own = _busy_s(), _own_s()
-
-    def foreign_cores(self) -> float:
-        """Return the cores that other processes kept busy, on average."""
-        elapsed = time.perf_counter() - self._start
-        others = (_busy_s() - self._all) - (_own_s() - self._own)
-        return max(0.0, others / elapsed)
-
-
-def _busy_s() -> float:
-    times = psutil.cpu_times()
-    return float(sum(times) - times.idle - getattr(times, "iowait", 0.0))
-
-
-def _own_s() -> float:
-    """Return the CPU seconds of this process and of the database sessions it waits for."""
-    own = time.process_time()
-    for process in psutil.process_iter(["name", "cmdline"]):
-        if process.info["name"] == "postgres" and "millwright-lab" in " ".join(
-            process.info["cmdline"] or ()
-        ):
-            own += sum(process.cpu_times()[:2])
-    return own
 
 
 def _throughput(job: Job, n_clients: int) -> list[float]:
@@ -301,10 +273,6 @@ def _die_with_the_parent() -> None:
     """Have the kernel end this process when the one that started it dies."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
-
-
-def _peak_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def _go_on() -> None:

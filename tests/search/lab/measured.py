@@ -61,6 +61,8 @@ def measure(row: CellResult, own: Samples, **changed: object) -> None:
         "wanted": 10,
         "falls_short": False,
         "peak_mb": 120.0 + row.position,
+        "baseline_mb": 100.0,
+        "engine_mb": 20.0 + row.position,
         "foreign_cores": 0.0,
         "load_average": 0.2,
         "per_second": {"1": [900.0, 950.0], "2": [1700.0, 1750.0]},

@@ -21,7 +21,7 @@ class Point:
     recall_at_10 : float
         Against exact search.
     memory_mb : float
-        Peak of the measuring process.
+        What searching held at most, see `usage.Held`; NaN where it is not known.
     build_s, size_mb : float
         Of the index.
     is_sound : bool

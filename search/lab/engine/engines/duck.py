@@ -121,6 +121,8 @@ class DuckDB:
 class OpenDuckDB:
     """A DuckDB database opened for searching."""
 
+    servers = ()
+
     def __init__(self, connection: Any, *, is_indexed: bool) -> None:
         self._connection = connection
         self._is_indexed = is_indexed

@@ -83,6 +83,8 @@ class Faiss:
 class OpenFaiss:
     """A faiss index opened for searching."""
 
+    servers = ()
+
     def __init__(
         self,
         name: str,

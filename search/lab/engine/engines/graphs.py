@@ -70,6 +70,8 @@ class Hnswlib:
 class OpenHnswlib:
     """An hnswlib index opened for searching."""
 
+    servers = ()
+
     def __init__(self, index: Any, buckets: NDArray[np.int16], ef_search: int) -> None:
         self._index = index
         self._buckets = buckets
@@ -167,6 +169,8 @@ class Usearch:
 
 class OpenUsearch:
     """A usearch index opened for searching."""
+
+    servers = ()
 
     def __init__(self, index: Any, buckets: NDArray[np.int16]) -> None:
         self._index = index

@@ -78,6 +78,8 @@ class Millwright:
 class OpenMillwright:
     """The portal's vector leg opened for searching."""
 
+    servers = ()
+
     def __init__(self, index: leg.VectorIndex, buckets: NDArray[np.int16]) -> None:
         self._index = index
         self._buckets = buckets

@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from search.lab.engine import usage
 from search.lab.engine.contract import Check, Parameter, Plan, Rows, Scores, Vectors
 from search.lab.engine.engines.faiss_kinds import EF_SEARCH
 from search.lab.engine.problems import EngineProblem
 
 _FACTS = "table.json"
 _BATCH = 1_000
+_SERVER = "postgres"
 
 
 def _nowhere() -> Any:
@@ -85,7 +87,8 @@ class PgVector:
             size = connection.execute(
                 "SELECT pg_total_relation_size(%s::regclass)", [table]
             ).fetchone()[0]
-        (folder / _FACTS).write_text(json.dumps({"table": table, "size_bytes": size}))
+            used = _used(connection)
+        (folder / _FACTS).write_text(json.dumps({"table": table, "size_bytes": size} | used))
 
     def open(self, folder: Path, parameters: Mapping[str, Any]) -> "OpenPgVector":
         """Open a session with the search's settings."""
@@ -95,7 +98,7 @@ class PgVector:
         connection.execute(f"SET hnsw.ef_search = {int(parameters['ef_search'])}")
         connection.execute(f"SET hnsw.iterative_scan = '{parameters['iterative_scan']}'")
         connection.execute("SET max_parallel_workers_per_gather = 0")
-        return OpenPgVector(connection, table)
+        return OpenPgVector(connection, table, _servers(connection))
 
     def drop(self, folder: Path) -> None:
         """Drop the table of a folder that is going to be removed."""
@@ -109,9 +112,10 @@ class PgVector:
 class OpenPgVector:
     """A session on the table of an index."""
 
-    def __init__(self, connection: Any, table: str) -> None:
+    def __init__(self, connection: Any, table: str, servers: usage.Servers) -> None:
         self._connection = connection
         self._table = table
+        self.servers = servers
 
     def search(self, query: Vectors, k: int, below: int | None = None) -> tuple[Rows, Scores]:
         """Ask for the k rows of least negative inner product."""
@@ -137,6 +141,20 @@ class OpenPgVector:
     def close(self) -> None:
         """Close the session."""
         self._connection.close()
+
+
+def _servers(connection: Any) -> usage.Servers:
+    """Return the process of a session, None where it is not on this machine."""
+    found = connection.execute("SELECT pg_backend_pid()").fetchone()[0]
+    return (found,) if usage.is_called(found, _SERVER) else None
+
+
+def _used(connection: Any) -> dict[str, float]:
+    """Return what a session has used so far; empty where that cannot be seen."""
+    servers = _servers(connection)
+    if servers is None:
+        return {}
+    return {"cpu_s": usage.cpu_s(servers), "peak_mb": usage.highest_mb(servers)}
 
 
 def _text(vector: Vectors) -> str:

@@ -74,6 +74,13 @@ def _blocks(campaign: Campaign, found: Findings) -> Iterator[Block]:
             "closed loop, never derived from a latency."
         )
     )
+    yield Paragraph(
+        _(
+            "Memory is what the measuring process held at most on top of what it held before it "
+            "opened the index, pages of mapped files that it read among it; of a database, all "
+            "that the session held. Cells of early campaigns do not tell it."
+        )
+    )
     yield Paragraph(_intervals(campaign))
 
 
@@ -118,7 +125,7 @@ def _cells(found: Findings) -> Iterator[Block]:
                 Column(_("per second, %(count)d clients") % {"count": count}, "", "right")
                 for count in found.clients
             ),
-            Column(_("peak memory"), "MB", "right"),
+            Column(_("memory"), "MB", "right"),
             Column(_("index"), "MB", "right"),
             Column(_("build"), "s", "right"),
             Column(_("load"), "s", "right"),
@@ -132,7 +139,7 @@ def _resources(line: Line, found: Findings) -> tuple[Value, ...]:
     return (
         line.cell.label,
         *(answers.get(count) for count in found.clients),
-        facts.get("peak_mb"),
+        facts.get("engine_mb"),
         facts["size_bytes"] / 1e6 if "size_bytes" in facts else None,
         facts.get("build_s"),
         facts.get("load_s"),
@@ -152,7 +159,7 @@ def _front(found: Findings) -> Iterator[Block]:
             Column(_("cell")),
             Column("recall@10", "", "right"),
             Column("p50", "ms", "right"),
-            Column(_("peak memory"), "MB", "right"),
+            Column(_("memory"), "MB", "right"),
         ),
         [
             (one.cell.label, one.recall_at_10, one.p50_ms, one.memory_mb)

@@ -20,6 +20,8 @@ _FACTS = (
     "load_s",
     "size_bytes",
     "peak_mb",
+    "baseline_mb",
+    "engine_mb",
     "foreign_cores",
     "load_average",
     "uses_index",

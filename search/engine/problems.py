@@ -36,6 +36,10 @@ TEMPLATES: Mapping[str, str] = {
         "{name} cannot be opened ({reason}): check who may read it, and the disk."
     ),
     "too_long": gettext_noop("{name} holds more than {limit} {unit}: split the file."),
+    "cell_too_long": gettext_noop(
+        "{name} has a cell of more than {limit} characters in the row that begins at line {line}: "
+        "check whether a quotation mark is left open there, or divide the text among rows."
+    ),
     "too_deep": gettext_noop(
         "{name} nests its tags more than {limit} deep: simplify the page or save it as text."
     ),

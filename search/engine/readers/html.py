@@ -1,6 +1,5 @@
 """HTML to blocks: headings, paragraphs, items, tables; scripts, styles and menus left out."""
 
-import re
 from collections.abc import Iterator
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
@@ -8,6 +7,7 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 from search.engine.documents import ITEM, PARAGRAPH, Document, Writer
 from search.engine.problems import ReadingError
 from search.engine.readers.limits import Limits
+from search.engine.readers.nesting import MAX_DEPTH, bounded
 
 _DROPPED = frozenset(
     ("head", "script", "style", "noscript", "template", "nav", "svg", "iframe", "object", "select")
@@ -20,17 +20,6 @@ _INLINE = frozenset(
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 
 
-#: Browsers stop at about 500; parsing takes time in proportion to depth times tags.
-MAX_DEPTH = 1_000
-_TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
-#: These close themselves or need not be closed.
-_UNCLOSED = frozenset(
-    ("area", "base", "br", "col", "colgroup", "dd", "dt", "embed", "hr", "img", "input", "li",
-     "link", "meta", "option", "p", "param", "rp", "rt", "source", "tbody", "td", "tfoot", "th",
-     "thead", "tr", "track", "wbr")
-)  # fmt: skip
-
-
 def read_html(text: str, name: str, limits: Limits) -> Document:
     """Return the document of a page.
 
@@ -39,9 +28,10 @@ def read_html(text: str, name: str, limits: Limits) -> Document:
     ReadingError
         ``too_deep``, ``too_long``.
     """
-    if _is_deep(text):
+    page = bounded(text)
+    if page is None:
         raise ReadingError("too_deep", name=name, limit=MAX_DEPTH)
-    parser = LexborHTMLParser(text)
+    parser = LexborHTMLParser(page)
     writer = Writer("html")
     title = parser.css_first("title")
     if title is not None:
@@ -50,18 +40,6 @@ def read_html(text: str, name: str, limits: Limits) -> Document:
     if body is not None:
         _Walk(writer, name, limits).run(body)
     return writer.document()
-
-
-def _is_deep(text: str) -> bool:
-    """Return whether more than `MAX_DEPTH` tags are open at once, before anything is parsed."""
-    depth = 0
-    for found in _TAG.finditer(text):
-        if found.group(2).lower() in _UNCLOSED:
-            continue
-        depth = max(0, depth - 1) if found.group(1) else depth + 1
-        if depth > MAX_DEPTH:
-            return True
-    return False
 
 
 class _Walk:

@@ -16,13 +16,15 @@ def read_csv(text: str, name: str, limits: Limits) -> Document:
     Raises
     ------
     ReadingError
-        ``unreadable``, ``too_long``.
+        ``unreadable``, ``too_long``, ``cell_too_long``.
     """
     writer = Writer("csv")
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text))
     header: list[str] | None = None
+    n_read = 0
     try:
         for number, row in enumerate(rows):
+            n_read = rows.line_num
             if number > limits.max_rows:
                 raise ReadingError("too_long", name=name, limit=limits.max_rows, unit="rows")
             if not any(cell.strip() for cell in row):
@@ -33,6 +35,9 @@ def read_csv(text: str, name: str, limits: Limits) -> Document:
             writer.paragraph(_named(header, row), kind=ITEM)
             limits.check_chars(name, writer)
     except csv.Error as exc:
+        if "field limit" in str(exc):
+            longest = csv.field_size_limit()
+            raise ReadingError("cell_too_long", name=name, limit=longest, line=n_read + 1) from exc
         raise ReadingError("unreadable", name=name, reason=f"line {rows.line_num}: {exc}") from exc
     if header is not None and not writer.blocks:
         writer.paragraph(" | ".join(header))

@@ -68,6 +68,32 @@ def test_html_is_read_in_any_encoding(encoding: str) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "tags",
+    [
+        "<p/>",
+        "<li>",
+        '<a name="x">',
+        '<a name="x"/>',
+        "<span class='icon'/>",
+        "<svg><path d='M0 0' /></svg>",
+        "<svg><g><circle r=1 /></g></svg><use href='#a'/>",
+        "<ruby>金<rt>きん</ruby>",
+        "<script>if (a<b) document.write('<div>')</script>",
+        "<frame><image src=x><br/></br>",
+    ],
+)
+def test_tags_that_nest_nothing_may_be_many(tags: str) -> None:
+    document = read(f"<body><h1>소착</h1>{tags * 3_000}<p>끝말".encode(), name="a.html")
+    assert (document.blocks[0].text, document.blocks[-1].text) == ("소착", "끝말")
+
+
+def test_an_unclosed_quotation_mark_is_found_by_its_line() -> None:
+    rows = ["a,b", *(f"{n},x" for n in range(9)), '9,"open', *("more,text" for _ in range(20_000))]
+    with pytest.raises(ReadingError, match=r"more than 131072 characters .* begins at line 11:"):
+        read("\n".join(rows).encode(), name="a.csv")
+
+
 def test_pdf_is_read_page_by_page() -> None:
     document = read(files.pdf("기공은 가스 때문이다.", "Porosity is gas."), name="a.pdf")
     assert [(block.text, block.page) for block in document.blocks] == [
@@ -138,6 +164,10 @@ def test_a_media_type_says_what_the_name_does_not() -> None:
         (b"caf\xe9 \xff\xff", "a.txt", "wrong_encoding"),
         (b"\xff\xfe\x00", "a.txt", "wrong_encoding"),
         (b"<div>" * 5_000 + b"x", "a.html", "too_deep"),
+        (b"<div></i>" * 5_000 + b"x", "a.html", "too_deep"),
+        (b"<p-card>" * 5_000 + b"x", "a.html", "too_deep"),
+        (b"<b><div></b>" * 5_000 + b"x", "a.html", "too_deep"),
+        (b"a,b\n1,2\n" + b"x" * 140_000 + b",1", "a.csv", "cell_too_long"),
     ],
 )  # fmt: skip
 def test_a_bad_file_is_refused_with_a_reason(data: bytes, name: str, code: str) -> None:

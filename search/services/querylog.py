@@ -20,7 +20,7 @@ from django.db import DataError, connection, transaction
 from django.db import Error as DatabaseError
 from django.utils.translation import gettext as _
 
-from portal.core.errors import FieldProblem, InvalidInput
+from portal.core.errors import FieldProblem, InvalidInput, NotFound
 from portal.lib import clock, metrics
 from search.models import Click, Collection, SearchRecord
 
@@ -29,6 +29,9 @@ logger = logging.getLogger(__name__)
 EVERY_S = 1.0
 MOST_WAITING = 20_000
 BATCH = 1_000
+#: A search so new may be known to the process alone that answered it. Ours: the log is written
+#: every second, and the clocks of two hosts differ by seconds.
+FRESH_S = 60
 _VERSION, _VARIANT = 0x7, 0x2
 
 LOST = metrics.counter(
@@ -79,19 +82,37 @@ def _statement() -> str:
     )
 
 
-def _write(entries: Sequence[Entry]) -> int:
-    """Write entries; one that the database cannot hold must not hold up the others."""
+def _insert(entries: Sequence[Entry]) -> None:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_statement(), [msgspec.json.encode(entries).decode()])
+
+
+def _write(entries: list[Entry]) -> int:
+    """Write entries, take what is settled off the list, and return how many were written.
+
+    One that the database cannot hold is lost and must not hold up the others.
+    """
     try:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(_statement(), [msgspec.json.encode(entries).decode()])
-    except (DataError, UnicodeError) as exc:
-        if len(entries) > 1:
-            return sum(_write([one]) for one in entries)
-        LOST.labels().inc()
-        reason = type(exc.__cause__ or exc).__name__
-        logger.warning("the query %s is not in the log: %s", entries[0].id, reason)
-        return 0
-    return len(entries)
+        _insert(entries)
+    except (DataError, UnicodeError):
+        return _write_each(entries)
+    n_written = len(entries)
+    entries.clear()
+    return n_written
+
+
+def _write_each(entries: list[Entry]) -> int:
+    n_written = 0
+    while entries:
+        try:
+            _insert(entries[:1])
+            n_written += 1
+        except (DataError, UnicodeError) as exc:
+            LOST.labels().inc()
+            reason = type(exc.__cause__ or exc).__name__
+            logger.warning("the query %s is not in the log: %s", entries[0].id, reason)
+        del entries[0]  # or it would be counted again when a later one has to wait
+    return n_written
 
 
 class Log:
@@ -196,6 +217,9 @@ def click(
     ------
     InvalidInput
         For a rank below 1, or without a document.
+    NotFound
+        If the collection was asked no such search. One that was made just now need not be in the
+        log yet.
     """
     if not 1 <= rank <= 1000:
         message = _("The rank is %(seen)d: it must lie from 1 to 1000.") % {"seen": rank}
@@ -209,6 +233,15 @@ def click(
         raise InvalidInput(
             message, code="bad_id", problems=[FieldProblem("external_id", "bad_id", message)]
         )
+    if not _is_known(search_id, collection):
+        raise NotFound(
+            _(
+                "No search %(id)s of the collection “%(name)s” is in the log: send the search_id "
+                "of the answer that the hit was part of."
+            )
+            % {"id": search_id, "name": collection.name},
+            code="no_search",
+        )
     kept, _created = Click.objects.get_or_create(
         search_id=search_id,
         external_id=external_id,
@@ -216,3 +249,13 @@ def click(
         defaults={"collection": collection, "rank": rank, "principal": principal[:80]},
     )
     return kept
+
+
+def _is_known(search_id: UUID, collection: Collection) -> bool:
+    """Whether a search is in the log, or so new that it may still wait to be written."""
+    of = SearchRecord.objects.filter(pk=search_id).values_list("collection_id", flat=True).first()
+    if of is not None:
+        return of == collection.pk
+    if search_id.version != _VERSION:
+        return False
+    return abs(clock.now().timestamp() - (search_id.int >> 80) / 1000) <= FRESH_S

@@ -4,7 +4,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 
 from portal.core.errors import Conflict, InvalidInput, NotFound
 from search.models import Click, Collection, Document, SearchRecord
@@ -219,6 +219,43 @@ def test_a_query_that_the_database_cannot_hold_does_not_stop_the_log(
     assert {one.query for one in records} == {"기포", "수축"}
     assert records[0].filters == {"plant": ["A", None, 1.5]}
     assert records[0].document_ids == ["flash"]
+
+
+def test_a_lost_query_is_counted_once_when_those_behind_it_must_wait(
+    collection: Collection,
+) -> None:
+    log = querylog.Log()
+    log._start = lambda: None  # type: ignore[method-assign] # no thread beside the transaction
+    for query in ("NUL \x00", "기포", "수축"):
+        log.note(
+            querylog.Entry(
+                id=querylog.new_id(),
+                collection_id=collection.pk,
+                query=query,
+                mode="hybrid",
+                top_k=10,
+                version=1,
+                n_hits=1,
+                took_ms=1.5,
+            )
+        )
+    n_tried = 0
+
+    def away_at_the_third(execute: Any, sql: str, *rest: Any) -> Any:
+        """Let the database go while the second record is written by itself."""
+        nonlocal n_tried
+        is_record = sql.startswith("INSERT")
+        n_tried += is_record
+        if is_record and n_tried == 3:
+            raise OperationalError("the server closed the connection")
+        return execute(sql, *rest)
+
+    lost = querylog.LOST.labels().value
+    with connection.execute_wrapper(away_at_the_third), pytest.raises(OperationalError):
+        log.flush()
+    assert log.flush() == 2
+    assert querylog.LOST.labels().value == lost + 1
+    assert {one.query for one in SearchRecord.objects.all()} == {"기포", "수축"}
 
 
 def test_an_entry_of_the_log_has_all_columns_of_a_record() -> None:

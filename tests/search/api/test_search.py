@@ -10,9 +10,10 @@ from pytest_django import Settings
 from portal.lib import metrics
 from search.engine.index import Index
 from search.models import Click, Collection, SearchRecord
-from search.services import admission, breakers, querylog, quotas, searching
+from search.services import admission, breakers, collections, querylog, quotas, searching
 from search.services.caching import REQUESTS
 from tests.search.api.conftest import Ask, Key
+from tests.search.conftest import ACTOR
 
 PATH = "/api/v1/search/"
 pytestmark = pytest.mark.django_db
@@ -91,6 +92,42 @@ def test_what_was_asked_is_logged_and_a_click_joins_it(ask: Ask, indexed: Collec
     assert ask(path, click).status_code == 201
     assert ask(path, click).status_code == 201
     assert Click.objects.get().search_id == record.pk
+
+
+def test_a_click_is_kept_before_its_search_is_in_the_log(ask: Ask, indexed: Collection) -> None:
+    body = ask(PATH, {"query": "flash", "collection": indexed.name}).json()
+    assert not SearchRecord.objects.exists()
+    click = {"collection": "defects", "external_id": "flash", "rank": 1}
+    assert ask(f"{PATH}{body['search_id']}/clicks/", click).status_code == 201
+
+
+@pytest.mark.parametrize(
+    "search_id",
+    [
+        "2f1c1f0e-3c5b-4c39-9a65-0d1a2b3c4d5e",  # random, which no search here is
+        "0197a000-0000-7000-8000-000000000000",  # a search of long ago
+        "ffffffff-ffff-7fff-bfff-ffffffffffff",  # of the year 10889
+        "00000000-0000-0000-0000-000000000000",
+    ],
+)
+def test_a_click_on_a_search_that_nobody_made_is_refused(
+    ask: Ask, indexed: Collection, search_id: str
+) -> None:
+    click = {"collection": indexed.name, "external_id": "flash", "rank": 1}
+    answer = ask(f"{PATH}{search_id}/clicks/", click)
+    assert (answer.status_code, answer.json()["code"]) == (404, "no_search")
+    assert answer["Content-Type"] == "application/problem+json"
+    assert search_id in answer.json()["detail"]
+    assert not Click.objects.exists()
+
+
+def test_a_click_belongs_to_the_collection_that_was_asked(ask: Ask, indexed: Collection) -> None:
+    body = ask(PATH, {"query": "flash", "collection": indexed.name}).json()
+    querylog.flush()
+    collections.create(name="others", actor=ACTOR)
+    click = {"collection": "others", "external_id": "flash", "rank": 1}
+    answer = ask(f"{PATH}{body['search_id']}/clicks/", click)
+    assert (answer.status_code, answer.json()["code"]) == (404, "no_search")
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,17 @@
 """Charts as SVG and as Plotly figures."""
 
 import json
+import re
 import struct
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
+from django.contrib.staticfiles import finders
 
 from portal.lib import charts, raster
 from portal.lib.charts import frame
+from portal.lib.charts.model import PAPER
 from tests.lib.documents.samples import CHARTS
 
 
@@ -82,3 +86,13 @@ def test_long_texts_are_cut_where_there_is_no_room() -> None:
     assert frame.fitted("짧다", 200) == "짧다"
     assert frame.fitted("아주 긴 이름" * 10, 60).endswith("…")
     assert frame.width(frame.fitted("아주 긴 이름" * 10, 60)) <= 60
+
+
+@pytest.mark.parametrize("name", CHARTS)
+def test_every_colour_of_a_chart_has_another_in_the_dark_console(name: str) -> None:
+    css = Path(str(finders.find("console/console.css"))).read_text("utf-8")
+    used = set(re.findall(r'(?:fill|stroke)="#[0-9a-f]{6}"', charts.svg(CHARTS[name])))
+    paper = f'fill="{PAPER}"'
+    assert f".mw-chart [{paper}] {{ fill: transparent; }}" in css
+    missing = [one for one in used - {paper} if f".dark .mw-chart [{one}]" not in css]
+    assert not missing

@@ -48,6 +48,8 @@ class Samples:
         Its place in the list, 0 first; every pass asks in this order.
     pass_number : int64 [n]
         Which pass asked, 0 first.
+    n_vector : int64 [n]
+        Rows that the vector leg gave; -1 where it was not counted.
     """
 
     wall_ms: NDArray[np.float64]
@@ -59,6 +61,7 @@ class Samples:
     reciprocal_rank: NDArray[np.float64]
     question: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     pass_number: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    n_vector: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
 
     def __post_init__(self) -> None:
         count = len(self.wall_ms)
@@ -66,6 +69,8 @@ class Samples:
             object.__setattr__(self, "question", np.arange(count))
         if len(self.pass_number) != count:
             object.__setattr__(self, "pass_number", np.zeros(count, np.int64))
+        if len(self.n_vector) != count:
+            object.__setattr__(self, "n_vector", np.full(count, -1, np.int64))
 
     def grid(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return values as [n_passes, n_questions], of the questions that every pass asked."""
@@ -108,6 +113,8 @@ class Measured:
         Processor cores that other work kept busy meanwhile, on average.
     wanted : int
         Rows that a perfect search returns: `K`, or fewer where the filter leaves fewer.
+    wanted_vector : int
+        Rows that a perfect vector leg returns, which in a hybrid cell are more.
     """
 
     samples: Samples
@@ -117,34 +124,67 @@ class Measured:
     held: Held
     foreign_cores: float
     wanted: int = K
+    wanted_vector: int = K
 
     @property
     def falls_short(self) -> bool:
-        """Whether any question got fewer rows than there are."""
-        return bool((self.samples.n_rows < self.wanted).any())
+        """Whether any question got fewer rows than there are, of the vector leg or of both.
+
+        The lexical leg of a hybrid search fills up what the vector leg leaves empty.
+        """
+        counted = self.samples.n_vector[self.samples.n_vector >= 0]
+        is_short = (self.samples.n_rows < self.wanted).any()
+        return bool(is_short or (counted < self.wanted_vector).any())
+
+    @property
+    def vector_rows(self) -> float:
+        """Rows that the vector leg gave a question, on average."""
+        return float(self.samples.n_vector.mean())
 
 
 @dataclass
 class Searcher:
-    """A cell opened for searching: the engine alone or with its lexical leg."""
+    """A cell opened for searching: the engine alone or with its lexical leg.
+
+    Attributes
+    ----------
+    n_vector : int
+        Rows that the vector leg gave the last question.
+    """
 
     cell: Cell
     index: Opened
     corpus: Corpus
     leg: OpenLeg | None = None
+    n_vector: int = 0
 
     def __post_init__(self) -> None:
         share = self.cell.filter_share
         self.below = None if share is None else bucket_limit(share)
         self._cut = tokenizer(TOKENIZER)
 
+    @property
+    def depth(self) -> int:
+        """Rows that the vector leg is asked for."""
+        return K if self.leg is None else hybrid.N_CANDIDATES
+
+    @property
+    def available(self) -> int:
+        """Rows that a perfect vector leg gives: its depth, or what the filter leaves."""
+        if self.below is None:
+            return min(self.depth, self.corpus.texts.n_passages)
+        return min(self.depth, int((self.corpus.buckets < self.below).sum()))
+
     def search(self, place: int) -> Rows:
         """Answer the question of a place; cutting it into words is part of a hybrid search."""
         query = self.corpus.queries[place]
         if self.leg is None:
-            return self.index.search(query, K, self.below)[0]
+            rows = self.index.search(query, K, self.below)[0]
+            self.n_vector = len(rows)
+            return rows
         tokens = self._cut.tokens(self.corpus.texts.questions[place])
         vector = self.index.search(query, hybrid.N_CANDIDATES, self.below)
+        self.n_vector = len(vector[0])
         lexical = self.leg.search(tokens, hybrid.N_CANDIDATES, self.below)
         return hybrid.fused(lexical, vector, K)
 
@@ -201,16 +241,34 @@ def measure(
             searcher.search(place)
         ask = places.tolist().__getitem__
         served_s = usage.cpu_s(servers)
-        samples = _samples(lambda at: searcher.search(ask(at)), exact, time_limit_s, check)
+        n_vector: list[int] = []
+
+        def answer(at: int) -> Rows:
+            rows = searcher.search(ask(at))
+            n_vector.append(searcher.n_vector)
+            return rows
+
+        samples = _samples(answer, exact, time_limit_s, check)
         served_s = usage.cpu_s(servers) - served_s
         held, foreign = memory.held(servers), busy.foreign_cores(usage.cpu_s(servers))
         plan = searcher.index.plan(corpus.queries[ask(0)], K, searcher.below)
     finally:
         searcher.close()
     # A server tells its time to a hundredth of a second, so each question bears an equal part.
-    samples = replace(samples, cpu_ms=samples.cpu_ms + 1_000 * served_s / len(samples))
-    wanted = int((exact[0, :K] >= 0).sum())
-    return Measured(samples, plan.uses_index, plan.evidence, load_s, held, foreign, wanted)
+    served_ms = 1_000 * served_s / len(samples)
+    samples = replace(
+        samples, cpu_ms=samples.cpu_ms + served_ms, n_vector=np.array(n_vector, np.int64)
+    )
+    return Measured(
+        samples,
+        plan.uses_index,
+        plan.evidence,
+        load_s,
+        held,
+        foreign,
+        wanted=int((exact[0, :K] >= 0).sum()),
+        wanted_vector=searcher.available,
+    )
 
 
 def expected(cell: Cell, corpus: Corpus, cache: Path, check: Check = lambda: None) -> Rows:

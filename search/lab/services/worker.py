@@ -215,6 +215,8 @@ def measure(job: Job) -> dict[str, Any]:
         "load_s": found.load_s,
         "wanted": found.wanted,
         "falls_short": found.falls_short,
+        "vector_rows": found.vector_rows,
+        "wanted_vector": found.wanted_vector,
         "peak_mb": found.held.peak_mb,
         "baseline_mb": found.held.baseline_mb,
         "engine_mb": found.held.engine_mb,

@@ -15,7 +15,7 @@ from search.lab.engine.contract import Engine, Opened, chosen
 from search.lab.engine.corpora import TOKENIZER, Corpus, bucket_limit
 from search.lab.engine.engines.registry import engines
 from search.lab.engine.lexical import LEGS, Leg, OpenLeg
-from search.lab.engine.matrix import ENGINES, LEXICAL_LEGS
+from search.lab.engine.matrix import ENGINES, GRAPHS, LEXICAL_LEGS
 from search.lab.engine.problems import EngineProblem, MatrixProblem
 
 K = 10
@@ -79,6 +79,21 @@ def test_a_filter_lets_only_its_buckets_through(
     assert all((corpus.buckets[rows] < limit).all() for rows in found)
     if engine.filters == "before":
         assert all(len(rows) == K for rows in found)
+
+
+def test_it_searches_as_broadly_as_rows_are_asked_for(
+    engine: Engine, corpus: Corpus, tmp_path: Path
+) -> None:
+    narrow = {"ef_search": 16} if engine.name in GRAPHS else {}
+    parameters = chosen(engine, narrow)
+    engine.build(corpus.vectors, corpus.buckets, tmp_path, parameters, nothing)
+    opened = engine.open(tmp_path, parameters)
+    try:
+        assert [len(opened.search(corpus.queries[0], k)[0]) for k in (10, 100, 10)] == [10, 100, 10]
+    finally:
+        opened.close()
+        if drop := getattr(engine, "drop", None):
+            drop(tmp_path)
 
 
 def test_it_says_whether_the_index_was_used(engine: Engine, opened: Opened, corpus: Corpus) -> None:

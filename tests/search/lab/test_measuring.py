@@ -17,6 +17,7 @@ from search.lab.engine.lexical import LEGS
 from search.lab.engine.matrix import Cell
 from search.lab.engine.measuring import K, Samples
 from search.lab.engine.statistics import Figure
+from search.lab.engine.usage import Held
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +73,29 @@ def test_an_engine_that_filters_afterwards_falls_short(corpus: Corpus, built: Pa
     assert found.falls_short
     assert found.samples.n_rows.mean() < K
     assert found.samples.recall_at_10.mean() < 0.9
+
+
+def test_a_vector_leg_that_falls_short_is_seen_behind_a_lexical_one_that_fills_up(
+    corpus: Corpus, built: Path
+) -> None:
+    found = measured(cell("duckdb-hnsw", corpus, "hybrid", 0.1), corpus, built)
+    assert (found.samples.n_rows == K).all()
+    assert found.wanted_vector == hybrid.N_CANDIDATES
+    assert found.vector_rows < 50
+    assert found.falls_short
+    whole = measured(cell("millwright", corpus, "hybrid", 0.1), corpus, built)
+    assert whole.vector_rows == hybrid.N_CANDIDATES
+    assert not whole.falls_short
+
+
+def test_passes_of_before_vector_rows_were_counted_do_not_fall_short_of_them() -> None:
+    exact = np.arange(10)[np.newaxis, :]
+    samples = measuring.scored([np.arange(10)], exact, np.ones(1), np.ones(1))
+    old = Samples.from_table(samples.to_table().drop_columns(["n_vector"]))
+    assert old.n_vector.tolist() == [-1]
+    held = Held(100.0, 120.0)
+    found = measuring.Measured(old, True, "graph", 0.1, held, 0.0, wanted_vector=100)
+    assert not found.falls_short
 
 
 def test_the_portals_own_engine_fills_k_under_a_filter(corpus: Corpus, built: Path) -> None:

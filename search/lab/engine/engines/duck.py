@@ -113,9 +113,7 @@ class DuckDB:
         """Open the database for reading."""
         names = ("vss",) if self.is_indexed else ()
         connection = connect(folder / _FILE, *names, threads=parameters["threads"], read_only=True)
-        if self.is_indexed:
-            connection.execute(f"SET hnsw_ef_search = {parameters['ef_search']}")
-        return OpenDuckDB(connection, is_indexed=self.is_indexed)
+        return OpenDuckDB(connection, parameters["ef_search"] if self.is_indexed else None)
 
 
 class OpenDuckDB:
@@ -123,21 +121,30 @@ class OpenDuckDB:
 
     servers = ()
 
-    def __init__(self, connection: Any, *, is_indexed: bool) -> None:
+    def __init__(self, connection: Any, ef_search: int | None) -> None:
         self._connection = connection
-        self._is_indexed = is_indexed
+        self._ef_search = ef_search
+        self._breadth = 0
 
     def search(self, query: Vectors, k: int, below: int | None = None) -> tuple[Rows, Scores]:
         """Ask for the k rows of least negative inner product."""
+        self._widen(k)
         found = self._connection.execute(_sql(len(query), k, below), [query]).fetchnumpy()
         return found["row"].astype(np.int64), -found["distance"].astype(np.float64)
 
     def plan(self, query: Vectors, k: int, below: int | None = None) -> Plan:
         """Return DuckDB's own plan."""
+        self._widen(k)
         sql = f"EXPLAIN {_sql(len(query), k, below)}"
         text = "\n".join(row[1] for row in self._connection.execute(sql, [query]).fetchall())
-        is_used = "HNSW_INDEX_SCAN" in text or not self._is_indexed
+        is_used = "HNSW_INDEX_SCAN" in text or self._ef_search is None
         return Plan(uses_index=is_used, evidence=text)
+
+    def _widen(self, k: int) -> None:
+        """Search no less broadly than rows are asked for: else no more rows come back."""
+        if self._ef_search is not None and self._breadth != (wanted := max(self._ef_search, k)):
+            self._connection.execute(f"SET hnsw_ef_search = {wanted}")
+            self._breadth = wanted
 
     def close(self) -> None:
         """Close the connection."""

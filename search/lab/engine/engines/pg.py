@@ -95,10 +95,9 @@ class PgVector:
         table = str(json.loads((folder / _FACTS).read_text())["table"])
         connection = self.connect()
         connection.autocommit = True
-        connection.execute(f"SET hnsw.ef_search = {int(parameters['ef_search'])}")
         connection.execute(f"SET hnsw.iterative_scan = '{parameters['iterative_scan']}'")
         connection.execute("SET max_parallel_workers_per_gather = 0")
-        return OpenPgVector(connection, table, _servers(connection))
+        return OpenPgVector(connection, table, _servers(connection), int(parameters["ef_search"]))
 
     def drop(self, folder: Path) -> None:
         """Drop the table of a folder that is going to be removed."""
@@ -112,23 +111,33 @@ class PgVector:
 class OpenPgVector:
     """A session on the table of an index."""
 
-    def __init__(self, connection: Any, table: str, servers: usage.Servers) -> None:
+    def __init__(self, connection: Any, table: str, servers: usage.Servers, ef_search: int) -> None:
         self._connection = connection
         self._table = table
         self.servers = servers
+        self._ef_search = ef_search
+        self._breadth = 0
 
     def search(self, query: Vectors, k: int, below: int | None = None) -> tuple[Rows, Scores]:
         """Ask for the k rows of least negative inner product."""
+        self._widen(k)
         found = self._connection.execute(*self._statement(query, k, below)).fetchall()
         rows = np.array([row for row, _ in found], dtype=np.int64)
         return rows, -np.array([distance for _, distance in found], dtype=np.float64)
 
     def plan(self, query: Vectors, k: int, below: int | None = None) -> Plan:
         """Return the plan of Postgres."""
+        self._widen(k)
         sql, values = self._statement(query, k, below)
         lines = self._connection.execute(f"EXPLAIN {sql}", values).fetchall()
         text = "\n".join(line for (line,) in lines)
         return Plan(uses_index="Index Scan using" in text, evidence=text)
+
+    def _widen(self, k: int) -> None:
+        """Search no less broadly than rows are asked for: else no more rows come back."""
+        if self._breadth != (wanted := max(self._ef_search, k)):
+            self._connection.execute(f"SET hnsw.ef_search = {wanted}")
+            self._breadth = wanted
 
     def _statement(self, query: Vectors, k: int, below: int | None) -> tuple[str, list[Any]]:
         where = "" if below is None else f"WHERE bucket < {int(below)} "

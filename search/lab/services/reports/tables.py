@@ -26,6 +26,8 @@ _FACTS = (
     "load_average",
     "uses_index",
     "falls_short",
+    "vector_rows",
+    "wanted_vector",
     "is_disturbed",
     "version",
 )

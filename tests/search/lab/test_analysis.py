@@ -35,7 +35,7 @@ def test_effects_are_ranked_and_what_does_nothing_has_none() -> None:
     assert next(iter(found)) == "engine"
     assert found["engine"].omega_squared > 0.9
     assert found["scale"].p_value < 1e-6
-    assert found["filter_share"].omega_squared < 0.1
+    assert found["filter_share"].p_value > 0.05
     assert found["engine"].levels["duckdb-hnsw"] == pytest.approx(10**0.5, rel=0.05)
     assert "search_type" not in found
 
@@ -105,12 +105,6 @@ def test_the_front_holds_what_nothing_beats() -> None:
     assert choosing.pareto([slow, fast, exact, unsound]) == [fast, exact]
     larger = replace(slow, cell=replace(slow.cell, scale=250_000), p50_ms=50.0)
     assert choosing.pareto([slow, fast, larger]) == [fast, larger]
-
-
-def test_a_cell_that_stands_out_is_named() -> None:
-    own = [one for one in points() if one.cell.engine == "duckdb-hnsw"]
-    strange = replace(own[0], p50_ms=own[0].p50_ms * 500)
-    assert choosing.outliers([strange, *own[1:]]) == [strange]
 
 
 def test_a_recommendation_meets_the_wishes_or_says_that_none_does() -> None:

@@ -1,16 +1,10 @@
-"""Which configuration to take: the Pareto front, what stands out, and a recommendation."""
+"""Which configuration to take: the Pareto front and a recommendation."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from search.lab.engine.analysis.points import Point
 from search.lab.engine.matrix import Cell
-
-#: Robust z-score above which a cell stands out (Iglewicz and Hoaglin, 1993).
-OUTLIER_Z = 3.5
-_MIN_FOR_OUTLIERS = 8
 
 
 @dataclass(frozen=True)
@@ -76,22 +70,6 @@ def pareto(points: Sequence[Point]) -> list[Point]:
     return [
         one for one in sound if not any(_beats(other, one) for other in known[Need.of(one.cell)])
     ]
-
-
-def outliers(points: Sequence[Point]) -> list[Point]:
-    """Return cells whose log latency stands out among those of the same engine."""
-    found = []
-    for engine in sorted({point.cell.engine for point in points}):
-        own = [point for point in points if point.cell.engine == engine]
-        if len(own) < _MIN_FOR_OUTLIERS:
-            continue
-        latency = np.log([point.p50_ms for point in own])
-        middle = np.median(latency)
-        spread = np.median(np.abs(latency - middle))
-        if spread > 0:
-            z = 0.6745 * np.abs(latency - middle) / spread
-            found += [point for point, one in zip(own, z, strict=True) if one > OUTLIER_Z]
-    return found
 
 
 def recommend(

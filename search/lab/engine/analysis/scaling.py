@@ -1,39 +1,47 @@
 """How latency grows with the corpus, and what a cell that was not run would cost.
 
-Both are straight lines in logarithms: a power law of scale and dimension, per engine and way of
-searching. Intervals are Student's.
+Both are straight lines in logarithms: a power law of scale and dimension, one for each family of
+cells alike (see `fits`). Intervals are Student's, with as many degrees of freedom as cells are left
+over; few cells have wide ones.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
-from search.lab.engine.analysis.points import Point, log_latency, needs
+from search.lab.engine.analysis.fits import AXES, Family, Fit, families, fitted, row
+from search.lab.engine.analysis.points import Point, needs
 from search.lab.engine.matrix import Cell
-
-_Floats = NDArray[np.float64]
-#: Weights, spread, inverse and the span of what was measured, by group.
-_Groups = dict[tuple[str, str, bool], tuple[_Floats, float, _Floats, _Floats]]
 
 MIN_POINTS = 4
 CONFIDENCE = 0.95
+#: Of the interval of a cell that was not run.
+PREDICTED = 0.80
+#: How well a prediction is tried: between measured sizes, on larger corpora as the largest one was
+#: predicted from smaller ones, or not at all.
+WITHIN, LARGER, UNTRIED = "within", "larger", "untried"
 
 
 @dataclass(frozen=True)
 class Law:
-    """Latency proportional to scale to the power of an exponent.
+    """Latency proportional to scale, or dimension, to the power of an exponent.
 
     Attributes
     ----------
+    filter_share : float or None
+        None for no filter.
+    means : str
+        See `fits.Family`.
     exponent, low, high : float
         1 is linear, 0 does not grow.
     """
 
     engine: str
     search_type: str
+    filter_share: float | None
+    means: str
     axis: str
     exponent: float
     low: float
@@ -49,12 +57,15 @@ class Predicted:
     ----------
     p50_ms, low_ms, high_ms : float
         The middle and the 80 % interval.
+    reach : str
+        `WITHIN`, `LARGER` or `UNTRIED`: which error, if any, is known of it.
     """
 
     cell: Cell
     p50_ms: float
     low_ms: float
     high_ms: float
+    reach: str
 
 
 @dataclass(frozen=True)
@@ -77,58 +88,75 @@ class Beyond:
 
 @dataclass(frozen=True)
 class CostModel:
-    """Predicts cells that were not run.
+    """Predicts cells from those that were measured.
 
     Attributes
     ----------
     error : float
-        Median absolute percentage error on cells left out one by one, as a share.
+        Median absolute percentage error on cells left out one by one, as a share: what a
+        prediction between measured sizes is off by.
     n : int
-        Cells it learnt from.
+        Cells that were left out.
     beyond : Beyond or None
-        None where there are no smaller corpora to learn from.
+        None where there are no smaller corpora to learn from: nothing is known then of how
+        predictions of larger corpora do.
     """
 
     error: float
     n: int
     beyond: Beyond | None
-    _known: _Groups
+    _known: Mapping[Family, Fit]
+    _tried: frozenset[Family] = frozenset()
 
     def predict(self, cell: Cell) -> Predicted | None:
         """Return the latency of a cell, None where nothing that was measured tells it.
 
         Cells of one scale say nothing of another scale, nor do those of one length.
         """
-        group = self._known.get(_group(cell))
-        if group is None:
+        fit, at = self._known.get(Family.of(cell)), row(cell)
+        if fit is None or not fit.tells(at):
             return None
-        weights, spread, inverse, span = group
-        row = _row(cell)
-        if not np.allclose(row @ span, row, rtol=1e-6):
-            return None
-        middle = float(row @ weights)
-        width = 1.2816 * spread * float(np.sqrt(1 + row @ inverse @ row))
+        middle = float(at @ fit.weights)
+        width = float(stats.t.ppf((1 + PREDICTED) / 2, fit.degrees)) * fit.error(at)
         low, high = np.exp([middle - width, middle + width])
-        return Predicted(cell, float(np.exp(middle)), float(low), float(high))
+        reach = self._reach(cell, fit)
+        return Predicted(cell, float(np.exp(middle)), float(low), float(high), reach)
+
+    def _reach(self, cell: Cell, fit: Fit) -> str:
+        at = row(cell)
+        if fit.holds(at):
+            return WITHIN
+        at[1] = min(at[1], fit.design[:, 1].max())
+        return LARGER if fit.holds(at) and Family.of(cell) in self._tried else UNTRIED
 
 
 def laws(points: Sequence[Point]) -> list[Law]:
-    """Return the power laws of scale and dimension for each engine and way of searching."""
+    """Return the power laws of scale and dimension for each family whose cells tell them."""
     found = []
-    ways = sorted({(point.cell.engine, point.cell.search_type) for point in points})
-    for engine, search_type in ways:
-        own = [p for p in points if (p.cell.engine, p.cell.search_type) == (engine, search_type)]
-        for place, axis in enumerate(("scale", "dimension"), start=1):
-            if len({getattr(point.cell, axis) for point in own}) < 2:
+    for family, own in families(points).items():
+        if (fit := fitted(own)) is None:
+            continue
+        share = family.filter_share if family.filter_share < 1 else None
+        reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, fit.degrees)) * fit.spread
+        for place, axis in enumerate(AXES, start=1):
+            if not fit.tells(np.eye(3)[place]):
                 continue
-            if (fitted := _fitted(own)) is None:
-                continue
-            weights, spread, inverse, degrees = fitted
-            reach = stats.t.ppf((1 + CONFIDENCE) / 2, degrees) * spread
-            width = float(reach * np.sqrt(inverse[place, place]))
-            slope = float(weights[place])
+            slope, width = (
+                float(fit.weights[place]),
+                reach * float(fit.inverse[place, place]) ** 0.5,
+            )
             found.append(
-                Law(engine, search_type, axis, slope, slope - width, slope + width, len(own))
+                Law(
+                    family.engine,
+                    family.search_type,
+                    share,
+                    family.means,
+                    axis,
+                    slope,
+                    slope - width,
+                    slope + width,
+                    len(own),
+                )
             )
     return found
 
@@ -139,72 +167,55 @@ def cost_model(points: Sequence[Point]) -> CostModel:
     Raises
     ------
     AnalysisProblem
-        If no group of cells has enough members.
+        If no family of cells has enough members.
     """
     needs(points, MIN_POINTS, "cost model")
     errors: list[float] = []
-    groups = _groups(points)
-    for group in groups:
-        errors += _left_out([point for point in points if _group(point.cell) == group])
+    for own in families(points).values():
+        errors += _left_out(own)
     needs(errors, MIN_POINTS, "cost model")
-    return CostModel(float(np.median(errors)), len(errors), _beyond(points), groups)
+    beyond, tried = _beyond(points)
+    return CostModel(float(np.median(errors)), len(errors), beyond, _fits(points), tried)
 
 
-def _groups(points: Sequence[Point]) -> _Groups:
-    groups: _Groups = {}
-    for group in sorted({_group(point.cell) for point in points}):
-        own = [point for point in points if _group(point.cell) == group]
-        fitted = _fitted(own)
-        if fitted is not None:
-            weights, spread, inverse, _degrees = fitted
-            design = np.array([_row(point.cell) for point in own])
-            groups[group] = weights, spread, inverse, inverse @ design.T @ design
-    return groups
+def predictor(points: Sequence[Point]) -> CostModel:
+    """Return a model whose error nobody tried."""
+    return CostModel(float("nan"), 0, None, _fits(points))
 
 
-def _beyond(points: Sequence[Point]) -> Beyond | None:
-    """Predict the largest corpus from those below it, which must differ in scale themselves."""
-    scales = sorted({point.cell.scale for point in points})
-    smaller = [point for point in points if point.cell.scale < scales[-1]]
-    model = CostModel(0.0, 0, None, _groups(smaller))
+def _fits(points: Sequence[Point]) -> dict[Family, Fit]:
+    found = {family: fitted(own) for family, own in families(points).items()}
+    return {family: fit for family, fit in found.items() if fit is not None}
+
+
+def _beyond(points: Sequence[Point]) -> tuple[Beyond | None, frozenset[Family]]:
+    """Predict the largest corpus from those below it, which must differ in scale themselves.
+
+    Returns
+    -------
+    tuple of (Beyond or None, frozenset of Family)
+        How it went, and the families it was tried on.
+    """
+    largest = max(point.cell.scale for point in points)
+    model = predictor([point for point in points if point.cell.scale < largest])
     pairs = [
         (point.p50_ms, predicted)
         for point in points
-        if point.cell.scale == scales[-1] and (predicted := model.predict(point.cell))
+        if point.cell.scale == largest and (predicted := model.predict(point.cell))
     ]
     if not pairs:
-        return None
+        return None, frozenset()
     errors = [abs(predicted.p50_ms / seen - 1) for seen, predicted in pairs]
     covered = [predicted.low_ms <= seen <= predicted.high_ms for seen, predicted in pairs]
-    return Beyond(scales[-1], len(pairs), float(np.median(errors)), float(np.mean(covered)))
-
-
-def _group(cell: Cell) -> tuple[str, str, bool]:
-    return cell.engine, cell.search_type, cell.filter_share is not None
-
-
-def _row(cell: Cell) -> NDArray[np.float64]:
-    return np.array([1.0, np.log(cell.scale), np.log(cell.dimension)])
-
-
-def _fitted(
-    points: Sequence[Point],
-) -> tuple[NDArray[np.float64], float, NDArray[np.float64], int] | None:
-    design = np.array([_row(point.cell) for point in points])
-    degrees = len(points) - int(np.linalg.matrix_rank(design))
-    if degrees < 1:
-        return None
-    inverse = np.linalg.pinv(design.T @ design)
-    weights = inverse @ design.T @ log_latency(points)
-    rest = log_latency(points) - design @ weights
-    return weights, float(np.sqrt((rest**2).sum() / degrees)), inverse, degrees
+    tried = frozenset(Family.of(predicted.cell) for _seen, predicted in pairs)
+    return Beyond(largest, len(pairs), float(np.median(errors)), float(np.mean(covered))), tried
 
 
 def _left_out(points: Sequence[Point]) -> list[float]:
+    """Return by how much cells of one family are missed that the others tell."""
     errors = []
     for place, point in enumerate(points):
-        fitted = _fitted([*points[:place], *points[place + 1 :]])
-        if fitted is not None:
-            predicted = float(np.exp(_row(point.cell) @ fitted[0]))
-            errors.append(abs(predicted / point.p50_ms - 1))
+        fit, at = fitted([*points[:place], *points[place + 1 :]]), row(point.cell)
+        if fit is not None and fit.tells(at):
+            errors.append(abs(float(np.exp(at @ fit.weights)) / point.p50_ms - 1))
     return errors

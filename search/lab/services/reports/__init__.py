@@ -133,6 +133,7 @@ def content(campaign: Campaign) -> dict[str, Any]:
                         "p50_ms": one.p50_ms,
                         "low_ms": one.low_ms,
                         "high_ms": one.high_ms,
+                        "reach": one.reach,
                     }
                     for one in found.predicted
                 ],

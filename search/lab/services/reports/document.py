@@ -1,6 +1,6 @@
 """The report of a campaign for a reader, in the language of the moment."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from django.utils.translation import gettext as _
 
@@ -18,7 +18,15 @@ from search.lab import selectors
 from search.lab.engine.statistics import Figure
 from search.lab.models import Campaign, CellResult
 from search.lab.selectors import Line
-from search.lab.services.reports import advice, exactness, figures, findings, outlook, warnings
+from search.lab.services.reports import (
+    advice,
+    exactness,
+    explaining,
+    figures,
+    findings,
+    outlook,
+    warnings,
+)
 from search.lab.services.reports.findings import Findings
 
 
@@ -61,8 +69,8 @@ def _blocks(campaign: Campaign, found: Findings) -> Iterator[Block]:
         yield from exactness.exactness(campaign, found)
         yield from _cells(found)
         yield from _front(found)
-        yield from _effects(found)
-        yield from _growth(found)
+        yield from explaining.effects(found)
+        yield from explaining.growth(found)
         yield from outlook.predictions(found)
     yield from outlook.builds(campaign)
     yield from _environment(campaign)
@@ -167,84 +175,6 @@ def _front(found: Findings) -> Iterator[Block]:
         ],
     )
     yield from figures.front(found)
-
-
-def _effects(found: Findings) -> Iterator[Block]:
-    yield Heading(_("What moves the latency"))
-    if found.no_effects:
-        yield Paragraph(found.no_effects)
-    else:
-        yield Table(
-            (
-                Column(_("axis")),
-                Column(_("share of variance"), "", "right"),
-                Column("p", "", "right"),
-                Column(_("latency of each level against the mean")),
-            ),
-            [
-                (
-                    figures.axis_name(one.factor),
-                    one.omega_squared,
-                    one.p_value,
-                    _levels(one.levels),
-                )
-                for one in found.axes
-            ],
-        )
-        if any(one.f_value is None for one in found.axes):
-            yield Paragraph(
-                _(
-                    "The axes explain the latencies without any rest, so that there is no F value: "
-                    "too few cells for the axes that were chosen, or figures that were not "
-                    "measured."
-                )
-            )
-        yield from figures.effects(found)
-    if found.pairs:
-        yield Heading(_("Engines in pairs"), 2)
-        yield Table(
-            (
-                Column(_("engine")),
-                Column(_("against")),
-                Column(_("ratio of latencies"), "", "right"),
-                Column(_("p, corrected by Holm"), "", "right"),
-                Column(_("cells"), "", "right"),
-            ),
-            [(one.first, one.second, one.ratio, one.p_value, one.n_cells) for one in found.pairs],
-        )
-
-
-def _levels(found: Mapping[str, float]) -> str:
-    pairs = ((_("none") if name == "None" else name, value) for name, value in found.items())
-    return ", ".join(f"{name}: {value:.2f}" for name, value in pairs)
-
-
-def _growth(found: Findings) -> Iterator[Block]:
-    yield Heading(_("How latency grows"))
-    if found.laws:
-        yield Paragraph(
-            _("Latency grows with the axis to the power of the exponent: 1 doubles with it.")
-        )
-        yield Table(
-            (
-                Column(_("engine")),
-                Column(_("search")),
-                Column(_("axis")),
-                Column(_("exponent"), "", "right"),
-                Column(_("cells"), "", "right"),
-            ),
-            [
-                (
-                    one.engine,
-                    one.search_type,
-                    figures.axis_name(one.axis),
-                    f"{one.exponent:.2f} ({one.low:.2f}-{one.high:.2f})",
-                    one.n,
-                )
-                for one in found.laws
-            ],
-        )
-        yield from figures.growth(found)
 
 
 def _environment(campaign: Campaign) -> Iterator[Block]:

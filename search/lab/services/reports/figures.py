@@ -16,7 +16,9 @@ MAX_BARS = 60
 
 
 def axis_name(axis: str) -> str:
-    """Return the name of an axis of the matrix."""
+    """Return the name of an axis of the matrix, or of two with a colon between."""
+    if ":" in axis:
+        return " x ".join(axis_name(one) for one in axis.split(":"))
     return {
         "engine": _("engine"),
         "scale": _("passages"),
@@ -86,18 +88,20 @@ def front(found: Findings) -> Iterator[Figure]:
 
 
 def effects(found: Findings) -> Iterator[Figure]:
-    """Draw how much of the variance each axis explains."""
+    """Draw how much each axis explains of what the others leave."""
     if not found.axes:
         return
     yield Figure.of(
         charts.Bars(
-            charts.Axes(_("share of the variance of log latency")),
+            charts.Axes(_("partial ω² of log latency")),
             [axis_name(one.factor) for one in found.axes],
             [one.omega_squared for one in found.axes],
         ),
-        caption=_("What each axis explains beside the others (partial omega squared)."),
-        alt=_("Bars of the share of variance that %(count)d axes explain.")
-        % {"count": len(found.axes)},
+        caption=_(
+            "What each axis explains of what the others leave (partial ω²); shares do not add "
+            "up to 1."
+        ),
+        alt=_("Bars of what %(count)d axes explain.") % {"count": len(found.axes)},
     )
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from portal.core.errors import Corrupt
 from search.lab import selectors
-from search.lab.engine.analysis import choosing, effects, scaling
+from search.lab.engine.analysis import choosing, effects, outliers, scaling
 from search.lab.engine.analysis.points import Point
 from search.lab.engine.problems import AnalysisProblem
 from search.lab.models import Campaign, CellResult
@@ -80,7 +80,7 @@ def gather(campaign: Campaign) -> Findings:
             for need, own in choosing.by_need(points).items()
         },
         front=choosing.pareto(points),
-        outliers=choosing.outliers(points),
+        outliers=outliers.outliers(points),
         pairs=effects.pairs(points),
         laws=scaling.laws(points),
         axes=found,

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 from django.utils.translation import gettext as _
 
-from portal.lib.documents import Block, Column, Heading, Paragraph, Table
+from portal.lib.documents import Block, Column, Heading, Note, Paragraph, Table
 from search.lab.engine.analysis import builds as timed
+from search.lab.engine.analysis import scaling
 from search.lab.engine.analysis.builds import Saving
 from search.lab.engine.statistics import spanned
 from search.lab.models import Campaign
@@ -20,8 +21,8 @@ def predictions(found: Findings) -> Iterator[Block]:
         return
     yield Paragraph(
         _(
-            "A cell that was not run can be predicted from the others: of %(count)d cells left "
-            "out one by one, half were predicted within %(error).0f %%."
+            "Between the sizes that were measured a cell can be predicted from the others: of "
+            "%(count)d cells left out one by one, half were predicted within %(error).0f %%."
         )
         % {"count": found.cost.n, "error": found.cost.error * 100}
     )
@@ -41,15 +42,44 @@ def predictions(found: Findings) -> Iterator[Block]:
                 "within": beyond.covered * 100,
             }
         )
+    untried = sum(one.reach == scaling.UNTRIED for one in found.predicted)
+    if untried:
+        yield Note(
+            "warn",
+            _(
+                "How far off %(count)d of %(all)d predictions are is not known: they lie beyond "
+                "the sizes that were measured, and too few sizes were measured to try such "
+                "predictions. Take them as a hint, and measure a cell before you rely on one."
+            )
+            % {"count": untried, "all": len(found.predicted)},
+        )
     if not found.predicted:
         return
     yield Paragraph(
-        _("Predicted, not measured; in brackets the interval that holds 80 of 100 such cells.")
+        _(
+            "Predicted, not measured; in brackets the interval that holds 80 of 100 such cells as "
+            "long as latency goes on to follow its power law."
+        )
     )
     yield Table(
-        (Column(_("cell")), Column("p50", "ms", "right")),
-        [(one.cell.label, spanned(one.p50_ms, one.low_ms, one.high_ms)) for one in found.predicted],
+        (Column(_("cell")), Column("p50", "ms", "right"), Column(_("how sure"))),
+        [
+            (
+                one.cell.label,
+                spanned(one.p50_ms, one.low_ms, one.high_ms),
+                _reach(one.reach),
+            )
+            for one in found.predicted
+        ],
     )
+
+
+def _reach(code: str) -> str:
+    return {
+        scaling.WITHIN: _("between measured sizes"),
+        scaling.LARGER: _("larger than measured, tried on the largest corpus"),
+        scaling.UNTRIED: _("beyond measured sizes, error not known"),
+    }[code]
 
 
 def builds(campaign: Campaign) -> Iterator[Block]:

@@ -40,7 +40,9 @@ def _items(found: Findings) -> Iterator[str]:
         if found.exactness.get(line.cell.key, {}) is None:
             said[_("its stored samples are damaged; measure it again")].append(line.cell)
     for point in found.outliers:
-        said[_("stands out among the cells of its engine")].append(point.cell)
+        said[
+            _("does not follow from the cells like it (engine, search and filter the same)")
+        ].append(point.cell)
     everything = [line.cell for line in found.lines]
     for text, cells in said.items():
         if len(cells) <= MOST_ALONE:

@@ -10,8 +10,11 @@ from django.utils.translation import gettext as _
 from portal.core import formats
 from portal.lib import tunables
 from tuning.engine.metrics import METRICS, Metric
+from tuning.engine.problems import TEMPLATES
 from tuning.models import OptionWatch, Study, Trial
 
+#: Where the facts of a trial hold why it gave no figures, as ``code`` and ``params``.
+CAUSE = "cause"
 TONES = {
     "running": "info",
     "complete": "ok",
@@ -36,15 +39,28 @@ def sentence(study: Study) -> str:
     return _("The search is not over; nothing can be said yet.")
 
 
+def reason(trial: Trial) -> str:
+    """Return why a trial gave no figures, in the reader's language; empty when it gave some."""
+    cause: Mapping[str, Any] = trial.facts.get(CAUSE, {})
+    template = TEMPLATES.get(str(cause.get("code")))
+    if template is None:  # kept by another release
+        return trial.reason
+    try:
+        return _(template).format(**cause["params"])
+    except (KeyError, ValueError):
+        return trial.reason
+
+
 def told(trial: Trial) -> str:
     """Return what came of a trial that ended, as one sentence for a log."""
+    why = reason(trial)
     words = {
         "number": trial.number,
         "role": trial.get_role_display(),
         "state": trial.get_state_display(),
-        "reason": trial.reason,
+        "reason": why,
     }
-    if trial.reason:
+    if why:
         return _("Trial %(number)d (%(role)s): %(state)s. %(reason)s") % words
     if trial.score is None or trial.state != Trial.State.COMPLETE:
         return _("Trial %(number)d (%(role)s): %(state)s.") % words
@@ -174,7 +190,7 @@ def lines(trials: Sequence[Trial]) -> list[Line]:
             TONES.get(trial.state, ""),
             formats.DASH if trial.score is None else f"{ratio(trial.score):.3f}",
             not trial.is_within_guards,
-            trial.reason
+            reason(trial)
             or ", ".join(f"{name} = {formats.figure(one)}" for name, one in trial.changed.items()),
             came_from(trial),
             trial.role == Trial.Role.SEARCH,

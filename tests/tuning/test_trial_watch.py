@@ -85,6 +85,26 @@ def test_a_trial_that_waits_does_not_show_what_another_study_measures(study: Stu
     assert trial_watch.in_hand(study) == trial
 
 
+def test_a_trial_that_waits_does_not_show_another_with_the_same_options(study: Study) -> None:
+    waiting = trial_of(study, facts={trial_watch.SPELLS: []})
+    trial_watch.Watch(study, waiting)({"rate": 41_234.0})  # as another study's baseline does
+    assert "Nothing is seen of it yet" in in_hand(study)
+
+    began = clock.now()
+    waiting.started_at = began - timedelta(seconds=60)
+    InstanceSample.objects.all().delete()
+    instance = trial_watch.instance_of(study)
+    assert instance is not None
+    for seconds, rate in ((-30, 41_234.0), (0, 7_654.0)):
+        at = began + timedelta(seconds=seconds)
+        InstanceSample.objects.create(instance=instance, at=at, rate=rate)
+    waiting.facts[trial_watch.SPELLS] = [[began.isoformat(), None]]
+    waiting.save()
+    path = f"/api/v1/studies/{study.pk}/records/realtime/"
+    (row,) = caller("operator", "read").get(path).json()["samples"]
+    assert (row["trial"], row["rate"]) == (0, 7_654.0)
+
+
 def test_what_cannot_be_kept_does_not_harm_the_trial(study: Study) -> None:
     watch = trial_watch.Watch(study, trial_of(study))
     watch({"rate": float("nan")})

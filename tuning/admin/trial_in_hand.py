@@ -24,7 +24,8 @@ def shown(study: Study) -> dict[str, Any]:
         "instance": instance,
         "last": None,
     }
-    if instance is None or instance.options != trial.configuration:
+    is_waiting = not trial_watch.spells(trial)
+    if is_waiting or instance is None or instance.options != trial.configuration:
         return found
     course = trial_courses.of_trial(trial, instance)
     last = course.rows[-1] if course.rows else None

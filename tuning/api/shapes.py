@@ -9,6 +9,7 @@ from rest_framework import serializers
 from portal.core.api import StrictSerializer
 from portal.core.api.examples import example
 from portal.runs.api.serializers import RunSerializer
+from tuning import selectors
 from tuning.models import Study, Trial
 
 
@@ -60,6 +61,9 @@ class TrialSerializer(serializers.ModelSerializer[Trial]):
     configuration = serializers.DictField(read_only=True)
     values = serializers.DictField(child=serializers.FloatField(), read_only=True)
     facts = serializers.DictField(read_only=True)
+    reason = serializers.SerializerMethodField(
+        help_text="Why it gave no figures, in the language asked for."
+    )
     samples_url = serializers.SerializerMethodField(help_text="Every raw sample, as JSON.")
 
     class Meta:
@@ -81,6 +85,9 @@ class TrialSerializer(serializers.ModelSerializer[Trial]):
             "finished_at",
         )
         read_only_fields = fields
+
+    def get_reason(self, trial: Trial) -> str:
+        return selectors.reason(trial)
 
     def get_samples_url(self, trial: Trial) -> str | None:
         return f"/api/v1/artifacts/{trial.samples_id}/" if trial.samples_id else None

@@ -45,6 +45,9 @@ TEMPLATES: Mapping[str, str] = {
         "The portal's database went down in the middle of the trial and came back: the trial "
         "counts as lost and is repeated."
     ),
+    "worker_died": gettext_noop("The worker or the database died in the middle of the trial."),
+    "run_cancelled": gettext_noop("The run was cancelled."),
+    "foreign_load": gettext_noop("Others kept {load:.1f} processors busy."),
     "no_space": gettext_noop(
         "{folder} has {value} MiB free and the trial needs {limit} MiB: free some space, or choose "
         "a shorter trial or a smaller workload."

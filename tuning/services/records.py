@@ -68,7 +68,7 @@ def _tuning(study: Study) -> dict[str, Any]:
                 "score": trial.score,
                 "is_within_guards": trial.is_within_guards,
                 "is_disturbed": bool(trial.facts.get("is_disturbed", False)),
-                "reason": trial.reason,
+                "reason": selectors.reason(trial),
                 "seconds": trial.seconds,
             }
             for trial in study.trials.all()

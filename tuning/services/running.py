@@ -26,6 +26,7 @@ from tuning.engine.proof import Proof
 from tuning.engine.sampling import Proposal, Search
 from tuning.models import Study, Trial
 from tuning.services import (
+    ends,
     first_points,
     history,
     machine,
@@ -73,7 +74,7 @@ def work(ctx: RunContext) -> dict[str, Any]:
     study = Study.objects.get(pk=ctx.parameters["study"])
     target = targets.get(study.target)
     machine.require_room()
-    _lose_open(ctx, study)
+    ends.lose_open(ctx, study)
     with ctx.fenced():
         Study.objects.filter(pk=study.pk).update(environment=machine.facts())
     with notebook.opened() as storage:
@@ -93,7 +94,7 @@ def work(ctx: RunContext) -> dict[str, Any]:
         try:
             ended = _go_on(job)
         except RunCancelled:
-            _mark_lost(study, _("The run was cancelled."))
+            ends.mark_lost(study, "run_cancelled")
             raise
     if ended is not None:
         _finish(job, ended)
@@ -125,7 +126,7 @@ def _cannot_begin(study: Study) -> Conflict:
     last = study.trials.filter(role=Trial.Role.BASELINE).last()
     return Conflict(
         _("The options in use could not be measured, so there is nothing to compare with: %(why)s")
-        % {"why": last.reason if last else "-"},
+        % {"why": selectors.reason(last) if last else "-"},
         code="no_baseline",
     )
 
@@ -142,13 +143,13 @@ def _measure(job: Work, step: Step, so_far: list[Done]) -> None:
     try:
         found = _measured(job, trial, so_far)
     except NoSpace as exc:
-        _end(job, trial, Trial.State.FAILED, reason=str(exc))
+        _end(job, trial, Trial.State.FAILED, exc)
         raise OutOfSpace(targets.refused(exc).message, code="no_space") from exc
     except TargetLost as exc:
-        _end(job, trial, Trial.State.LOST, reason=str(exc))
+        _end(job, trial, Trial.State.LOST, exc)
         found = None
     except TuningError as exc:
-        _end(job, trial, Trial.State.FAILED, reason=str(exc))
+        _end(job, trial, Trial.State.FAILED, exc)
         found = None
     gains = _keep(job, trial, found, so_far) if found else None
     _tell(job, trial, gains, so_far)
@@ -172,35 +173,45 @@ def _measured(job: Work, trial: Trial, so_far: list[Done]) -> Measurement | None
     )
     for length in (seconds / SHORT_LOOK, seconds) if is_looked_at else (seconds,):
         with machine.alone(job.ctx), machine.folder() as folder, outages.told(job.ctx):
-            if not trial.seconds:  # it may have waited for hours
-                _note_start(job, trial)
+            _note_start(job, trial)
             began = time.perf_counter()
-            if put_inputs.BEFORE not in trial.facts:
-                trial.facts |= put_inputs.before(job.study, seconds, folder)
-            found = job.target.measure(
-                trial.configuration,
-                workload,
-                seconds=length,
-                seed=trial.seed,
-                folder=folder,
-                beat=_beat(job, trial),
-                seen=trial_watch.Watch(job.study, trial),
-            )
-            # All that the machine was taken for, the first look and the probe as well.
-            trial.seconds += time.perf_counter() - began
+            try:
+                if put_inputs.BEFORE not in trial.facts:
+                    trial.facts |= put_inputs.before(job.study, seconds, folder)
+                found = job.target.measure(
+                    trial.configuration,
+                    workload,
+                    seconds=length,
+                    seed=trial.seed,
+                    folder=folder,
+                    beat=_beat(job, trial),
+                    seen=trial_watch.Watch(job.study, trial),
+                )
+            finally:
+                # All that the machine was taken for: first look, probe, and what failed as well.
+                trial.seconds += time.perf_counter() - began
+                trial_watch.let_go(trial)
         if length < seconds and reference is not None and trial.optuna_number is not None:
             gain = job.plan.goal.score(found.values, reference)
             if job.search.should_prune(trial.optuna_number, gain):
                 trial.score, trial.values = gain, _plain(found.values)
                 _end(job, trial, Trial.State.PRUNED)
                 return None
+            _save(job, trial, "facts")  # it waits for the machine once more
     return found
 
 
 def _note_start(job: Work, trial: Trial) -> None:
-    trial.started_at = clock.now()
+    """Note that the machine was taken for a trial, which may have waited for hours."""
+    if not trial.seconds:
+        trial.started_at = clock.now()
+    trial_watch.take(trial)
+    _save(job, trial, "started_at", "facts")
+
+
+def _save(job: Work, trial: Trial, *fields: str) -> None:
     with job.ctx.fenced():
-        trial.save(update_fields=["started_at"])
+        trial.save(update_fields=fields)
 
 
 def _begin(
@@ -218,7 +229,7 @@ def _begin(
             pair=step.pair,
             optuna_number=proposal.number if proposal else None,
             configuration=dict(configuration),
-            facts={"origin": origin} if origin else {},
+            facts=({"origin": origin} if origin else {}) | {trial_watch.SPELLS: []},
             seed=(job.study.seed * 10_007 + pair_seed) % _SEED,
         )
 
@@ -248,8 +259,8 @@ def _keep(
         trial
     )
     if found.disturbed and is_repeated:
-        reason = _("Others kept %(load).1f processors busy.") % {"load": found.foreign_load}
-        _end(job, trial, Trial.State.DISTURBED, reason=reason)
+        busy = TuningError("foreign_load", load=found.foreign_load)
+        _end(job, trial, Trial.State.DISTURBED, busy)
         return None
     reference = procedure.current_values(so_far) or trial.values
     gains = job.plan.goal.gains(trial.values, reference)
@@ -304,10 +315,11 @@ def _note_best(job: Work, so_far: list[Done]) -> None:
         Study.objects.filter(pk=job.study.pk).update(**fields)
 
 
-def _end(job: Work, trial: Trial, state: Trial.State, *, reason: str = "") -> None:
+def _end(job: Work, trial: Trial, state: Trial.State, error: TuningError | None = None) -> None:
     moment = clock.now()
-    trial.state, trial.reason = state, reason[:2_000]
-    trial.finished_at = moment
+    trial.state, trial.finished_at = state, moment
+    if error is not None:
+        ends.give(trial, error)
     trial.seconds = trial.seconds or (moment - trial.started_at).total_seconds()
     job.ctx.log(selectors.told(trial), level=selectors.level(trial), number=trial.number)
     with job.ctx.fenced():
@@ -355,20 +367,6 @@ def _finish(job: Work, ended: End) -> None:
             finished_at=clock.now(),
         )
     job.ctx.progress(1.0, "done", str(Study.Verdict(ended.proof.verdict).label))
-
-
-def _lose_open(ctx: RunContext, study: Study) -> None:
-    """Mark what an earlier attempt left open; it is measured again."""
-    with ctx.fenced():
-        n_lost = _mark_lost(study, _("The worker or the database died in the middle of the trial."))
-    if n_lost:
-        ctx.log(selectors.lost(n_lost), level="warning", count=n_lost)
-
-
-def _mark_lost(study: Study, reason: str) -> int:
-    return Trial.objects.filter(study=study, state=Trial.State.RUNNING).update(
-        state=Trial.State.LOST, reason=reason, finished_at=clock.now()
-    )
 
 
 def _is_paused(study: Study) -> bool:

@@ -11,9 +11,13 @@ from tuning.services.courses import Course
 
 
 def of_trial(trial: Trial, instance: Instance) -> Course:
-    """Return the trial in hand from its beginning, at most its latest minutes."""
-    until = clock.now()
-    since = max(trial.started_at, until - courses.SPAN)
+    """Return the trial in hand since it last had the machine, at most its latest minutes.
+
+    It must have had the machine before.
+    """
+    began, ended = trial_watch.spells(trial)[-1]
+    until = ended or clock.now()
+    since = max(began, until - courses.SPAN)
     return courses.course(instance, since=min(since, until - courses.BREATH), until=until)
 
 
@@ -46,8 +50,13 @@ def _end(trials: Sequence[Trial]) -> datetime:
 
 def _rows(course: Course, trials: Sequence[Trial]) -> list[dict[str, Any]]:
     rows = []
+    spells = [
+        (began.replace(microsecond=0), ended, trial.number)
+        for trial in reversed(trials)
+        for began, ended in trial_watch.spells(trial)
+    ]
     for row in course.rows:
-        number = _trial_at(row["at"], trials) if course.resolution == "second" else None
+        number = _trial_at(row["at"], spells) if course.resolution == "second" else None
         if number is None and course.resolution == "second":
             continue
         rows.append({**_plain(row), "trial": number})
@@ -58,9 +67,9 @@ def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
     return {**row, "at": row["at"].isoformat()}
 
 
-def _trial_at(at: datetime, trials: Sequence[Trial]) -> int | None:
-    for trial in reversed(trials):
-        if trial.started_at.replace(microsecond=0) <= at:
-            is_over = trial.finished_at is not None and trial.finished_at < at
-            return None if is_over else trial.number
-    return None
+def _trial_at(at: datetime, spells: Sequence[tuple[datetime, datetime | None, int]]) -> int | None:
+    """Return the trial that a second belongs to; spells of the latest trial come first."""
+    return next(
+        (number for began, ended, number in spells if began <= at and (not ended or at <= ended)),
+        None,
+    )

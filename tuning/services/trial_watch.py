@@ -7,6 +7,7 @@ instance; which trial a second belongs to is told by its time.
 import os
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import structlog
@@ -19,6 +20,8 @@ from tuning.models import Instance, Study, Trial
 from tuning.services import instances, machine, put_inputs
 from tuning.services.instances import About
 
+#: Where the facts of a trial hold when the machine was taken for it, and until when.
+SPELLS = "spells"
 _PREFIX, _LONGEST_HOST = "trials.", 90
 
 log = structlog.get_logger(__name__)
@@ -39,6 +42,30 @@ def instance_of(study: Study) -> Instance | None:
 def in_hand(study: Study) -> Trial | None:
     """Return the trial that is being measured, or waits for the machine; None between two."""
     return study.trials.filter(state=Trial.State.RUNNING).last()
+
+
+def take(trial: Trial) -> None:
+    """Note that the machine is a trial's from now on; the row is left to the caller to save."""
+    trial.facts[SPELLS] = [*trial.facts.get(SPELLS, []), [clock.now().isoformat(), None]]
+
+
+def let_go(trial: Trial) -> None:
+    """Note that the machine is another's from now on; the row is left to the caller to save."""
+    trial.facts[SPELLS][-1][1] = clock.now().isoformat()
+
+
+def spells(trial: Trial) -> list[tuple[datetime, datetime | None]]:
+    """Return from when to when the machine was a trial's; nothing while it waits to begin.
+
+    What another trial shows meanwhile is in the same instance, and none of this one's.
+    """
+    kept = trial.facts.get(SPELLS)
+    if kept is None:  # measured by an earlier release
+        return [(trial.started_at, trial.finished_at)]
+    return [
+        (datetime.fromisoformat(began), datetime.fromisoformat(end) if end else trial.finished_at)
+        for began, end in kept
+    ]
 
 
 class Watch:

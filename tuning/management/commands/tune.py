@@ -155,7 +155,7 @@ def _trials(study: Study) -> Table:
     for trial in study.trials.all():
         gain = "-" if trial.score is None else f"{selectors.ratio(trial.score):.3f}"
         changed = ", ".join(f"{name}={value}" for name, value in trial.changed.items())
-        note = trial.reason or changed or "-"
+        note = selectors.reason(trial) or changed or "-"
         origin = selectors.came_from(trial)
         role = f"{trial.get_role_display()}, {origin}" if origin else trial.get_role_display()
         shown.add_row(str(trial.number), role, trial.get_state_display(), gain, note)

@@ -41,6 +41,9 @@ TEMPLATES: Mapping[str, str] = {
     "wrong_shape": gettext_noop("The array has shape {value}: it must be [n, {n_features}]."),
     # A file as a whole.
     "unreadable": gettext_noop("The file cannot be read: {reason}."),
+    "damaged_parquet": gettext_noop(
+        "The Parquet file is damaged or was cut short: write it again, or import CSV."
+    ),
     "wrong_format": gettext_noop(
         "The file looks like {value}: import CSV (UTF-8 or CP949) or Parquet, so convert it first."
     ),

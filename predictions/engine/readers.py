@@ -14,9 +14,16 @@ from numpy.typing import NDArray
 
 from predictions.engine.cells import CellReader
 from predictions.engine.headers import HeaderMatch, is_known, match
+from predictions.engine.lending import KeptOpen
 from predictions.engine.problems import EngineError, Problem, ProblemList
 from predictions.engine.shot_table import ShotTable, SourceInfo
-from predictions.engine.textfile import BINARY, TextFormat, UndecodableText, sniff
+from predictions.engine.textfile import (
+    BINARY,
+    TextFormat,
+    UndecodableText,
+    is_headless_parquet,
+    sniff,
+)
 
 #: Bytes of text parsed at a time, about 5,000 shots. Arrow reads some thirty blocks ahead, so this
 #: decides how much of a large file lies in memory.
@@ -78,6 +85,10 @@ class CellProblem(TableError):
 def unreadable(reason: object) -> Problem:
     text = " ".join(str(reason).split()).rstrip(".")
     return Problem("", "unreadable", None, {"reason": text[:200]})
+
+
+def _damaged_parquet() -> UnreadableTable:
+    return UnreadableTable([Problem("", "damaged_parquet")])
 
 
 def too_many(max_rows: int) -> TooLarge:
@@ -239,6 +250,8 @@ def _layout(stream: BinaryIO) -> TextFormat:
         problem = Problem("", "wrong_encoding", None, {"position": exc.position})
         if exc.is_binary:
             problem = Problem("", "wrong_format", None, {"value": BINARY})
+        if is_headless_parquet(stream):
+            raise _damaged_parquet() from exc
         raise UnreadableTable([problem]) from exc
     if not any(name.strip() for name in layout.names):
         raise EmptyTable([Problem("", "empty_file")])
@@ -263,7 +276,7 @@ def _text_reader(
         names[index] = name
     try:
         reader = pv.open_csv(
-            _KeptOpen(stream),
+            KeptOpen(stream),
             read_options=pv.ReadOptions(
                 use_threads=False,
                 skip_rows=layout.header_rows,
@@ -323,17 +336,19 @@ def _parquet_parts(
             next_row += batch.num_rows
             columns = {name: _plain(name, batch.column(column)) for name, column in written.items()}
             yield RawPart(columns, rows, source)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowMemoryError, OSError) as exc:
+    except (pa.ArrowInvalid, OSError) as exc:
+        raise _damaged_parquet() from exc
+    except (pa.ArrowNotImplementedError, pa.ArrowMemoryError) as exc:
         raise UnreadableTable([unreadable(exc)]) from exc
 
 
 def _parquet_file(stream: BinaryIO, max_rows: int | None) -> pq.ParquetFile:
     """Open a file so that repeated text is not written out again and again while it is read."""
-    file = pq.ParquetFile(_KeptOpen(stream))
+    file = pq.ParquetFile(KeptOpen(stream))
     if max_rows is not None and file.metadata.num_rows > max_rows:
         raise too_many(max_rows)
     texts = [field.name for field in file.schema_arrow if _is_text(field.type)]
-    return pq.ParquetFile(_KeptOpen(stream), read_dictionary=texts)
+    return pq.ParquetFile(KeptOpen(stream), read_dictionary=texts)
 
 
 def n_parquet_rows(stream: BinaryIO) -> int:
@@ -345,9 +360,9 @@ def n_parquet_rows(stream: BinaryIO) -> int:
         When it is damaged.
     """
     try:
-        return int(pq.ParquetFile(_KeptOpen(stream)).metadata.num_rows)
+        return int(pq.ParquetFile(KeptOpen(stream)).metadata.num_rows)
     except (pa.ArrowInvalid, OSError) as exc:
-        raise UnreadableTable([unreadable(exc)]) from exc
+        raise _damaged_parquet() from exc
 
 
 def _is_text(kind: pa.DataType) -> bool:
@@ -374,25 +389,3 @@ def _check_length(name: str, words: pa.Array) -> None:
     if (longest or 0) > LONGEST_CELL:
         params = {"value": longest, "limit": LONGEST_CELL}
         raise CellProblem([Problem(name, "cell_too_long", None, params)])
-
-
-class _KeptOpen:
-    """Lends a stream to a reader that would close it."""
-
-    closed = False
-    mode = "rb"
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self.stream = stream
-
-    def read(self, size: int = -1) -> bytes:
-        return self.stream.read(size)
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        return self.stream.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self.stream.tell()
-
-    def close(self) -> None:
-        """Leave the stream to its owner."""

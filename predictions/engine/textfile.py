@@ -19,8 +19,9 @@ HEAD_BYTES = 1 << 20
 LONGEST_CELL = 100
 #: What is looked at of a file that may be no text.
 PROBE_BYTES = 4096
-#: How such a file is called; a damaged Parquet file has lost the mark that it is known by.
+#: How such a file is called; a damaged Parquet file may have lost both marks that it is known by.
 BINARY = "binary data or a damaged Parquet file"
+PARQUET_MARK = b"PAR1"
 #: Control characters that no table in text holds.
 _CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -68,6 +69,13 @@ class TextFormat:
 def is_binary(head: bytes) -> bool:
     """Return whether what is in no known encoding is no text at all, by its first bytes."""
     return _CONTROLS.search(head) is not None
+
+
+def is_headless_parquet(stream: BinaryIO) -> bool:
+    """Return whether a file that is no text still ends as Parquet does."""
+    size_bytes = stream.seek(0, io.SEEK_END)
+    stream.seek(max(0, size_bytes - len(PARQUET_MARK)))
+    return stream.read() == PARQUET_MARK
 
 
 def sniff(stream: BinaryIO, is_known: Callable[[str], bool]) -> TextFormat:

@@ -39,6 +39,9 @@ TEMPLATES: Mapping[str, str] = {
     ),
     # A file as a whole.
     "unreadable": gettext_noop("The file cannot be read: {reason}."),
+    "damaged_parquet": gettext_noop(
+        "The Parquet file is damaged or was cut short: write it again, or import CSV."
+    ),
     "wrong_format": gettext_noop(
         "The file looks like {value}: import CSV (UTF-8 or CP949) or Parquet, so convert it first."
     ),

@@ -28,7 +28,7 @@ from predictions.engine.routing.problems import (
     UnreadableTable,
 )
 from predictions.engine.routing.schema import Column
-from predictions.engine.textfile import BINARY, PROBE_BYTES, is_binary
+from predictions.engine.textfile import BINARY, PARQUET_MARK, PROBE_BYTES, is_binary
 
 Source: TypeAlias = str | Path | BinaryIO
 
@@ -140,8 +140,10 @@ def _parquet(blob: bytes, wanted: Set[str], max_rows: int) -> pa.Table:
             return pa.table([unread] * len(names), names=names)
         read = file.read(columns=[name for name in names if _plain(name) in wanted])
         columns = {name: _cells(name, read.column(name)) for name in read.column_names}
+    except (pa.ArrowNotImplementedError, pa.ArrowMemoryError) as error:
+        raise _unreadable(str(error).split("\n", 1)[0][:200]) from error
     except (pa.ArrowException, OSError) as error:
-        raise _unreadable("the Parquet file is damaged or uses an unknown feature") from error
+        raise UnreadableTable([RoutingProblem("", "damaged_parquet")]) from error
     return pa.table({name: columns.get(name, unread) for name in names})
 
 
@@ -220,6 +222,8 @@ def _as_utf8(blob: bytes) -> tuple[bytes, str]:
         problem = RoutingProblem("", "wrong_encoding", params={"position": error.start})
         if is_binary(blob[:PROBE_BYTES]):
             problem = RoutingProblem("", "wrong_format", params={"value": BINARY})
+        if blob.endswith(PARQUET_MARK):
+            problem = RoutingProblem("", "damaged_parquet")
         raise UnreadableTable([problem]) from error
 
 

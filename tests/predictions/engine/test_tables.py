@@ -248,12 +248,30 @@ def test_foreign_or_damaged_file_is_refused(content: bytes) -> None:
         read_table(io.BytesIO(content))
 
 
-@pytest.mark.parametrize("content", [b"\x00\x15\xff\xfe junk", b"XAR1\x15\x04\xff\x00PAR1"])
-def test_what_is_no_text_is_not_called_text_in_a_wrong_encoding(content: bytes) -> None:
+def test_what_is_no_text_is_not_called_text_in_a_wrong_encoding() -> None:
     with pytest.raises(UnreadableTable) as caught:
-        read_table(io.BytesIO(content))
+        read_table(io.BytesIO(b"\x00\x15\xff\xfe junk"))
     assert caught.value.problems[0].code == "wrong_format"
     assert "Parquet" in caught.value.problems[0].message
+
+
+@pytest.mark.parametrize("damage", ["cut short", "head lost", "middle lost", "nothing left"])
+def test_a_damaged_parquet_file_is_called_one(
+    damage: str, few: GeneratedShots, tmp_path: Path
+) -> None:
+    path = tmp_path / "shots.parquet"
+    write_parquet(read_table(io.BytesIO(few.to_csv())), path)
+    whole = path.read_bytes()
+    broken = {
+        "cut short": whole[: len(whole) // 2],
+        "head lost": b"\xff\x00\xff\x00" + whole[4:],
+        "middle lost": whole[:4] + bytes(len(whole) - 8) + whole[-4:],
+        "nothing left": b"PAR1",
+    }[damage]
+    with pytest.raises(UnreadableTable) as caught:
+        read_table(io.BytesIO(broken))
+    assert [one.code for one in caught.value.problems] == ["damaged_parquet"]
+    assert "damaged" in caught.value.problems[0].message
 
 
 def test_absent_file_is_refused(tmp_path: Path) -> None:

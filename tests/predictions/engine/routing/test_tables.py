@@ -160,10 +160,18 @@ def test_what_is_no_table_is_refused(content: bytes, error: type[TableError]) ->
     assert caught.value.problems[0].message
 
 
-def test_what_is_no_text_is_not_called_text_in_a_wrong_encoding() -> None:
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (b"\x00\x15\x04\xff\x00 junk", "wrong_format"),
+        (b"XAR1\x15\x04\xff\x00PAR1", "damaged_parquet"),
+        (b"PAR1\x15\x04\xff\x00", "damaged_parquet"),
+    ],
+)
+def test_what_is_no_text_is_not_called_text_in_a_wrong_encoding(content: bytes, code: str) -> None:
     with pytest.raises(UnreadableTable) as caught:
-        read_items(io.BytesIO(b"XAR1\x15\x04\xff\x00PAR1"))
-    assert [one.code for one in caught.value.problems] == ["wrong_format"]
+        read_items(io.BytesIO(content))
+    assert [one.code for one in caught.value.problems] == [code]
 
 
 def test_more_rows_than_asked_for_are_refused() -> None:

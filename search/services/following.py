@@ -21,7 +21,6 @@ from django.db import connection
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
-from portal.core import alerts
 from portal.core.errors import PortalError, Unavailable
 from portal.lib import metrics
 from portal.lib.hashing import digest_json
@@ -30,7 +29,7 @@ from portal.registry import selectors as registry
 from portal.registry.models import Alias, AliasAssignment, ModelVersion
 from search.models import Collection
 from search.models.collections import name_of
-from search.services import collections
+from search.services import collections, telling
 from search.services.holding import Held
 from search.services.loading import bring_up_to_date, catch_up, load
 
@@ -47,6 +46,8 @@ START_S = 20.0
 RETRY_S = 30.0
 #: What only lacked a file descriptor, or an endpoint or storage that was away, is tried sooner.
 RETRY_SOON_S = 5.0
+#: What still cannot be opened after so long does not pass by itself: people are told. Ours.
+PUT_OFF_S = 120.0
 #: An index that is being opened is waited for so long when the process lets go of all.
 STOP_S = 60.0
 
@@ -68,6 +69,7 @@ class Slot:
     failed: str = ""
     failed_version: int | None = None
     retry_at: float = 0.0
+    put_off_at: float | None = None
     wanted: int | None = None
     is_settled: threading.Event = field(default_factory=threading.Event)
     opening: threading.Thread | None = None
@@ -217,7 +219,7 @@ class Follower:
     def _settle(self, slot: Slot, row: Collection) -> None:
         held = slot.held
         if slot.wanted is None:
-            slot.held, slot.failed = None, ""
+            slot.held, slot.failed, slot.put_off_at = None, "", None
             slot.is_settled.set()
         elif held is None or held.version_id != slot.wanted:
             self._open_beside(slot, slot.wanted)
@@ -247,15 +249,16 @@ class Follower:
             if slot.held is not None:  # what follows must know all that the one before knew
                 bring_up_to_date(held)
             slot.held, slot.failed, slot.failed_version = held, "", None
+            slot.put_off_at = None
             give_back()  # what the one before held in memory
             LOADS.labels(slot.name, "done").inc()
-            alerts.resolve_alert(_alert_key(slot.name))
+            telling.over(slot.name)
             logger.info("index held: %s v%d", slot.name, held.version)
         except DatabaseError as exc:
             logger.warning("index of %s not opened, the database is away: %s", slot.name, exc)
         except Unavailable as exc:
             logger.warning("index of %s not opened, trying again: %s", slot.name, exc)
-            self._put_off(slot, version_id)
+            self._put_off(slot, version_id, exc)
         except PortalError as exc:
             logger.error("index of %s not opened: %s", slot.name, exc)  # noqa: TRY400 - no bug
             self._failed(slot, version_id, exc)
@@ -266,25 +269,26 @@ class Follower:
             slot.is_settled.set()
             connection.close()
 
-    def _put_off(self, slot: Slot, version_id: int) -> None:
-        """Go on with the old index and try again soon: nothing is damaged."""
+    def _put_off(self, slot: Slot, version_id: int, exc: Unavailable) -> None:
+        """Go on with the old index and try again soon: nothing is damaged.
+
+        When that lasts, the operators are told; an index that is opened ends the alert.
+        """
+        now = time.monotonic()
         slot.failed = ""
-        slot.failed_version, slot.retry_at = version_id, time.monotonic() + RETRY_SOON_S
+        slot.failed_version, slot.retry_at = version_id, now + RETRY_SOON_S
         LOADS.labels(slot.name, "put_off").inc()
+        if slot.put_off_at is None:
+            slot.put_off_at = now
+        if now - slot.put_off_at >= PUT_OFF_S:
+            telling.put_off(slot.name, now - slot.put_off_at, exc)
 
     def _failed(self, slot: Slot, version_id: int, exc: Exception) -> None:
         """Go on with the old index, tell the operators, try again later."""
-        slot.failed = str(exc)
+        slot.failed, slot.put_off_at = str(exc), None
         slot.failed_version, slot.retry_at = version_id, time.monotonic() + RETRY_S
         LOADS.labels(slot.name, "failed").inc()
-        message = _(
-            "The live index of the collection “%(name)s” cannot be opened: %(reason)s Restore its "
-            "files, roll back, or build it again."
-        ) % {"name": slot.name, "reason": exc}
-        try:
-            alerts.raise_alert(_alert_key(slot.name), "critical", message)
-        except DatabaseError:
-            logger.warning("no alert about the index of %s, the database is away", slot.name)
+        telling.failed(slot.name, exc)
 
 
 follower = Follower()
@@ -373,7 +377,3 @@ def _unavailable(slot: Slot) -> Unavailable:
         % {"name": slot.name},
         code="index_loading",
     )
-
-
-def _alert_key(name: str) -> str:
-    return f"search.index.{name}"

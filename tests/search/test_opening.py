@@ -3,6 +3,7 @@
 import pytest
 
 from portal.core.errors import Unavailable
+from portal.core.models import Alert
 from portal.registry import selectors
 from search import dispatch
 from search.models import Collection
@@ -55,3 +56,22 @@ def test_an_index_that_goes_live_is_waited_for(
     monkeypatch.setattr(following, "POLL_S", 3600.0)  # nobody looks by himself
     assert done(dispatch.build_index(collection=collection, actor=ACTOR)).state == "succeeded"
     assert searching.held("defects").version == 1
+
+
+def test_an_index_that_stays_put_off_is_told_of_until_it_is_open(
+    build: Build, collection: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build()
+    following.follower.stop()
+    slot, short = following.Slot("defects"), Unavailable("No file can be opened any more.")
+    told = Alert.objects.open().filter(key="search.index.defects")
+    following.follower._put_off(slot, 1, short)
+    assert not told.exists()
+
+    monkeypatch.setattr(following, "PUT_OFF_S", 0.0)
+    following.follower._put_off(slot, 1, short)
+    assert told.get().severity == Alert.Severity.WARNING
+    assert "No file can be opened any more." in told.get().message
+
+    assert following.follower.open_all(PATIENCE_S)
+    wait_for(lambda: not told.exists(), PATIENCE_S)

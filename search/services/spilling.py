@@ -84,8 +84,10 @@ def spill(held: Held) -> bool:
     is_done = False
     try:
         with folders.sole(held.changes):
+            if _end(_chain(held.changes, held.through), held.through) < _known(held):
+                _restore(held, held.changes)
             if _end(_chain(held.changes, held.through), held.through) == _known(held):
-                _write(held)
+                _write(held, held.changes)
             is_done = _adopt(held, _chain(held.changes, held.through))
     except (OSError, EngineError) as exc:
         logger.warning("changes of %s stay in memory: %s", held.collection, exc)
@@ -99,14 +101,19 @@ def _known(held: Held) -> int:
     return segments[-1].last if segments else held.through
 
 
-def _write(held: Held) -> None:
+def _restore(held: Held, root: Path) -> None:
+    """Write once more what is mapped here and lies there no longer: it was damaged and removed.
+
+    What is mapped stays whole when its files go.
+    """
+    _publish(root, held.through, _known(held), partial(_merged, list(held.index.segments), []))
+
+
+def _write(held: Held, root: Path) -> None:
     """Write what is in memory behind the segments there are, and merge the last ones."""
-    root = held.changes
-    if root is None:
-        return
     _remove_strays(root, _chain(root, held.through))
     _publish(root, _known(held), held.sequence, held.index.freeze)
-    segments = [Segment.open(folder) for folder in _chain(root, held.through)]
+    segments = _opened(held, _chain(root, held.through))
     while (place := _next_to_merge(segments)) is not None:
         pair, later = segments[place : place + 2], segments[place + 2 :]
         _publish(root, pair[0].first, pair[1].last, partial(_merged, pair, later))
@@ -178,16 +185,26 @@ def _end(chain: list[Path], through: int) -> int:
     return int(chain[-1].name.partition("-")[2]) if chain else through
 
 
+def _opened(held: Held, chain: list[Path]) -> list[Segment]:
+    """Map the segments of a chain; none when one is damaged, and then all are removed.
+
+    What is mapped here already is taken as it is, for its files may be damaged by now.
+    """
+    known = {one.folder: one for one in held.index.segments}
+    try:
+        return [known.get(folder) or Segment.open(folder) for folder in chain]
+    except IndexDamaged as exc:
+        logger.warning("changes of %s are read from the database again: %s", held.collection, exc)
+        shutil.rmtree(chain[0].parent, ignore_errors=True)
+        return []
+
+
 def _adopt(held: Held, chain: list[Path]) -> bool:
     """Exchange the index for one with these segments; return whether they say anything new."""
     if _end(chain, held.through) <= _known(held):
         return False
-    known = {one.folder: one for one in held.index.segments}
-    try:
-        segments = [known.get(folder) or Segment.open(folder) for folder in chain]
-    except IndexDamaged as exc:
-        logger.warning("changes of %s are read from the database again: %s", held.collection, exc)
-        shutil.rmtree(chain[0].parent, ignore_errors=True)
+    segments = _opened(held, chain)
+    if not segments:
         return False
     index = held.index.with_segments(segments)
     fresh = replace(held, index=index, sequence=segments[-1].last)

@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -118,6 +119,44 @@ def test_a_damaged_file_is_read_from_the_database_again(
         one.unlink()  # what is mapped stays whole
         one.write_bytes(b"")
     other = opened(collection)
+    loading.catch_up(other, collection.sequence)
+    assert found(other) == found(changed)
+
+
+def more(collection: Collection, count: int) -> None:
+    texts = {f"more-{number}": f"비스킷 두께 덧붙임 {number}" for number in range(count)}
+    documents.upsert(collection=collection, documents=incoming(texts), actor=ACTOR)
+
+
+def test_a_damaged_file_is_written_again_from_what_is_mapped(
+    changed: Held, collection: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spilling, "MOST_IN_MEMORY", 20)
+    loading.catch_up(changed, collection.sequence)
+    assert changed.changes is not None
+    for one in changed.changes.rglob("passages.bin"):
+        one.unlink()
+        one.write_bytes(b"")
+    more(collection, 20)
+    loading.catch_up(changed, collection.sequence)
+    other = opened(collection)  # finds whole files that were merged from the damaged ones
+    assert [len(one) for one in other.index.segments] == [80]
+    loading.catch_up(other, collection.sequence)
+    assert found(other) == found(changed)
+
+
+def test_files_that_another_process_removed_are_written_again(
+    changed: Held, collection: Collection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spilling, "MOST_IN_MEMORY", 20)
+    loading.catch_up(changed, collection.sequence)
+    assert changed.changes is not None
+    shutil.rmtree(changed.changes)  # as one does that starts and finds damage
+    more(collection, 20)
+    loading.catch_up(changed, collection.sequence)
+    assert changed.index.n_in_memory < 20
+    other = opened(collection)
+    assert sum(map(len, other.index.segments)) == 80
     loading.catch_up(other, collection.sequence)
     assert found(other) == found(changed)
 

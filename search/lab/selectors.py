@@ -163,7 +163,7 @@ def doubts(line: Line) -> list[str]:
         "no_index": _("did not use its index"),
         "short": _("returned fewer rows than there are"),
         "disturbed": _("disturbed by other load"),
-        "missed": _("does not reach the recall asked for at any breadth"),
+        "missed": _("does not surely reach the recall asked for at any breadth"),
     }
     return [known.get(one, one) for one in line.flags]
 

@@ -188,9 +188,9 @@ def duel(ours: Samples, theirs: Samples) -> Duel:
     """Judge two runs over the same questions, asked in turns."""
     ratio = statistics.ratio_of_medians(ours.wall_ms, theirs.wall_ms)
     return Duel(
-        statistics.mean(ours.recall_at_10),
+        statistics.recall(ours.recall_at_10),
         statistics.quantile(ours.wall_ms, 0.5),
-        statistics.mean(theirs.recall_at_10),
+        statistics.recall(theirs.recall_at_10),
         statistics.quantile(theirs.wall_ms, 0.5),
         ratio,
         comparing.verdict(ratio),

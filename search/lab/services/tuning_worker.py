@@ -38,7 +38,7 @@ def choose(job: Job) -> dict[str, Any]:
 
     def recall(breadth: int) -> Figure:
         samples = _asked(_opened(job, breadth, corpus), places, exact)
-        return statistics.mean(samples.recall_at_10)
+        return statistics.recall(samples.recall_at_10)
 
     found = breadths.least_breadth(recall, target)
     if found is None:

@@ -180,7 +180,7 @@ def calibrate(job: Job) -> dict[str, Any]:
         finally:
             searcher.close()
         none = np.zeros(len(places))
-        return statistics.mean(measuring.scored(found, exact[places], none, none).recall_at_10)
+        return statistics.recall(measuring.scored(found, exact[places], none, none).recall_at_10)
 
     found = breadths.least_breadth(recall, target, known)
     chosen, reached = found or (known[-1], recall(known[-1]))

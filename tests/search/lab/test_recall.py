@@ -95,7 +95,7 @@ def test_a_report_says_at_which_recall_latencies_stand() -> None:
     page = reports.render(campaign, format="md", language="en")[0].decode()
     assert "engines differ in recall" not in page
     assert "Search breadth for the recall asked for" in page
-    assert "does not reach the recall asked for at any breadth" in page
+    assert "does not surely reach the recall asked for at any breadth" in page
     first = selectors.lines(campaign)[0]
     assert first.flags == ("missed",)
 

@@ -1,4 +1,4 @@
-"""The one lock of a machine under which something is timed, whichever part measures."""
+"""Locks of a machine: the one under which something is timed, and others that parts name."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -21,8 +21,15 @@ def alone(home: Path, check: Callable[[], None]) -> Iterator[None]:
     check
         Called while another holds the lock; what it raises ends the wait.
     """
-    home.mkdir(parents=True, exist_ok=True)
-    with (home / "timing.lock").open("w") as lock:
+    with held(home / "timing.lock", check):
+        yield
+
+
+@contextmanager
+def held(path: Path, check: Callable[[], None]) -> Iterator[None]:
+    """Hold the lock of a file as `alone` holds the one for timing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as lock:
         while True:
             try:
                 flock(lock, LOCK_EX | LOCK_NB)

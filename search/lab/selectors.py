@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from portal.core.errors import Corrupt
 from portal.lib.finite import sound
 from portal.runs import artifacts
+from portal.runs.models import Run, State
 from search.lab.engine import statistics
 from search.lab.engine.analysis.points import Point
 from search.lab.engine.matrix import Cell
@@ -66,6 +67,14 @@ class Line:
             "figures": sound(figures),
             "facts": sound(self.facts or {}),
         }
+
+
+def ahead(campaign: Campaign) -> Run | None:
+    """Return what the workers are at while a campaign waits for one of them."""
+    run = campaign.run
+    if run is None or run.state != State.QUEUED:
+        return None
+    return Run.objects.running().filter(queue=run.queue).order_by("started_at").first()
 
 
 def lines(campaign: Campaign) -> list[Line]:

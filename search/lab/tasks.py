@@ -47,9 +47,9 @@ declare(
 @kinds.run_task(kind=SWEEP, queue=Queue.MAINTENANCE, title=_("Sweep the lab"))
 def sweep(ctx: RunContext) -> dict[str, Any]:
     """Remove indexes and passes that no campaign will go on with."""
-    from search.lab.services import room, running, shelf  # noqa: PLC0415 - as above
+    from search.lab.services import room, shelf, tables  # noqa: PLC0415 - as above
 
-    return {"removed": shelf.sweep(room.folder(), running.drop_tables)}
+    return {"removed": shelf.sweep(room.folder(), tables.drop)}
 
 
 declare(

@@ -112,6 +112,7 @@ class CampaignAdmin(EvidenceAdmin[Campaign]):
             "title": obj.name,
             "campaign": obj,
             "run": obj.run,
+            "ahead": selectors.ahead(obj),
             "standing": _standing(obj),
             "is_over": state not in {*ACTIVE, Standing.PAUSING, Standing.CANCELLING},
             "rows": [_row(line) for line in lines],
@@ -189,9 +190,11 @@ class CampaignAdmin(EvidenceAdmin[Campaign]):
         obj = self.find(request, object_id)
         act = Act(
             title=_("Let the campaign rest?"),
-            effects=[_("The cell in hand is given up; what is measured stays.")],
+            effects=[
+                _("The build or the pass in hand is given up; what is built and measured stays.")
+            ],
             button=_("Pause"),
-            done=_("The campaign rests."),
+            done=_("The campaign was asked to rest."),
             permission=CHANGE,
             form=NoReasonForm,
         )

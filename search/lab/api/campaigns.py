@@ -109,7 +109,7 @@ class CampaignPause(APIView):
 
     @extend_schema(
         summary="Pause a campaign",
-        description="The process at work is ended: at most the cell in hand is lost.",
+        description="The process at work is ended: at most the build or the pass in hand is lost.",
         request=None,
         responses=CampaignSerializer,
     )

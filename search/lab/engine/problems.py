@@ -30,6 +30,9 @@ TEMPLATES: Mapping[str, str] = {
         "{engine} was ended by the system while at {phase}, as it is when memory runs out: choose "
         "fewer parallel builds, a smaller scale, or a machine with more memory."
     ),
+    "table_emptied": gettext_noop(
+        "Postgres was restarted and emptied the table of {engine}: it has to be built again."
+    ),
     "too_few_samples": gettext_noop(
         "{field} needs at least {limit} measured cells and has {value}: measure more."
     ),

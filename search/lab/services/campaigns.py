@@ -1,6 +1,7 @@
 """Making a campaign, pausing it, going on."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
@@ -216,8 +217,11 @@ def get(number: UUID | str) -> Campaign:
     return found
 
 
+@transaction.atomic
 def pause(*, campaign: Campaign) -> None:
-    """Ask a campaign to rest after the cell in hand.
+    """Ask a campaign to rest; the build or pass in hand is given up. Asking twice changes nothing.
+
+    One whose run still waits for a worker rests at once.
 
     Raises
     ------
@@ -230,6 +234,12 @@ def pause(*, campaign: Campaign) -> None:
             code="not_running",
         )
     Campaign.objects.filter(pk=campaign.pk).update(is_paused=True)
+    run = Run.objects.queued().filter(pk=str(campaign.run_id)).first()
+    if run is not None:  # once a worker has it, it looks for itself
+        with suppress(Conflict):
+            runs.cancel(
+                run_id=run.pk, actor=Actor.system("lab"), reason=_("The campaign was paused.")
+            )
 
 
 def cancel(*, campaign: Campaign, actor: Actor) -> None:
@@ -258,7 +268,12 @@ def ready_to_resume(*, campaign: Campaign) -> int:
     """
     if is_active(campaign):
         raise Conflict(
-            _("“%(name)s” is at work: wait for it or cancel it.") % {"name": campaign},
+            (
+                _("“%(name)s” was asked to rest and has not come to it yet: resume it once it has.")
+                if campaign.is_paused
+                else _("“%(name)s” is at work: wait for it or cancel it.")
+            )
+            % {"name": campaign},
             code="running",
         )
     campaign.cells.filter(state=CellResult.State.FAILED).update(

@@ -10,20 +10,24 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from django.conf import settings
+from django.db import InterfaceError, OperationalError, connection
 
 from portal.core.errors import FULL_ERRNOS
 from portal.runs.context import RunContext
 from search.lab.engine.problems import EngineProblem
 from search.lab.models import Campaign
 from search.lab.services import problems
-from search.lab.services.worker import ANSWER, OUT_OF_MEMORY, Job
+from search.lab.services.worker import ANSWER, DATABASE_AWAY, OUT_OF_MEMORY, Job
 
 _WORKER = "search.lab.services.worker"
 _POLL_S = 0.5
 _LOOK_EVERY_S = 1.0
+#: So long a campaign waits for its database at most; after that its run is tried again later. Ours.
+_PATIENCE_S = 60.0
 #: What processes say when the disk is full.
 _FULL = tuple(os.strerror(one) for one in sorted(FULL_ERRNOS))
 #: Lines at the end of a log that may say so: Postgres puts a hint behind its error.
@@ -38,6 +42,10 @@ class DiskFull(Exception):
     """A process found no room on the disk."""
 
 
+class DatabaseAway(OperationalError):
+    """Postgres died under a process, or had emptied its table: it is to be tried again."""
+
+
 class Resting(Exception):
     """The campaign has to rest: the pass in hand is given up. Its text says why, if not asked."""
 
@@ -49,6 +57,11 @@ class Watch:
     ----------
     may_go_on : callable
         Called once a second by the thread of the run; raises `Resting` when the work must stop.
+
+    Attributes
+    ----------
+    n_outages : int
+        How often the database did not answer.
     """
 
     def __init__(
@@ -59,6 +72,7 @@ class Watch:
         self._may_go_on = may_go_on
         self._stop = threading.Event()
         self._next_look = 0.0
+        self.n_outages = 0
 
     def check(self) -> None:
         """Stop here if the work must not go on; safe in any thread, reads no database.
@@ -75,13 +89,46 @@ class Watch:
             raise Resting
 
     def look(self) -> None:
-        """As `check`, after a look at whether somebody paused; for the thread of the run."""
+        """As `check`, after a look at whether somebody paused; for the thread of the run.
+
+        A database that is down is waited for: builds of hours go on meanwhile.
+        """
         if time.monotonic() >= self._next_look:
-            self._next_look = time.monotonic() + _LOOK_EVERY_S
-            if Campaign.objects.filter(pk=self._campaign.pk, is_paused=True).exists():
+            if self._is_paused():
                 self.stop()
             self._may_go_on()
+            self._next_look = time.monotonic() + _LOOK_EVERY_S
         self.check()
+
+    def look_now(self) -> None:
+        """As `look`, however lately that was."""
+        self._next_look = 0.0
+        self.look()
+
+    def waits(self, say: Callable[[], None]) -> Callable[[], None]:
+        """Return what who waits for others calls again and again: says so once, then looks."""
+        told: list[bool] = []
+
+        def turn() -> None:
+            if not told:
+                told.append(True)
+                say()
+            self.look()
+
+        return turn
+
+    def _is_paused(self) -> bool:
+        deadline = time.monotonic() + _PATIENCE_S
+        while True:
+            try:
+                return Campaign.objects.filter(pk=self._campaign.pk, is_paused=True).exists()
+            except (OperationalError, InterfaceError):
+                connection.close()
+                if time.monotonic() > deadline:
+                    raise
+            self.n_outages += 1
+            self.check()
+            time.sleep(_POLL_S)
 
     def stop(self) -> None:
         """Let no thread go on."""
@@ -103,6 +150,8 @@ def do(job: Job, turn: Callable[[], None], *, module: str = _WORKER) -> dict[str
     OutOfMemory
     DiskFull
         If the process, or this one, could not write.
+    DatabaseAway
+        If Postgres died under the process.
     EngineProblem
         If the process failed; with the last line it wrote.
     """
@@ -111,7 +160,7 @@ def do(job: Job, turn: Callable[[], None], *, module: str = _WORKER) -> dict[str
     path, log = job.folder / f"{job.action}.json", job.folder / f"{job.action}.log"
     answer = job.folder / ANSWER
     answer.unlink(missing_ok=True)
-    job.write(path)
+    replace(job, parent=os.getpid()).write(path)
     with log.open("wb") as output:
         process = subprocess.Popen(  # noqa: S603 - this interpreter, a file of ours
             [sys.executable, "-m", module, str(path)],
@@ -133,6 +182,8 @@ def do(job: Job, turn: Callable[[], None], *, module: str = _WORKER) -> dict[str
         lines = log.read_text("utf-8", "replace").strip().splitlines() or [""]
         reason = lines[-1] or f"exit status {process.returncode}"
         tail = "\n".join(lines[-_TAIL:])
+        if process.returncode == DATABASE_AWAY:
+            raise DatabaseAway(reason)
         # A file that is mapped into memory is refused its blocks by a signal.
         if process.returncode == -signal.SIGBUS or any(sign in tail for sign in _FULL):
             raise DiskFull(reason)

@@ -5,10 +5,9 @@ hand. The indexes of one corpus are built, measured and removed before the next 
 disk holds one corpus' indexes at a time; a campaign that stops before finds them again.
 """
 
-import shutil
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
@@ -16,12 +15,13 @@ from typing import Any
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
-from portal.core.errors import FULL_ERRNOS
+from portal.core.errors import FULL_ERRNOS, OutOfSpace
+from portal.lib import timing
 from portal.runs.context import RunContext
 from search.lab.engine import corpora, hybrid
 from search.lab.engine.corpora import Corpus, TextFolder
-from search.lab.engine.engines.pg import PgVector
 from search.lab.engine.matrix import Cell
 from search.lab.engine.problems import EngineProblem
 from search.lab.models import Campaign, CellResult
@@ -32,9 +32,11 @@ from search.lab.services import (
     estimates,
     machine,
     own,
+    phases,
     processes,
     room,
     shelf,
+    tables,
 )
 from search.lab.services.problems import remade, said
 from search.lab.services.processes import DiskFull, OutOfMemory, Resting, Watch
@@ -57,9 +59,9 @@ def measure(ctx: RunContext, campaign: Campaign) -> dict[str, Any]:
         If the disk has no room for what is still to be written.
     """
     only_builds = bool(ctx.parameters.get("only_builds"))
-    shelf.sweep(room.folder(), drop_tables)
-    with ctx.fenced():
-        Campaign.objects.filter(pk=campaign.pk).update(environment=machine.facts())
+    shelf.sweep(room.folder(), tables.drop)
+    with ctx.fenced() as run:  # which may be a retry that the campaign does not know of
+        Campaign.objects.filter(pk=campaign.pk).update(environment=machine.facts(), run=run)
     with ctx.fenced():
         for label in campaigns.repeat_damaged(campaign=campaign):
             said = _("%(cell)s: what was kept is damaged, so it is measured again.")
@@ -70,7 +72,7 @@ def measure(ctx: RunContext, campaign: Campaign) -> dict[str, Any]:
         _Work(ctx, campaign).all()
     except Resting as exc:
         reason = str(exc)
-    except DiskFull:
+    except (DiskFull, OutOfSpace):
         reason = room.short()
     except OSError as exc:
         if exc.errno not in FULL_ERRNOS:
@@ -112,7 +114,8 @@ class _Work:
         self._n_timed_builds = int(ctx.parameters.get("timed_builds", 0))
         number = str(campaign.pk)
         self._shelf = Shelf(room.folder() / "indexes" / number, machine.facts()["versions"])
-        self._work_folder = room.folder() / "work" / number
+        # Of this attempt alone: one that lost its lease may live on for a second.
+        self._work_folder = room.folder() / "work" / number / f"{ctx.run_id}-{ctx.attempt}"
         self._turns = Turns(
             ctx,
             campaign,
@@ -128,6 +131,7 @@ class _Work:
 
     def all(self) -> None:
         """Go through the corpora, the small ones first."""
+        self._clear_left()
         if self._campaign.collection:
             self._cut_collection()
         left = list(self._campaign.cells.filter(state=CellResult.State.WAITING))
@@ -147,12 +151,20 @@ class _Work:
                 Campaign.objects.filter(pk=self._campaign.pk).update(is_paused=True)
             raise Resting
 
+    def _clear_left(self) -> None:
+        """Remove what an attempt left that was killed, and tables, which a crash has emptied."""
+        self._drop_tables()
+        for place in self._work_folder.parent.glob("*"):
+            tables.remove(place)
+
     def _cut_collection(self) -> None:
         """Make the texts of somebody's own collection, which say how large it is."""
-        self._say("corpus", _("Passages of “%(name)s”") % {"name": self._campaign.collection})
-        self._texts = own.texts(
-            room.folder() / "corpora", self._campaign, self._watch.look, self._damaged
-        )
+        name = self._campaign.collection
+        self._say("corpus", _("Passages of “%(name)s”") % {"name": name})
+        with self._made_once(f"collection-{name}"):
+            self._texts = own.texts(
+                room.folder() / "corpora", self._campaign, self._watch.look, self._damaged
+            )
         with self._ctx.fenced():
             campaigns.set_scale(campaign=self._campaign, scale=self._texts.n_passages)
 
@@ -164,6 +176,11 @@ class _Work:
         EngineProblem
             If they cannot be made.
         """
+        texts = corpora.generated_folder(Path(), row.what.scale, self._campaign.seed)
+        with self._made_once(self._texts.path.name if self._texts else texts.name):
+            return self._make_corpus(row)
+
+    def _make_corpus(self, row: CellResult) -> Corpus:
         cell, folder, seed = row.what, room.folder() / "corpora", self._campaign.seed
         started = time.monotonic()
         self._drop_damaged(corpora.generated_folder(folder, cell.scale, seed))
@@ -212,12 +229,13 @@ class _Work:
     def _drop_tables(self) -> None:
         """Leave no table in the portal's database while the campaign rests."""
         places = self._shelf.tables()
-        drop_tables(places)
+        tables.drop(places)
         self._shelf.drop(place.parent.name for place in places)
 
     def _build_all(self, corpus: Corpus, rows: Sequence[CellResult]) -> dict[int, str]:
         """Build what is not there yet; returns what went wrong, by the row it keeps back."""
-        problems = self._build_legs(corpus, rows)
+        with self._made_once(corpus.texts.path.name):
+            problems = self._build_legs(corpus, rows)
         wanted = {row.what.index_key: row for row in rows if row.pk not in problems}
         with self._beside("indexes") as folder:
             jobs = {
@@ -228,9 +246,11 @@ class _Work:
             if not jobs:
                 return problems
             longest_first = sorted(jobs, key=lambda key: -self._build_s(jobs[key].cell))
-            built = self._build({key: jobs[key] for key in longest_first}, rows[0].what)
-            for key, facts in built.facts.items():
-                self._shelf.put(key, folder / key, corpus, facts)
+            built = self._build(
+                {key: jobs[key] for key in longest_first},
+                rows[0].what,
+                lambda key, facts: self._shelf.put(key, folder / key, corpus, facts),
+            )
         return problems | {
             row.pk: built.problems[row.what.index_key]
             for row in rows
@@ -252,20 +272,39 @@ class _Work:
         """Return how long a build is expected to take; a long one that starts last delays all."""
         return estimates.clock(self._campaign).seconds("build", cell.engine, cell)
 
-    def _build(self, jobs: Mapping[str, Job], cell: Cell) -> building.Built:
+    def _build(
+        self, jobs: Mapping[str, Job], cell: Cell, keep: Callable[[str, building.Facts], None]
+    ) -> building.Built:
         cap = self._campaign.memory_mb or machine.needed_mb(cell.scale, cell.dimension)
         n_workers = machine.n_workers(self._campaign.n_workers, cap)
         self._say("build", _("Building %(n)s indexes") % {"n": len(jobs)})
         if self._n_timed_builds and len(jobs) > 1:
             for timed in build_times.both_ways(
-                jobs, max(2, n_workers), self._watch, _remove, n_rounds=self._n_timed_builds
+                jobs, max(2, n_workers), self._watch, tables.remove, n_rounds=self._n_timed_builds
             ):
                 self._note(
                     timed.phase, cell, timed.n_workers, timed.wall_s, timed.sum_s, timed.longest_s
                 )
-        built = building.build(jobs, n_workers, self._watch)
+        built = building.build(jobs, n_workers, self._watch, keep, self._fewer)
         self._note("build", cell, built.n_workers, built.wall_s, built.sum_s)
         return built
+
+    def _fewer(self, n_short: int, at_once: int) -> None:
+        said = ngettext(
+            "%(count)d build found no memory: it is tried again, %(n)d at once.",
+            "%(count)d builds found no memory: they are tried again, %(n)d at once.",
+            n_short,
+        )
+        words = {"count": n_short, "n": at_once}
+        self._ctx.log(said % words, level="warning", **words)
+
+    @contextmanager
+    def _made_once(self, name: str) -> Iterator[None]:
+        """Hold what another campaign must not make at the same time; it is there afterwards."""
+        say = _("Another campaign makes the same corpus: this one waits for it")
+        turn = self._watch.waits(lambda: self._say("wait", say))
+        with timing.held(room.folder() / "locks" / f"{name}.lock", turn):
+            yield
 
     def _build_legs(self, corpus: Corpus, rows: Sequence[CellResult]) -> dict[int, str]:
         """Build the lexical legs that are not there; returns what went wrong, by row."""
@@ -325,35 +364,17 @@ class _Work:
     def _beside(self, name: str) -> Iterator[Path]:
         """Give a folder of this work's own that is removed at the end."""
         folder = self._work_folder / name
-        _remove(folder)
+        tables.remove(folder)
         folder.mkdir(parents=True)
         try:
             yield folder
         finally:
-            _remove(folder)
+            tables.remove(folder)
+            with suppress(OSError):  # not empty yet
+                folder.parent.rmdir()
 
-    def _note(
-        self,
-        phase: str,
-        cell: Cell,
-        n_workers: int,
-        wall_s: float,
-        sum_s: float | None = None,
-        longest_s: float | None = None,
-    ) -> None:
-        """Keep how long a phase took, for the report and for estimates."""
-        facts = {
-            "phase": phase,
-            "scale": cell.scale,
-            "dimension": cell.dimension,
-            "n_workers": n_workers,
-            "wall_s": round(wall_s, 3),
-            "sum_s": round(wall_s if sum_s is None else sum_s, 3),
-            "longest_s": round(wall_s if longest_s is None else longest_s, 3),
-        }
-        with self._ctx.fenced():
-            campaign = Campaign.objects.get(pk=self._campaign.pk)
-            Campaign.objects.filter(pk=campaign.pk).update(phases=[*campaign.phases, facts])
+    def _note(self, phase: str, cell: Cell, n_workers: int, wall_s: float, *parts: float) -> None:
+        phases.note(self._ctx, self._campaign, phase, cell, n_workers, wall_s, *parts)
 
     def _say(self, phase: str, message: str) -> None:
         """Report how far the campaign is, by what its cells cost rather than by their number."""
@@ -368,21 +389,3 @@ class _Work:
 def _corpus_of(row: CellResult) -> tuple[int, int]:
     cell = row.what
     return cell.scale, cell.dimension
-
-
-def _remove(folder: Path) -> None:
-    """Remove a folder of builds, and their tables in the database, which nobody else knows of."""
-    drop_tables(found.parent for found in folder.rglob("vectors/table.json"))
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-def drop_tables(places: Iterable[Path]) -> None:
-    """Remove the tables of indexes that lie in the database."""
-    for place in places:
-        PgVector(_connect).drop(place)
-
-
-def _connect() -> Any:
-    import psycopg  # noqa: PLC0415 - only where pgvector was measured
-
-    return psycopg.connect(campaigns.postgres())

@@ -118,7 +118,7 @@ def main(arguments: Sequence[str]) -> int:
     """Do the job of a file; returns the exit status."""
     path = Path(arguments[0])
     job = Job.read(path)
-    worker._die_with_the_parent()
+    worker.die_with(job.parent)
     try:
         answer = ACTIONS[job.action](job)
     except MemoryError:

@@ -3,6 +3,7 @@
 import io
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -60,12 +61,9 @@ class Turns:
 
     def measure(self, corpus: Corpus, rows: Sequence[CellResult]) -> None:
         """Measure all cells of a corpus in turns, so that the passes of each lie apart in time."""
-        count = self.campaign.n_passes
-        for number in range(count):
+        for number in range(self.campaign.n_passes):
             for row in rows:
                 self.watch.look()
-                words = {"cell": row.what.label, "number": number + 1, "count": count}
-                self.say("measure", _("%(cell)s, pass %(number)s of %(count)s") % words)
                 self._go_through(corpus, row, number)
 
     def _go_through(self, corpus: Corpus, row: CellResult, number: int) -> None:
@@ -144,8 +142,10 @@ class Turns:
         started, n_tries, is_disturbed = time.monotonic(), 0, True
         while is_disturbed and n_tries < self.campaign.max_tries:
             n_tries += 1
+            n_outages = self.watch.n_outages
             try:
-                with timing.alone(Path(settings.HOME), self.watch.look):
+                with self._alone(row):
+                    self._say_which(row, number)
                     facts = processes.do(job, self.watch.look)
             except OutOfMemory:
                 self.fail(row, processes.short_of_memory(job))
@@ -153,8 +153,12 @@ class Turns:
             except EngineProblem as exc:
                 self.fail(row, said(exc))
                 return False
+            self.watch.look_now()
             is_disturbed = facts["foreign_cores"] > MOST_FOREIGN_CORES
-            if is_disturbed:
+            if self.watch.n_outages > n_outages:
+                is_disturbed = True
+                self._outage(row, n_tries)
+            elif is_disturbed:
                 self._disturbed(row, facts["foreign_cores"], n_tries)
         own: dict[str, Any] = {
             "is_disturbed": is_disturbed,
@@ -166,6 +170,18 @@ class Turns:
             own["calibration"] = dict(calibration)
         kept.keep(number, facts | own, job.folder / SAMPLES)
         return True
+
+    def _alone(self, row: CellResult) -> AbstractContextManager[None]:
+        """Hold the lock for timing; who waits for it says so."""
+        said = _("%(cell)s: waits while something else is timed on this machine")
+        say = said % {"cell": row.what.label}
+        turn = self.watch.waits(lambda: self.say("wait", say))
+        return timing.alone(Path(settings.HOME), turn)
+
+    def _say_which(self, row: CellResult, number: int) -> None:
+        count = self.campaign.n_passes
+        words = {"cell": row.what.label, "number": number + 1, "count": count}
+        self.say("measure", _("%(cell)s, pass %(number)s of %(count)s") % words)
 
     def _measured(self, row: CellResult, corpus: Corpus, passes: Sequence[Pass]) -> None:
         """Write a cell from its passes."""
@@ -207,6 +223,15 @@ class Turns:
     def _passes(self, row: CellResult, corpus: Corpus, calibration: Mapping[str, Any]) -> Passes:
         breadth = {"ef_search": calibration["ef_search"]} if calibration else {}
         return Passes(self.folder / row.key, self.shelf.made_with(corpus) | breadth)
+
+    def _outage(self, row: CellResult, n_tries: int) -> None:
+        """Say that the database died meanwhile: its recovery takes processor and disk."""
+        if n_tries < self.campaign.max_tries:
+            said = _("%(cell)s: the database was away meanwhile, so it is measured again.")
+        else:
+            said = _("%(cell)s: the database was away meanwhile; it is kept as disturbed.")
+        label = row.what.label
+        self.ctx.log(said % {"cell": label}, level="warning", cell=label)
 
     def _disturbed(self, row: CellResult, cores: float, n_tries: int) -> None:
         if n_tries < self.campaign.max_tries:

@@ -10,7 +10,7 @@ from portal.core import alerts
 from portal.core.models import Alert
 from portal.runs.context import RunContext
 from search.lab.engine.analysis.comparing import SLOWER, Compared
-from search.lab.models import Campaign
+from search.lab.models import Campaign, CellResult
 from search.lab.services import campaigns, comparing, running
 
 #: A mean recall@10 lower by more than this is less exact. Ours.
@@ -33,6 +33,9 @@ def repeat(ctx: RunContext) -> dict[str, Any]:
         return {"skipped": "no_campaign"}
     again = Campaign.objects.filter(run=ctx.run_id).first() or _again(ctx, first)
     running.measure(ctx, again)
+    if again.cells.filter(state=CellResult.State.WAITING).exists():
+        ctx.log(_("The campaign rests before its end, so nothing is compared."), level="warning")
+        return {"campaign": str(again.pk), "skipped": "rests"}
     found = comparing.compare(then=first, now=again)
     tell(first, again, worse(found.cells))
     return {"campaign": str(again.pk), **found.counts}

@@ -29,10 +29,13 @@ from search.lab.engine.corpora import TOKENIZER, Corpus, TextFolder
 from search.lab.engine.engines.registry import engine
 from search.lab.engine.lexical import leg
 from search.lab.engine.matrix import Cell
+from search.lab.engine.problems import EngineProblem
 from search.lab.engine.statistics import Figure
 
 ANSWER, SAMPLES = "answer.json", "samples.parquet"
-OUT_OF_MEMORY = 78
+OUT_OF_MEMORY, DATABASE_AWAY = 78, 79
+#: Begin the SQLSTATEs of a server that shuts down, crashed, starts, or is not reached.
+_AWAY = ("57P", "08")
 CLIENT_SECONDS = 3
 _START_TIMEOUT_S = 300
 _PR_SET_PDEATHSIG = 1
@@ -62,6 +65,8 @@ class Job:
         Of the vectors that are made.
     breadth : int
         Of a search, where it was calibrated; 0 for that of the cell's parameters.
+    parent : int
+        Process without which nobody waits for the answer; 0 for none.
     """
 
     action: str
@@ -75,6 +80,7 @@ class Job:
     clients: tuple[int, ...] = (1,)
     seed: int = 0
     breadth: int = 0
+    parent: int = 0
 
     def write(self, path: Path) -> None:
         """Write the job into its file."""
@@ -84,6 +90,7 @@ class Job:
             "clients": list(self.clients),
             "seed": self.seed,
             "breadth": self.breadth,
+            "parent": self.parent,
         }
         path.write_text(json.dumps(content | numbers | {"cell": self.cell.to_dict()}))
 
@@ -231,6 +238,7 @@ def _throughput(job: Job, n_clients: int) -> list[float]:
     if n_clients == 1:
         return _loop(job, 0, lambda: None)
     context = get_context("spawn")
+    job = replace(job, parent=os.getpid())
     barrier, counts = context.Barrier(n_clients), context.Queue()
     clients = [
         context.Process(target=_client, args=(job, number, barrier, counts))
@@ -248,7 +256,7 @@ def _throughput(job: Job, n_clients: int) -> list[float]:
 
 
 def _client(job: Job, number: int, barrier: Any, counts: Any) -> None:
-    _die_with_the_parent()
+    die_with(job.parent)
     counts.put(_loop(job, number, lambda: barrier.wait(_START_TIMEOUT_S)))
 
 
@@ -271,10 +279,19 @@ def _loop(job: Job, number: int, ready: Callable[[], object]) -> list[float]:
     return [float(one) for one in done]
 
 
-def _die_with_the_parent() -> None:
-    """Have the kernel end this process when the one that started it dies."""
+def die_with(parent: int) -> None:
+    """Have the kernel end this process when the one that started it dies; end now if it has."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+    if parent and os.getppid() != parent:
+        os._exit(1)
+
+
+def _is_away(error: psycopg.OperationalError | EngineProblem) -> bool:
+    """Whether Postgres is down, or was: what is not logged is empty after a crash."""
+    if isinstance(error, EngineProblem):
+        return error.code == "table_emptied"
+    return error.sqlstate is None or error.sqlstate.startswith(_AWAY)
 
 
 def _go_on() -> None:
@@ -293,13 +310,18 @@ ACTIONS: dict[str, Callable[[Job], dict[str, Any]]] = {
 def main(path: Path) -> int:
     """Do the job of a file; returns the exit status."""
     job = Job.read(path)
-    _die_with_the_parent()
+    die_with(job.parent)
     if job.memory_mb:
         resource.setrlimit(resource.RLIMIT_DATA, (job.memory_mb << 20, job.memory_mb << 20))
     try:
         answer = ACTIONS[job.action](job)
     except MemoryError:
         return OUT_OF_MEMORY
+    except (psycopg.OperationalError, EngineProblem) as exc:
+        if not _is_away(exc):
+            raise
+        sys.stderr.write(" ".join(str(exc).split()) + "\n")
+        return DATABASE_AWAY
     beside = path.with_suffix(".partial")
     beside.write_text(json.dumps(answer))
     beside.replace(path.with_name(ANSWER))

@@ -19,7 +19,7 @@ from search.lab.engine.analysis import builds
 from search.lab.engine.corpora import Corpus
 from search.lab.engine.matrix import Matrix
 from search.lab.models import Campaign
-from search.lab.services import build_times, building, campaigns, room, running, shelf
+from search.lab.services import build_times, building, campaigns, room, shelf, tables
 from search.lab.services.processes import Watch
 from search.lab.services.shelf import Shelf
 from search.lab.services.worker import Job
@@ -123,7 +123,7 @@ def test_builds_that_are_thrown_away_leave_no_table(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dropped: list[Path] = []
-    monkeypatch.setattr(running, "drop_tables", dropped.extend)
+    monkeypatch.setattr(tables, "drop", dropped.extend)
     job = Job("build", PLAN.cells()[0], tmp_path, tmp_path, tmp_path / "key", tmp_path)
 
     def build(jobs: Mapping[str, Job], *_words: object) -> building.Built:
@@ -134,7 +134,7 @@ def test_builds_that_are_thrown_away_leave_no_table(
 
     monkeypatch.setattr(building, "build", build)
     watch = cast("Watch", None)
-    timed = build_times.both_ways({"key": job}, 2, watch, running._remove, n_rounds=1)
+    timed = build_times.both_ways({"key": job}, 2, watch, tables.remove, n_rounds=1)
     assert len(list(timed)) == 2
     assert dropped == [tmp_path / "key-timed/vectors"] * 2
     assert not (tmp_path / "key-timed").exists()

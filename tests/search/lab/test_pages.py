@@ -13,7 +13,6 @@ from portal.core.models import User
 from portal.lib import clock
 from portal.lib.hashing import digest_json
 from portal.runs import artifacts
-from portal.runs.models import Run
 from search.lab import dispatch
 from search.lab.engine import pictures
 from search.lab.engine.analysis.points import Point
@@ -107,9 +106,10 @@ def test_pause_resume_and_cancel_ask_first_and_then_do() -> None:
     campaign = dispatch.start(plan=SMALL, name="acts", actor=engineer)
     assert client.get(page(campaign, "pause")).status_code == 200
     assert client.post(page(campaign, "pause")).status_code == 302
-    assert Campaign.objects.get(pk=campaign.pk).is_paused
+    assert Campaign.objects.get(pk=campaign.pk).state == "paused"
+    assert client.post(page(campaign, "resume")).status_code == 302
     assert client.post(page(campaign, "cancel")).status_code == 302
-    assert Run.objects.get(pk=str(campaign.run_id)).is_terminal
+    assert Campaign.objects.get(pk=campaign.pk).state == "cancelled"
     answer = client.post(page(campaign, "cancel"))
     assert answer.status_code == 409
     assert "nothing to cancel" in answer.text

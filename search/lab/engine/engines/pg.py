@@ -18,6 +18,11 @@ from search.lab.engine.problems import EngineProblem
 _FACTS = "table.json"
 _BATCH = 1_000
 _SERVER = "postgres"
+#: Else Postgres indexes on, for minutes, for somebody who was ended; before version 14 it has to.
+_END_WITH_THE_CLIENT = """
+    SELECT set_config(name, '1s', false) FROM pg_settings
+    WHERE name = 'client_connection_check_interval'
+"""
 
 
 def _nowhere() -> Any:
@@ -79,6 +84,7 @@ class PgVector:
                         check()
                     copy.write_row((row, int(buckets[row]), _text(vectors[row])))
             connection.execute("SET maintenance_work_mem = '1GB'")
+            connection.execute(_END_WITH_THE_CLIENT)
             connection.execute(
                 f"CREATE INDEX ON {table} USING hnsw (vector vector_ip_ops) "
                 f"WITH (m = {parameters['m']}, ef_construction = {parameters['ef_construction']})"
@@ -91,10 +97,19 @@ class PgVector:
         (folder / _FACTS).write_text(json.dumps({"table": table, "size_bytes": size} | used))
 
     def open(self, folder: Path, parameters: Mapping[str, Any]) -> "OpenPgVector":
-        """Open a session with the search's settings."""
+        """Open a session with the search's settings.
+
+        Raises
+        ------
+        EngineProblem
+            If Postgres crashed since the build: it empties tables that it does not log.
+        """
         table = str(json.loads((folder / _FACTS).read_text())["table"])
         connection = self.connect()
         connection.autocommit = True
+        if not connection.execute(f"SELECT EXISTS (SELECT FROM {table})").fetchone()[0]:  # noqa: S608 - a digest
+            connection.close()
+            raise EngineProblem("table_emptied", engine=self.name)
         connection.execute(f"SET hnsw.iterative_scan = '{parameters['iterative_scan']}'")
         connection.execute("SET max_parallel_workers_per_gather = 0")
         return OpenPgVector(connection, table, _servers(connection), int(parameters["ef_search"]))

@@ -157,7 +157,7 @@ def _stopped(options: dict[str, Any], actor: Actor) -> str:
     campaign = find(options["pause"] or options["cancel"])
     if options["pause"]:
         campaigns.pause(campaign=campaign)
-        said = _("“%(name)s” rests; benchmark --resume %(campaign)s goes on.")
+        said = _("“%(name)s” was asked to rest; benchmark --resume %(campaign)s goes on.")
     else:
         campaigns.cancel(campaign=campaign, actor=actor)
         said = _("“%(name)s” was asked to stop; what is measured stays.")

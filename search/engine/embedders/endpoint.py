@@ -5,14 +5,15 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from http.client import HTTPException, HTTPResponse
+from http.client import HTTPException
 from typing import IO, Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
-from urllib.request import HTTPRedirectHandler, Request, build_opener
+from urllib.request import HTTPRedirectHandler, Request
 
 import numpy as np
 
+from search.engine.embedders.bounded import build_opener
 from search.engine.embedders.contract import Vectors, normalized
 from search.engine.options import ENDPOINT
 from search.engine.problems import EmbedderProblem
@@ -41,7 +42,7 @@ class Settings:
     dimensions : int or None
         Of the vectors; None asks the endpoint once.
     timeout_s : float
-        Of one attempt.
+        Of one attempt, from the connection to the last byte of the answer.
     attempts : int
         Tries before an outage is reported.
     backoff_s : float
@@ -142,7 +143,7 @@ class EndpointEmbedder:
         limit = (1 << 20) + n_texts * (self._dimensions or _MAX_DIMENSIONS) * _BYTES_A_NUMBER
         try:
             with self._opener.open(request, timeout=self._settings.timeout_s) as answer:
-                content = _whole(answer, limit, time.monotonic() + self._settings.timeout_s)
+                content: bytes = answer.read(limit + 1)
         except HTTPError as exc:
             with exc:
                 if exc.code in _RETRIED:
@@ -156,16 +157,6 @@ class EndpointEmbedder:
         if len(content) > limit:
             raise EmbedderProblem("endpoint_nonsense", reason=f"more than {limit} bytes")
         return content
-
-
-def _whole(answer: HTTPResponse, limit: int, deadline: float) -> bytes:
-    """Return an answer, at most a byte more than the limit; a drop in time does not prolong it."""
-    content = bytearray()
-    while len(content) <= limit and (piece := answer.read1(limit + 1 - len(content))):
-        content += piece
-        if time.monotonic() > deadline:
-            raise _Outage("no whole answer came in time")
-    return bytes(content)
 
 
 class _Outage(Exception):

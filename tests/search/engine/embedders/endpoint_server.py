@@ -76,22 +76,31 @@ def fixed(
     return lambda _: (status, headers, content)
 
 
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"
+
+
 @contextmanager
-def dripping() -> Iterator[str]:
-    """Serve one caller an answer that comes byte by byte; gives the address without a path."""
+def dripping(head: bytes = HEAD) -> Iterator[str]:
+    """Serve one caller an answer that comes byte by byte; gives the address without a path.
+
+    Parameters
+    ----------
+    head
+        What comes at once; a part of the headers leaves the rest of them to drip.
+    """
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(60)
-        thread = threading.Thread(target=_drip, args=(server,), daemon=True)
+        thread = threading.Thread(target=_drip, args=(server, head), daemon=True)
         thread.start()
         yield f"http://127.0.0.1:{server.getsockname()[1]}"
         thread.join(60)
 
 
-def _drip(server: socket.socket) -> None:
+def _drip(server: socket.socket, head: bytes) -> None:
     """Send a byte now and then until nobody listens any more."""
     connection, _address = server.accept()
     with connection, suppress(OSError):
-        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+        connection.sendall(head)
         for _ in range(1000):
-            connection.sendall(b" ")
+            connection.sendall(b"x")
             threading.Event().wait(0.1)

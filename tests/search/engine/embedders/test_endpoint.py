@@ -3,20 +3,19 @@
 import itertools
 import json
 import socket
-import time
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from search.engine.building import build
-from search.engine.embedders import endpoint
+from search.engine.embedders import bounded
 from search.engine.embedders.endpoint import EndpointEmbedder, Settings
 from search.engine.index import open_index
 from search.engine.options import BuildOptions, EmbedderSpec
 from search.engine.passages import Passage
 from search.engine.problems import EmbedderProblem
-from tests.search.engine.embedders.endpoint_server import counted, dripping, fixed, running
+from tests.search.engine.embedders.endpoint_server import HEAD, counted, dripping, fixed, running
 
 
 def _settings(url: str, **more: object) -> Settings:
@@ -101,12 +100,16 @@ def test_silence_ends_after_the_time_out() -> None:
     assert caught.value.retryable
 
 
-def test_an_answer_that_drips_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    ticks = itertools.count(0.0, 100.0)  # more than a minute goes by between two looks
-    monkeypatch.setattr(
-        endpoint, "time", SimpleNamespace(monotonic=lambda: next(ticks), sleep=time.sleep)
-    )
-    with dripping() as url, pytest.raises(EmbedderProblem, match="no whole answer") as caught:
+@pytest.mark.parametrize("head", [HEAD, b"HTTP/1.1 200 OK\r\nX-Slow: ", b""])
+def test_an_answer_that_drips_is_not_waited_for(
+    head: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticks = itertools.count(0.0, 20.0)  # a third of a minute goes by between two looks
+    monkeypatch.setattr(bounded, "time", SimpleNamespace(monotonic=lambda: next(ticks)))
+    with (
+        dripping(head) as url,
+        pytest.raises(EmbedderProblem, match="no whole answer") as caught,
+    ):
         EndpointEmbedder(_settings(url, timeout_s=60.0, attempts=1)).encode(["기공"])
     assert caught.value.retryable
 

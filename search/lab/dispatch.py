@@ -1,17 +1,21 @@
 """Start the runs of the lab."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from django.db import transaction
 from django.utils.translation import gettext as _
 
 from portal.core.actors import Actor
+from portal.core.errors import Conflict, NotFound
 from portal.runs import services as runs
-from portal.runs.models import Run
+from portal.runs.models import Run, State
+from search import dispatch as search_dispatch
 from search.lab import tasks
 from search.lab.engine.matrix import Matrix
 from search.lab.models import Campaign
-from search.lab.services import campaigns, room
+from search.lab.services import applying, campaigns, room
 
 if TYPE_CHECKING:
     from search.lab.services.tuning import Wish
@@ -102,6 +106,58 @@ def tune(*, wish: "Wish", actor: Actor) -> Run:
         seed=wish.seed,
         title=_("Tune %(engine)s on %(corpus)s") % {"engine": wish.engine, "corpus": on},
     )
+
+
+def tuned(number: UUID | str) -> Run:
+    """Return a run that tuned a graph and found one.
+
+    Raises
+    ------
+    NotFound
+        If there is no such run of this kind.
+    Conflict
+        If it found nothing, or has not ended.
+    """
+    run = Run.objects.filter(pk=number, kind=tasks.TUNE).first()
+    if run is None:
+        raise NotFound(
+            _("There is no run “%(wanted)s” that tunes a graph.") % {"wanted": number},
+            code="no_tuning",
+        )
+    if run.state != State.SUCCEEDED:
+        raise Conflict(
+            _("The run is “%(state)s”: only one that succeeded has a graph to build with.")
+            % {"state": State(run.state).label},
+            code="not_tuned",
+        )
+    return run
+
+
+@transaction.atomic
+def apply(*, result: Mapping[str, Any], collection: str, actor: Actor) -> Run:
+    """Have the next index of a collection built with the graph that a tuning run found.
+
+    Parameters
+    ----------
+    result : mapping
+        Of the tuning run.
+
+    Returns
+    -------
+    Run
+        The build. Its version goes live once a person other than the one who asks has approved it:
+        it is built in another way than the live one.
+
+    Raises
+    ------
+    Conflict
+        If there is nothing to apply, see `search.lab.services.applying.configure`, or the
+        collection holds no document.
+    NotFound
+        If there is no such collection.
+    """
+    configured = applying.configure(result=result, collection=collection, actor=actor)
+    return search_dispatch.build_index(collection=configured, actor=actor)
 
 
 def _run(campaign: Campaign, actor: Actor, **parameters: int) -> Run:

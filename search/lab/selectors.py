@@ -13,6 +13,7 @@ from portal.lib.finite import sound
 from portal.runs import artifacts
 from portal.runs.models import Run, State
 from search.lab.engine import statistics
+from search.lab.engine.analysis.choosing import Need
 from search.lab.engine.analysis.points import Point
 from search.lab.engine.matrix import Cell
 from search.lab.engine.statistics import Figure, significant
@@ -20,6 +21,9 @@ from search.lab.models import Campaign, CellResult
 
 if TYPE_CHECKING:
     from search.lab.engine.measuring import Samples
+
+#: Recall that is asked for where a campaign names none. Ours.
+WANTED_RECALL = 0.95
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,11 @@ class Line:
     throughput: Figure | None = None
     facts: dict[str, Any] | None = None
     flags: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """The cell in one line, in the language of the moment."""
+        return label(self.cell)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON."""
@@ -84,8 +93,13 @@ def lines(campaign: Campaign) -> list[Line]:
 
 def points(campaign: Campaign) -> list[Point]:
     """Return the measured cells as an analysis reads them."""
+    return points_of(lines(campaign))
+
+
+def points_of(known: Iterable[Line]) -> list[Point]:
+    """Return those of some cells that are measured, as an analysis reads them."""
     found = []
-    own = lines(campaign)
+    own = list(known)
     memory = _memory_of(own)
     for one in own:
         if one.p50 is None or one.p95 is None or one.recall is None:
@@ -159,6 +173,50 @@ def _figures(row: CellResult) -> dict[str, Figure]:
     return {name: Figure(**one) for name, one in kept.items()}
 
 
+def sureness(first: Line, second: Line | None) -> str:
+    """Return how sure it is that the first choice is faster than the second, in words."""
+    if second is None or first.p95 is None or second.p95 is None:
+        return _("the only one that reaches it")
+    words = {
+        "other": f"{second.cell.engine} x {second.cell.dimension}",
+        "times": f"{second.p95.value / first.p95.value:.2f}",
+    }
+    if first.p95.high < second.p95.low:
+        return _("surely: %(other)s takes %(times)s times as long") % words
+    return _("not surely: %(other)s, %(times)s times as long, may be as fast") % words
+
+
+def way(search_type: str) -> str:
+    """Return a way of searching in words."""
+    return {"vector": _("vector"), "hybrid": _("hybrid")}.get(search_type, search_type)
+
+
+def label(cell: Cell) -> str:
+    """Return a cell in one line, in the language of the moment; `Cell.label` is for programs."""
+    kind = way(cell.search_type)
+    parts = [
+        f"{cell.engine} {cell.scale:,} x {cell.dimension}",
+        f"{kind}+{cell.lexical}" if cell.lexical else kind,
+    ]
+    if cell.filter_share is not None:
+        parts.append(_("%(share)s filter") % {"share": f"{cell.filter_share:.0%}"})
+    if cell.recall is not None:
+        parts.append(_("at recall %(recall)s") % {"recall": f"{cell.recall:g}"})
+    return ", ".join(parts)
+
+
+def called(need: Need) -> str:
+    """Return what somebody needs, in words."""
+    words = {
+        "count": f"{need.scale:,}",
+        "way": way(need.search_type),
+        "share": f"{need.filter_share:.0%}",
+    }
+    if need.filter_share >= 1:
+        return _("%(count)s passages, %(way)s") % words
+    return _("%(count)s passages, %(way)s, filter %(share)s") % words
+
+
 def note(line: Line) -> str:
     """Return what a person should know of a cell: its error, its doubts or else its state."""
     if line.error:
@@ -177,12 +235,28 @@ def doubts(line: Line) -> list[str]:
     return [known.get(one, one) for one in line.flags]
 
 
+def meanings(known: Iterable[Line]) -> dict[str, str]:
+    """Return what each flag that a cell has means, in words; by its code."""
+    texts = {
+        "no_index": _(
+            "The plan of the search did not go through the index: its latency is that of a scan."
+        ),
+        "short": _(
+            "A question got fewer rows than there are, as where a filter comes after the search."
+        ),
+        "disturbed": _("Other work kept the machine busy, also when it was measured again."),
+        "missed": _("No breadth of the search reaches the recall that was asked for."),
+    }
+    seen = {flag for one in known for flag in one.flags}
+    return {name: text for name, text in texts.items() if name in seen}
+
+
 def told(line: Line) -> str:
     """Return what a measured cell gave, as one sentence for a log."""
     if line.p50 is None or line.throughput is None:
-        return f"{line.cell.label}: {note(line)}"
+        return f"{line.label}: {note(line)}"
     return _("%(cell)s: p50 %(p50)s ms, recall@10 %(recall)s, %(rate)s per second.") % {
-        "cell": line.cell.label,
+        "cell": line.label,
         "p50": significant(line.p50.value),
         "recall": "-" if line.recall is None else significant(line.recall.value),
         "rate": significant(line.throughput.value),

@@ -13,6 +13,7 @@ BENCHMARK = "search.benchmark"
 REPEAT = "search.repeat_benchmark"
 TUNE = "search.tune_graph"
 SWEEP = "search.sweep_lab"
+REPEAT_SCHEDULE = "repeat-benchmark"
 
 
 @kinds.run_task(kind=BENCHMARK, queue=Queue.BENCH, title=_("Benchmark search engines"))
@@ -33,7 +34,7 @@ def repeat(ctx: RunContext) -> dict[str, Any]:
 
 declare(
     Plan(
-        name="repeat-benchmark",
+        name=REPEAT_SCHEDULE,
         kind=REPEAT,
         crontab="0 4 * * 6",
         parameters={"campaign": ""},

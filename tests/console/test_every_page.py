@@ -49,6 +49,8 @@ PAGES = (
     "tuning/study/",
     "auth/group/add/",
     "lab/campaign/start/",
+    "lab/campaign/compare/",
+    "lab/campaign/tune/",
 )
 #: Lists with something in them, and the page of their first row.
 LISTS = ("auth/group", "core/user", "runs/run", "runs/schedule", "core/auditentry")

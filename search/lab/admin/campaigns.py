@@ -5,6 +5,8 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.template.loader import render_to_string
+from django.urls import reverse
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _g
 from django.utils.translation import gettext_lazy as _
@@ -13,14 +15,21 @@ from django.utils.translation import ngettext
 from portal.core import formats
 from portal.core.admin.base import Act, EvidenceAdmin, NoReasonForm, actor_of, grants_of, require
 from portal.core.errors import PortalError
-from search.lab import dispatch, selectors
-from search.lab.admin.forms import CampaignForm
-from search.lab.engine import pictures
+from portal.runs.admin import timing
+from portal.runs.admin.runs import log_lines
+from portal.runs.models import Schedule
+from portal.runs.services import schedules
+from search.lab import dispatch, selectors, tasks
+from search.lab.admin import conclusions, load
+from search.lab.admin.comparing import ComparingPages
+from search.lab.admin.forms import USUAL, CampaignForm
+from search.lab.admin.tunings import TuningPages
 from search.lab.engine.analysis import builds
 from search.lab.engine.analysis.durations import Duration
+from search.lab.engine.matrix import PROFILES
 from search.lab.models import Campaign, CellResult, Standing
 from search.lab.selectors import Line
-from search.lab.services import campaigns, estimates
+from search.lab.services import campaigns, estimates, room
 
 ADD, CHANGE = "lab.add_campaign", "lab.change_campaign"
 TONES = {
@@ -39,6 +48,7 @@ FLAGS = {
     "disturbed": (_("disturbed"), "warn"),
     "missed": (_("recall not reached"), "warn"),
 }
+_PROFILES = {"quick": _("Quick: minutes"), "full": _("Full: hours")}
 ACTIVE = {Standing.QUEUED, Standing.RUNNING}
 AT_REST = {Standing.PAUSED, Standing.CANCELLED, Standing.STOPPED}
 
@@ -56,17 +66,16 @@ def _row(line: Line) -> dict[str, Any]:
         "size_bytes": facts.get("size_bytes"),
         "build_s": facts.get("build_s"),
         "ef_search": facts.get("calibration", {}).get("ef_search"),
-        "is_waiting": line.state == CellResult.State.WAITING,
     }
 
 
 @admin.register(Campaign)
-class CampaignAdmin(EvidenceAdmin[Campaign]):
+class CampaignAdmin(ComparingPages, TuningPages, EvidenceAdmin[Campaign]):
     page_template = "search/lab/campaign.html"
     list_before_template = "search/lab/_links.html"
     empty_hint = _("Press “Measure engines”: tick what to compare, and see how long it takes.")
-    list_pages = ("start", "estimate")
-    row_pages = ("live", "pause", "resume", "cancel")
+    list_pages = ("start", "estimate", "compare", "tune", "apply")
+    row_pages = ("live", "pause", "resume", "cancel", "repeat")
     list_display = ("called", "standing", "measured", "passages", "starter", "created")
     search_fields = ("name",)
     list_select_related = ("run", "created_by")
@@ -101,45 +110,77 @@ class CampaignAdmin(EvidenceAdmin[Campaign]):
     def created(self, obj: Campaign) -> str:
         return formats.moment(obj.created_at)
 
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Show the list with the buttons of what this person may do."""
+        may = {"may_start": ADD in grants_of(request)}
+        return super().changelist_view(request, {**may, **(extra_context or {})})
+
     # --- One campaign -----------------------------------------------------------------------------
     def page_context(self, request: HttpRequest, obj: Any) -> dict[str, Any]:
+        events = log_lines(obj.run) if obj.run else []
+        return {
+            "title": obj.name,
+            "lines": events,
+            "last_event": events[-1].pk if events else 0,
+            **self._live_context(request, obj),
+        }
+
+    def _live_context(self, request: HttpRequest, obj: Campaign) -> dict[str, Any]:
         lines = selectors.lines(obj)
         states = [line.state for line in lines]
         n_waiting = states.count(CellResult.State.WAITING)
         state = Standing(obj.state)
         may_change = CHANGE in grants_of(request)
+        is_over = state not in {*ACTIVE, Standing.PAUSING, Standing.CANCELLING}
         return {
-            "title": obj.name,
             "campaign": obj,
             "run": obj.run,
             "ahead": selectors.ahead(obj),
             "standing": _standing(obj),
-            "is_over": state not in {*ACTIVE, Standing.PAUSING, Standing.CANCELLING},
-            "rows": [_row(line) for line in lines],
+            "is_over": is_over,
+            "machine": None if is_over else load.now(),
+            "rows": [_row(line) for line in lines if line.state != CellResult.State.WAITING],
+            "waiting": [line.label for line in lines if line.state == CellResult.State.WAITING],
             "n_cells": len(lines),
             "n_measured": states.count(CellResult.State.MEASURED),
             "n_failed": states.count(CellResult.State.FAILED),
             "left": estimates.remaining(obj) if n_waiting else None,
-            "picture": pictures.scatter(selectors.points(obj)),
+            **conclusions.shown(obj, lines),
+            "meanings": [(*FLAGS[name], text) for name, text in selectors.meanings(lines).items()],
             "builds": [one for one in obj.phases if one["phase"] == "build"],
             "savings": builds.savings(obj.phases, obj.environment.get("n_cores")),
             "may_pause": may_change and state in ACTIVE,
             "may_cancel": may_change and state in {*ACTIVE, Standing.PAUSING},
+            "may_repeat": schedules.PERMISSION in grants_of(request)
+            and CellResult.State.MEASURED in states
+            and obj.baseline_id is None,
             "may_resume": may_change
             and (state in AT_REST or (state == Standing.COMPLETE and "failed" in states)),
         }
 
     def live_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Return the part of the page that changes while the campaign is at work."""
+        """Return what has changed since an event: the live part of the page and new log lines."""
         obj = self.find(request, object_id)
-        context = self.page_context(request, obj)
-        return self.page(request, "search/lab/_live.html", context, obj=obj)
+        after = request.GET.get("after", "")
+        since = int(after) if after.isdecimal() and len(after) < 19 else 0
+        events = log_lines(obj.run, since) if obj.run else []
+        context = self._live_context(request, obj)
+        answer = {
+            "html": render_to_string("search/lab/_live.html", context, request),
+            "lines": render_to_string("runs/_log_lines.html", {"lines": events}, request),
+            "last": events[-1].pk if events else None,
+            "is_terminal": context["is_over"],
+        }
+        return JsonResponse(answer)
 
     # --- Starting ---------------------------------------------------------------------------------
     def start_view(self, request: HttpRequest) -> HttpResponse:
         """Ask what to measure, then start it."""
         require(request, ADD)
-        form = CampaignForm(request.POST or None)
+        profile = request.GET.get("profile", USUAL)
+        form = CampaignForm(request.POST or None, profile=profile)
         status = 200
         if form.is_bound and form.is_valid():
             try:
@@ -158,6 +199,8 @@ class CampaignAdmin(EvidenceAdmin[Campaign]):
             "form": form,
             "back": self.url("changelist"),
             "estimate": self.url("estimate"),
+            "profile": profile if profile in PROFILES else USUAL,
+            "profiles": [(name, _PROFILES[name], plan.n_cells) for name, plan in PROFILES.items()],
         }
         return self.page(request, "search/lab/start.html", context, status=status)
 
@@ -169,6 +212,8 @@ class CampaignAdmin(EvidenceAdmin[Campaign]):
             actor=actor_of(request),
             wishes=form.wishes,
             collection=collection,
+            only_builds=form.cleaned_data["only_builds"],
+            timed_builds=form.cleaned_data["timed_builds"],
         )
 
     def estimate_view(self, request: HttpRequest) -> HttpResponse:
@@ -176,13 +221,28 @@ class CampaignAdmin(EvidenceAdmin[Campaign]):
         require(request, ADD)
         form = CampaignForm(request.GET)
         if not form.is_valid():
-            return JsonResponse({"text": _g("Mend the fields that are marked.")})
+            wrong = (
+                f"{form.fields[name].label}: {problem}"
+                for name, problems in form.errors.items()
+                for problem in problems
+            )
+            return JsonResponse({"text": " ".join(wrong), "tone": "bad"})
+        given = form.cleaned_data
         try:
-            plan = campaigns.matrix(form.axes, collection=form.cleaned_data["collection"])
+            plan = campaigns.matrix(form.axes, collection=given["collection"])
         except PortalError as error:
-            return JsonResponse({"text": str(error)})
-        duration = estimates.of_choice(plan.cells(), form.wishes.n_workers)
-        return JsonResponse({"text": _said(plan.n_cells, duration)})
+            return JsonResponse({"text": str(error), "tone": "bad"})
+        cells = plan.cells()
+        duration = estimates.of_choice(cells, form.wishes.n_workers)
+        need = room.of_choice(
+            cells,
+            seed=given["seed"],
+            collection=given["collection"],
+            only_builds=given["only_builds"],
+        )
+        disk, fits = _disk(need)
+        text = f"{_said(plan.n_cells, duration)}. {disk}"
+        return JsonResponse({"text": text, "tone": "info" if fits else "bad"})
 
     # --- Acts -------------------------------------------------------------------------------------
     def pause_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -244,6 +304,55 @@ class CampaignAdmin(EvidenceAdmin[Campaign]):
             back=self.url("change", obj.pk),
             obj=obj,
         )
+
+    def repeat_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask, then have the schedule repeat this campaign."""
+        obj = self.find(request, object_id)
+        known = Schedule.objects.filter(name=tasks.REPEAT_SCHEDULE)
+        if not known.exists():  # the scheduler has never begun here
+            schedules.ensure_declared()
+        schedule = known.get()
+        now = schedule.parameters.get("campaign", "")
+        effects: list[str] = [
+            _g("The schedule “%(name)s” is on, and due: %(when)s.")
+            % {"name": schedule.name, "when": timing.words(schedule)},
+            _g("It measures these cells again and compares them with the figures of now."),
+            _g("An alert tells when a cell is slower or less exact, with a link to both."),
+        ]
+        if now and now != obj.name:
+            effects.append(_g("It no longer repeats “%(name)s”.") % {"name": now})
+        act = Act(
+            title=_("Repeat this campaign on schedule?"),
+            effects=effects,
+            button=_("Repeat it on schedule"),
+            done=_("The campaign is repeated on schedule."),
+            permission=schedules.PERMISSION,
+            form=NoReasonForm,
+        )
+        change = schedules.Change(is_enabled=True, parameters={"campaign": obj.name})
+        return self.confirm(
+            request,
+            act,
+            lambda _form: schedules.change(
+                schedule_id=schedule.pk, actor=actor_of(request), change=change
+            ),
+            back=self.url("change", obj.pk),
+            obj=obj,
+            then=lambda made: reverse("admin:runs_schedule_change", args=[made.pk]),
+        )
+
+
+def _disk(need: room.Need) -> tuple[str, bool]:
+    """Return what is said of the disk, and whether there is room."""
+    free = room.free_mb() - room.RESERVE_MB
+    words = {"need": f"{need.total_mb:,}", "free": f"{max(0, free):,}"}
+    if need.total_mb <= free:
+        return _g("It needs about %(need)s MB of the disk; %(free)s MB can be used.") % words, True
+    text = _g(
+        "It needs about %(need)s MB of the disk and %(free)s MB can be used: choose fewer engines "
+        "or smaller scales, or free some space."
+    )
+    return text % words, False
 
 
 def _said(n_cells: int, duration: Duration) -> str:

@@ -18,7 +18,7 @@ from search.lab.engine.matrix import (
     LEXICAL_LEGS,
     MAX_RECALL,
     MIN_RECALL,
-    QUICK,
+    PROFILES,
     SCALES,
     SEARCH_TYPES,
 )
@@ -29,6 +29,7 @@ NO_FILTER = "none"
 SHARES = (NO_FILTER, "0.1", "0.01")
 AXES = ("scales", "dimensions", "search_types", "filters", "engines")
 _TYPE_NAMES = {"vector": _("vector"), "hybrid": _("hybrid: words and vectors")}
+USUAL = "quick"
 
 
 def _axis(label: Any, choices: list[tuple[Any, Any]], initial: list[Any]) -> forms.Field:
@@ -79,6 +80,12 @@ class CampaignForm(forms.Form):
         ),
         widget=UnfoldAdminTextInputWidget,
     )
+    clients = forms.CharField(
+        label=_("Numbers of clients"),
+        initial=", ".join(str(one) for one in Wishes.clients),
+        help_text=_("Throughput is measured with each of them, as in 1, 2, 4."),
+        widget=UnfoldAdminTextInputWidget,
+    )
     passes = forms.IntegerField(
         label=_("Passes of a cell"),
         initial=Wishes.n_passes,
@@ -98,8 +105,24 @@ class CampaignForm(forms.Form):
         label=_("Seed"), initial=0, min_value=0, widget=UnfoldAdminIntegerFieldWidget
     )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    only_builds = forms.BooleanField(
+        label=_("Only build, measure when it is resumed"),
+        required=False,
+        help_text=_("Leaves the timing for a quiet hour; the disk holds all indexes meanwhile."),
+        widget=UnfoldBooleanSwitchWidget,
+    )
+    timed_builds = forms.IntegerField(
+        label=_("Rounds of timed builds"),
+        initial=0,
+        min_value=0,
+        max_value=10,
+        help_text=_("How often to build in sequence and in parallel to compare the times."),
+        widget=UnfoldAdminIntegerFieldWidget,
+    )
+
+    def __init__(self, *args: Any, profile: str = USUAL, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        usual = PROFILES.get(profile, PROFILES[USUAL])
         names = Collection.objects.order_by("name").values_list("name", flat=True)
         self.fields["collection"] = forms.ChoiceField(
             label=_("Passages"),
@@ -108,16 +131,30 @@ class CampaignForm(forms.Form):
             help_text=_("A collection has a size of its own: the sizes ticked are left aside."),
             widget=UnfoldAdminSelectWidget,
         )
-        numbers = {"scales": (_("Passages"), SCALES), "dimensions": (_("Numbers"), DIMENSIONS)}
+        numbers = {
+            "scales": (_("Passages"), SCALES),
+            "dimensions": (_("Length of the vectors"), DIMENSIONS),
+        }
         for axis, (label, values) in numbers.items():
             choices = [(str(value), f"{value:,}") for value in values]
-            self.fields[axis] = _axis(label, choices, [str(one) for one in _quick(axis)])
+            self.fields[axis] = _axis(label, choices, [str(one) for one in getattr(usual, axis)])
         kinds = [(name, _TYPE_NAMES[name]) for name in SEARCH_TYPES]
-        self.fields["search_types"] = _axis(_("Search"), kinds, list(QUICK.search_types))
+        self.fields["search_types"] = _axis(_("Search"), kinds, list(usual.search_types))
         shares = [(one, _("none") if one == NO_FILTER else f"{float(one):.0%}") for one in SHARES]
         self.fields["filters"] = _axis(_("Filter lets through"), shares, [NO_FILTER, "0.1"])
         engines = [(name, name) for name in ENGINES]
-        self.fields["engines"] = _axis(_("Engines"), engines, list(QUICK.engines))
+        self.fields["engines"] = _axis(_("Engines"), engines, list(usual.engines))
+
+    def clean_clients(self) -> list[int]:
+        """Return the numbers."""
+        text = str(self.cleaned_data["clients"])
+        try:
+            return [int(one) for one in text.replace(",", " ").split()]
+        except ValueError:
+            raise forms.ValidationError(
+                _("“%(value)s” is no list of whole numbers: write them as in 1, 2, 4."),
+                params={"value": text[:60]},
+            ) from None
 
     @property
     def axis_fields(self) -> list[forms.BoundField]:
@@ -153,10 +190,7 @@ class CampaignForm(forms.Form):
             n_workers=given["workers"] if given["parallel"] else 1,
             memory_mb=given["max_memory_mb"],
             seed=given["seed"],
+            clients=given["clients"],
             n_passes=given["passes"],
             max_tries=given["tries"],
         )
-
-
-def _quick(axis: str) -> Any:
-    return getattr(QUICK, axis)

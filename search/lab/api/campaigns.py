@@ -37,6 +37,7 @@ class CampaignList(generics.ListAPIView[Campaign]):
 
     queryset = Campaign.objects.select_related("created_by")
     serializer_class = ListedCampaignSerializer
+    filterset_fields = ("name", "collection")
     ordering_fields = ("created_at", "name")
     ordering = "-created_at"
 

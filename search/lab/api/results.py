@@ -21,6 +21,7 @@ from search.lab.models import CellResult
 from search.lab.services import campaigns
 
 FORMATS = ("md", "html", "pdf", "json", "csv", "parquet")
+COMPARED_AS = ("json", "md", "html", "pdf")
 LANGUAGES = ("ko", "en")
 
 
@@ -84,28 +85,98 @@ class Report(APIView):
     def get(self, request: Request, pk: UUID) -> HttpResponse:
         from search.lab.services import reports  # noqa: PLC0415 - scipy is large
 
+        _check_names(request, ("format", "language"))
         form = _choice(request, "format", FORMATS, "md")
-        own = "en" if (get_language() or "").startswith("en") else "ko"
-        language = _choice(request, "language", LANGUAGES, own)
-        content, kind, name = reports.render(campaigns.get(pk), format=form, language=language)
-        headers = {
-            "Content-Disposition": f'attachment; filename="{name}"',
-            "X-Content-Type-Options": "nosniff",
-        }
-        return HttpResponse(content, content_type=kind, headers=headers)
+        language = _choice(request, "language", LANGUAGES, _own_language())
+        return _file(*reports.render(campaigns.get(pk), format=form, language=language))
+
+
+class Comparison(APIView):
+    """A campaign against an earlier one."""
+
+    permission_classes = [MayLook]
+
+    @extend_schema(
+        summary="Compare a campaign with an earlier one",
+        description="A verdict for every cell that both measured, by the 95 % interval of the "
+        "ratio of median latencies; what differs between the machines and versions is listed.",
+        parameters=[
+            OpenApiParameter(
+                "then", OpenApiTypes.UUID, required=True, description="The earlier campaign."
+            ),
+            OpenApiParameter(
+                "margin",
+                OpenApiTypes.FLOAT,
+                description="Differences of up to this share count as the same; 0.05 by default.",
+            ),
+            OpenApiParameter("format", enum=COMPARED_AS, description="By default json."),
+            OpenApiParameter("language", enum=LANGUAGES, description="By default the request's."),
+        ],
+        responses={
+            (200, "application/json"): OpenApiResponse(OpenApiTypes.OBJECT, "For programs."),
+            (200, "text/markdown"): OpenApiResponse(OpenApiTypes.STR, "The same to read."),
+            (200, "text/html"): OpenApiResponse(OpenApiTypes.STR, "One file, works offline."),
+            (200, "application/pdf"): OpenApiResponse(OpenApiTypes.BINARY, "The same to print."),
+        },
+    )
+    def get(self, request: Request, pk: UUID) -> HttpResponse:
+        from search.lab.services import comparing, reports  # noqa: PLC0415 - scipy is large
+
+        _check_names(request, ("then", "margin", "format", "language"))
+        form = _choice(request, "format", COMPARED_AS, "json")
+        language = _choice(request, "language", LANGUAGES, _own_language())
+        found = comparing.compare(
+            then=campaigns.get(_number(request, "then")),
+            now=campaigns.get(pk),
+            margin=_share(request, "margin", 0.05),
+        )
+        return _file(*reports.render_comparison(found, format=form, language=language))
+
+
+def _file(content: bytes, kind: str, name: str) -> HttpResponse:
+    headers = {
+        "Content-Disposition": f'attachment; filename="{name}"',
+        "X-Content-Type-Options": "nosniff",
+    }
+    return HttpResponse(content, content_type=kind, headers=headers)
+
+
+def _own_language() -> str:
+    return "en" if (get_language() or "").startswith("en") else "ko"
+
+
+def _check_names(request: Request, known: Sequence[str]) -> None:
+    for seen in request.query_params:
+        if seen not in known:
+            message = _("There is no query parameter “%(seen)s” here; known are %(names)s.")
+            raise _wrong(seen[:60], message % {"seen": seen[:60], "names": ", ".join(known)})
 
 
 def _choice(request: Request, name: str, allowed: Sequence[str], usual: str) -> str:
-    for seen in request.query_params:
-        if seen not in {"format", "language"}:
-            message = _("There is no query parameter “%(seen)s” here; known are %(names)s.")
-            raise _wrong(seen[:60], message % {"seen": seen[:60], "names": "format, language"})
     value = request.query_params.get(name, usual)
     if value not in allowed:
         message = _("“%(name)s” is “%(seen)s”: use one of %(names)s.")
         words = {"name": name, "seen": value[:60], "names": ", ".join(allowed)}
         raise _wrong(name, message % words)
     return value
+
+
+def _number(request: Request, name: str) -> UUID:
+    value = request.query_params.get(name, "")
+    try:
+        return UUID(value)
+    except ValueError:
+        message = _("“%(name)s” is “%(seen)s”: give the number of a campaign.")
+        raise _wrong(name, message % {"name": name, "seen": value[:60]}) from None
+
+
+def _share(request: Request, name: str, usual: float) -> float:
+    value = request.query_params.get(name, "")
+    try:
+        return float(value) if value else usual
+    except ValueError:
+        message = _("“%(name)s” is “%(seen)s”: give a number from 0 to 1.")
+        raise _wrong(name, message % {"name": name, "seen": value[:60]}) from None
 
 
 def _wrong(field: str, message: str) -> InvalidInput:

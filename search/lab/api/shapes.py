@@ -6,6 +6,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from portal.core.api import StrictSerializer
+from portal.core.api.examples import example
 from portal.runs.api.serializers import ProgressSerializer, RunErrorSerializer
 from search.lab.engine.matrix import ENGINES, LEXICAL_LEGS, PROFILES, SEARCH_TYPES
 from search.lab.models import Campaign, CellResult, Standing
@@ -31,6 +32,7 @@ def _many(child: serializers.Field[Any, Any, Any, Any], text: str) -> Any:
     )
 
 
+@example({"profile": "quick", "engines": ["hnswlib", "millwright"], "name": "First look"})
 class NewCampaignSerializer(StrictSerializer):
     profile = serializers.CharField(
         default="quick",

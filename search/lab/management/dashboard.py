@@ -86,7 +86,7 @@ def frame(campaign: Campaign, width: int, height: int | None = None) -> Renderab
     campaign = Campaign.objects.select_related("run").get(pk=campaign.pk)
     n_cells, n_events = _room(height)
     return Group(
-        Panel(_progress(campaign), title=Text(campaign.name), title_align="left"),
+        Panel(_progress(campaign, width), title=Text(campaign.name), title_align="left"),
         Panel(_machine(), title=_("Machine"), title_align="left"),
         Panel(
             _cells(campaign, n_cells, is_wide=width >= WIDE),
@@ -121,7 +121,7 @@ def _run(campaign: Campaign) -> Run | None:
     return current.run
 
 
-def _progress(campaign: Campaign) -> RenderableType:
+def _progress(campaign: Campaign, width: int) -> RenderableType:
     counts = {
         state: campaign.cells.filter(state=state).count() for state in CellResult.State.values
     }
@@ -130,7 +130,7 @@ def _progress(campaign: Campaign) -> RenderableType:
     run = campaign.run
     table = Table.grid(padding=(0, 2))
     table.add_row(
-        ProgressBar(total=total, completed=done, width=40),
+        ProgressBar(total=total, completed=done, width=40 if width >= WIDE else 16),
         _("%(done)d of %(total)d cells, %(failed)d failed")
         % {"done": done, "total": total, "failed": counts[CellResult.State.FAILED]},
         _("about %(time)s left")
@@ -145,7 +145,7 @@ def _progress(campaign: Campaign) -> RenderableType:
 
 def _machine() -> Table:
     memory = psutil.virtual_memory()
-    table = Table.grid(padding=(0, 3))
+    table = Table.grid(padding=(0, 2))
     table.add_row(
         _("CPU %(share).0f %%") % {"share": psutil.cpu_percent(interval=None)},
         _("load %(load).1f on %(cores)d cores")
@@ -172,7 +172,7 @@ def _cells(campaign: Campaign, n_cells: int, *, is_wide: bool) -> Table:
         style = "red" if line.error else "yellow" if line.flags else ""
         note = line.error.partition("\n")[0][:60] or ", ".join(selectors.doubts(line))
         table.add_row(
-            Text(line.cell.label),
+            Text(line.label),
             *(_shown(one, is_wide) for one in (line.p50, line.p95, line.recall, line.throughput)),
             Text(note, style=style),
         )

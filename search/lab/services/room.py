@@ -59,9 +59,23 @@ def need(campaign: Campaign, *, only_builds: bool) -> Need:
     """
     left = [row.what for row in campaign.cells.filter(state=CellResult.State.WAITING)]
     kept = folder() / "indexes" / str(campaign.pk)
-    indexes = {
-        cell.index_key: cell for cell in left if not (kept / cell.index_key / "built.json").exists()
-    }
+    to_build = [cell for cell in left if not (kept / cell.index_key / "built.json").exists()]
+    return _need(campaign, left, to_build, only_builds=only_builds)
+
+
+def of_choice(
+    cells: Sequence[Cell], *, seed: int = 0, collection: str = "", only_builds: bool = False
+) -> Need:
+    """Return what a campaign of some cells would write."""
+    # Never saved: it only carries what the corpora depend on.
+    campaign = Campaign(seed=seed, collection=collection)
+    return _need(campaign, cells, cells, only_builds=only_builds)
+
+
+def _need(
+    campaign: Campaign, left: Sequence[Cell], to_build: Sequence[Cell], *, only_builds: bool
+) -> Need:
+    indexes = {cell.index_key: cell for cell in to_build}
     factors = _factors()
     of_corpora = [
         sum(sizes.index_mb(one, factors) for one in group)

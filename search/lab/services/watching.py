@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from portal.core import alerts
 from portal.core.models import Alert
 from portal.runs.context import RunContext
+from search.lab import selectors
 from search.lab.engine.analysis.comparing import SLOWER, Compared
 from search.lab.models import Campaign, CellResult
 from search.lab.services import campaigns, comparing, running
@@ -52,22 +53,29 @@ def tell(first: Campaign, again: Campaign, found: Sequence[Compared]) -> None:
     if not found:
         alerts.resolve_alert(key)
         return
-    shown = "; ".join(
-        f"{one.cell.label} x{one.ratio.value:.2f}, recall {one.recall_change:+.3f}"
-        for one in found[:_NAMED]
-    )
     alerts.raise_alert(
         key,
         Alert.Severity.WARNING,
-        lambda: (
-            _(
-                "“%(name)s” was measured again and %(count)d cells are slower or less exact than "
-                "then: %(cells)s. Compare the versions and the load of both campaigns."
-            )
-            % {"name": first.name, "count": len(found), "cells": shown}
-        ),
-        reverse("admin:lab_campaign_change", args=[again.pk]),
+        lambda: _message(first, found),
+        f"{reverse('admin:lab_campaign_compare')}?then={first.pk}&now={again.pk}",
     )
+
+
+def _message(first: Campaign, found: Sequence[Compared]) -> str:
+    """Return what is told, in the language of the moment."""
+    cells = (
+        _("%(cell)s: latency x%(ratio)s, recall %(change)s")
+        % {
+            "cell": selectors.label(one.cell),
+            "ratio": f"{one.ratio.value:.2f}",
+            "change": f"{one.recall_change:+.3f}",
+        }
+        for one in found[:_NAMED]
+    )
+    return _(
+        "“%(name)s” was measured again and %(count)d cells are slower or less exact than "
+        "then: %(cells)s. Compare the versions and the load of both campaigns."
+    ) % {"name": first.name, "count": len(found), "cells": "; ".join(cells)}
 
 
 def _again(ctx: RunContext, first: Campaign) -> Campaign:

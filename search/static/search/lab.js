@@ -1,4 +1,4 @@
-// Says how long a choice of cells takes, whenever it changes.
+// Says how long a choice of cells takes and how much of the disk, whenever it changes.
 (() => {
   "use strict";
 
@@ -9,6 +9,11 @@
     let timer = null;
     let asked = 0;
 
+    function show(text, tone) {
+      place.textContent = text;
+      place.className = `mw-note mw-${tone}`;
+    }
+
     async function ask() {
       const number = ++asked;
       const choice = new FormData(form);
@@ -18,13 +23,13 @@
         const answer = await fetch(`${form.dataset.estimateAt}?${words}`, { credentials: "same-origin" });
         if (!answer.ok) throw new Error(String(answer.status));
         const said = await answer.json();
-        if (number === asked) place.textContent = said.text;
+        if (number === asked) show(said.text, said.tone);
       } catch (error) {
-        place.dataset.trouble = String(error);
+        if (number === asked) show(place.dataset.trouble, "warn");
       }
     }
 
-    form.addEventListener("change", () => {
+    form.addEventListener("input", () => {
       clearTimeout(timer);
       timer = setTimeout(ask, QUIET_MS);
     });

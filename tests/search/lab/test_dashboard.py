@@ -99,5 +99,5 @@ def test_the_table_and_the_log_speak_the_portals_language(campaign: Campaign) ->
     assert "no [bold]room" in text
     assert "대기" in text
     assert not {"disturbed", "measured", "waiting"} & set(text.split())
-    assert sentence.startswith(campaign.cells.all()[0].what.label)
+    assert sentence.startswith("hnswlib 10,000 x 128, 벡터: ")
     assert sentence.endswith("건입니다.")

@@ -4,6 +4,8 @@ import csv
 import io
 import json
 import math
+import shlex
+import uuid
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
@@ -12,17 +14,20 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from django.core.management import CommandError, call_command
+from django.test import Client
 from pypdf import PdfReader
 from selectolax.lexbor import LexborHTMLParser
 
 from portal.core.actors import Actor
 from portal.core.errors import Conflict, InvalidInput
+from portal.core.models import User
 from search.lab import selectors
 from search.lab.engine.matrix import Matrix
 from search.lab.engine.statistics import Figure
+from search.lab.management.commands import benchmark
 from search.lab.models import Campaign, CellResult
 from search.lab.services import campaigns, comparing, reports
-from search.lab.services.reports import findings, tables
+from search.lab.services.reports import again, findings, tables
 from tests.search.lab import measured
 
 pytestmark = pytest.mark.django_db
@@ -235,6 +240,13 @@ def test_the_command_fails_on_slower_cells_when_asked(campaign: Campaign) -> Non
         )
     with pytest.raises(CommandError, match="There is no campaign"):
         call_command("benchmark_compare", "nothing", "later")
+    with pytest.raises(CommandError, match="There is no campaign “”"):
+        call_command("benchmark_compare", "", "later")
+    for number in range(2):
+        pk = uuid.UUID(f"abcdef00-0000-4000-8000-00000000000{number}")
+        Campaign.objects.create(pk=pk, name="one of two", matrix=measured.PLAN.to_dict())
+    with pytest.raises(CommandError, match="“abcdef” is the beginning of 2 campaigns"):
+        call_command("benchmark_compare", "abcdef", "later")
 
 
 def test_a_comparison_is_written_in_every_form(campaign: Campaign) -> None:
@@ -246,6 +258,53 @@ def test_a_comparison_is_written_in_every_form(campaign: Campaign) -> None:
         assert name.endswith(form)
     text = reports.render_comparison(found, format="md", language="ko")[0].decode()
     assert "이전보다 느려진 셀이 없습니다." in text
+
+
+def test_a_report_says_how_sure_it_is_and_how_to_measure_again(campaign: Campaign) -> None:
+    measured.change(campaign.cells.all()[0], is_disturbed=True)
+    page = reports.render(campaign, format="md", language="en")[0].decode()
+    assert "how sure it is the fastest" in page
+    assert "surely: hnswlib x 256 takes" in page
+    assert "What the notes mean:" in page
+    assert "Other work kept the machine busy" in page
+    assert "10,000 passages, vector: recall against latency" in page
+    assert "10,000 passages, vector, filter 10%: recall against latency" in page
+    assert "recall against throughput" in page
+    assert "recall against the time of the build" in page
+
+
+def test_the_command_of_a_report_asks_for_the_same_cells(campaign: Campaign) -> None:
+    words = shlex.split(again.command(campaign))
+    parser = benchmark.Command().create_parser("manage.py", "benchmark")
+    options = vars(parser.parse_args(words[2:]))
+    assert benchmark._plan(options).cells() == measured.PLAN.cells()
+    assert options["name"] == campaign.name
+    assert benchmark._wishes(options).n_passes == campaign.n_passes
+
+
+def test_two_campaigns_are_compared_over_the_api(campaign: Campaign, client: Client) -> None:
+    later = measured.campaign("later", slowed=1.25)
+    client.force_login(User.objects.create_superuser("root"))
+    path = f"/api/v1/benchmarks/{later.pk}/comparison/"
+    found = client.get(path, {"then": str(campaign.pk)}).json()
+    assert found["counts"]["slower"] == 12
+    wide = client.get(path, {"then": str(campaign.pk), "margin": "0.9"}).json()
+    assert wide["counts"]["same"] == 24
+    page = client.get(path, {"then": str(campaign.pk), "format": "md", "language": "en"})
+    assert page["Content-Type"].startswith("text/markdown")
+    for given, said in (
+        ({}, "“then” is “”: give the number of a campaign."),
+        ({"then": "x"}, "“then” is “x”"),
+        ({"then": str(campaign.pk), "margin": "wide"}, "“margin” is “wide”"),
+        ({"then": str(campaign.pk), "format": "csv"}, "use one of json, md, html, pdf"),
+        ({"then": str(campaign.pk), "than": "1"}, "no query parameter “than”"),
+    ):
+        answer = client.get(path, given, headers={"accept-language": "en"})
+        assert answer.status_code == 422, given
+        assert said in answer.json()["errors"][0]["message"]
+    nan = client.get(path, {"then": str(campaign.pk), "margin": "nan"})
+    assert nan.status_code == 422
+    assert client.get(path, {"then": str(uuid.uuid4())}).status_code == 404
 
 
 def test_what_is_said_of_many_cells_is_said_once(campaign: Campaign) -> None:

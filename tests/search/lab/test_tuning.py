@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command
 from rich.console import Console
 
 from portal.core.actors import Actor
-from portal.core.errors import InvalidInput
+from portal.core.errors import Conflict, InvalidInput
 from portal.runs.models import Run, RunEvent, State
 from search.lab import dispatch
 from search.lab.engine import breadths, graph_tuning
@@ -209,7 +209,7 @@ def test_what_was_found_is_given_to_the_next_index_of_a_collection(collection: C
     result = {"reached": True, "options": graph_tuning.options("millwright", parameters)}
     screen = Console(file=StringIO())
 
-    with pytest.raises(CommandError, match="Nothing was applied"):
+    with pytest.raises(Conflict, match="Nothing was applied"):
         benchmark_tune.apply(result | {"reached": False}, "defects", ACTOR, screen)
     benchmark_tune.apply(result, "defects", ACTOR, screen)
 

@@ -51,8 +51,8 @@ def test_what_became_worse_is_told_once_and_taken_back() -> None:
     for _time in range(2):
         watching.tell(first, again, watching.worse(compared(samples(1.2))))
     alert = Alert.objects.open().get(key=f"lab.regression.{first.pk}")
-    assert "faiss-flat 1,000 x 16, vector x1.2" in alert.message
-    assert alert.url.endswith(f"{again.pk}/change/")
+    assert "faiss-flat 1,000 x 16, vector: latency x1.2" in alert.message
+    assert alert.url.endswith(f"/compare/?then={first.pk}&now={again.pk}")
     watching.tell(first, again, [])
     assert not Alert.objects.open().filter(key=alert.key).exists()
 

@@ -126,7 +126,7 @@ def test_the_schedule_measures_again_raises_an_alarm_and_takes_it_back(
     again = Campaign.objects.get(pk=run.result["campaign"])
     assert again.baseline_id == first.pk
     assert again.state == "complete"
-    assert "duckdb-hnsw 1,000 x 16, vector, 10% filter" in alarms.get().message
+    assert "duckdb-hnsw 1,000 x 16, vector, 10% filter" in alarms.get().translations["en"]
 
     _as_if_it_had_been(first, recall=0.0)
     _on_schedule(wait_for)

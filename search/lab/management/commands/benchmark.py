@@ -8,7 +8,7 @@ from rich.text import Text
 
 from portal.core import formats
 from portal.core.actors import Actor
-from portal.core.errors import NotFound
+from portal.core.errors import Conflict, NotFound
 from portal.runs.management import console, following
 from portal.runs.models import Run
 from search.lab import dispatch, selectors
@@ -189,11 +189,20 @@ def find(wanted: str) -> Campaign:
     ------
     NotFound
         If there is none.
+    Conflict
+        If it is the beginning of several numbers.
     """
     known = Campaign.objects.all()
     found = known.first() if wanted == "latest" else known.filter(name=wanted).first()
-    if found is None:
-        found = next((one for one in known if str(one.pk).startswith(wanted)), None)
+    if found is None and wanted:
+        meant = [one for one in known if str(one.pk).startswith(wanted)]
+        if len(meant) > 1:
+            raise Conflict(
+                _("“%(wanted)s” is the beginning of %(count)d campaigns: write more of the number.")
+                % {"wanted": wanted, "count": len(meant)},
+                code="several_campaigns",
+            )
+        found = next(iter(meant), None)
     if found is None:
         raise NotFound(
             _("There is no campaign “%(wanted)s”: start one with the command benchmark.")
@@ -218,7 +227,7 @@ def table(campaign: Campaign) -> Table:
         shown.add_column(heading, justify="left" if heading in {_("cell"), _("note")} else "right")
     for line in selectors.lines(campaign):
         figures = (line.p50, line.p95, line.p99, line.recall, line.throughput)
-        row = (line.cell.label, *(_shown(one) for one in figures), selectors.note(line))
+        row = (line.label, *(_shown(one) for one in figures), selectors.note(line))
         shown.add_row(*map(Text, row))
     return shown
 

@@ -7,13 +7,9 @@ from rich.table import Table
 
 from portal.core.actors import Actor
 from portal.runs.management import console, following
-from search import dispatch as search_dispatch
 from search.lab import dispatch
 from search.lab.services.tuning import Wish
 from search.services import collections
-
-#: Options of a build within those of a collection.
-_BUILD = "build"
 
 
 class Command(BaseCommand):
@@ -112,23 +108,13 @@ def _print(result: dict[str, Any], screen: Console) -> None:
 
 
 def apply(result: dict[str, Any], name: str, actor: Actor, screen: Console) -> None:
-    """Have the next index of a collection built with what a tuning run found.
-
-    Raises
-    ------
-    CommandError
-        If the recall was not reached on the questions that prove.
-    """
-    if not result["reached"]:
-        raise CommandError(_("Nothing was applied: the recall is not surely reached."))
-    collection = collections.get(name)
-    build = {**collection.options.get(_BUILD, {}), **result["options"][_BUILD]}
-    collections.configure(
-        collection=collection, actor=actor, options={**collection.options, _BUILD: build}
-    )
-    run = search_dispatch.build_index(collection=collection, actor=actor)
+    """Have the next index of a collection built with what a tuning run found."""
+    run = dispatch.apply(result=result, collection=name, actor=actor)
     screen.print(
-        _("The next index of “%(name)s” is built with it, run %(run)s; it goes live past its gate.")
+        _(
+            "The next index of “%(name)s” is built with it, run %(run)s. It is built in another "
+            "way than the live one, so it goes live once a second person has approved it."
+        )
         % {"name": name, "run": run.pk},
         markup=False,
     )

@@ -5,9 +5,10 @@ from collections.abc import Iterator, Sequence
 from django.utils.translation import gettext as _
 
 from portal.lib.documents import Block, Column, Heading, Note, Paragraph, Table, Value
+from search.lab import selectors
 from search.lab.engine.analysis.choosing import Need, Recommendation
 from search.lab.engine.analysis.points import Point
-from search.lab.engine.statistics import significant
+from search.lab.engine.statistics import Figure
 from search.lab.services.reports.findings import Findings
 
 
@@ -55,27 +56,29 @@ def _table(found: Findings) -> Table:
             Column("recall@10", "", "right"),
             Column(_("memory"), "MB", "right"),
             Column(_("of cells that reach it"), "", "right"),
-            Column(_("next best")),
+            Column(_("how sure it is the fastest")),
         ),
-        [_row(need, one) for need, one in found.advice.items()],
+        [_row(found, need, one) for need, one in found.advice.items()],
     )
 
 
-def _row(need: Need, one: Recommendation) -> Sequence[Value]:
+def _row(found: Findings, need: Need, one: Recommendation) -> Sequence[Value]:
     share = _("none") if need.filter_share >= 1 else f"{need.filter_share:.0%}"
-    start = (f"{need.scale:,}", need.search_type, share)
+    start = (f"{need.scale:,}", selectors.way(need.search_type), share)
     if one.point is None:
         return (*start, _("nothing"), None, None, None, f"0 / {one.n_considered}", None)
-    point, second = one.point, one.runner_up
-    other = f"{_name(second)} ({significant(second.p95_ms)} ms)" if second else None
+    point = one.point
+    lines = {line.cell.key: line for line in found.measured}
+    line = lines[point.cell.key]
+    second = lines[one.runner_up.cell.key] if one.runner_up else None
     return (
         *start,
         _name(point),
-        point.p95_ms,
-        point.recall_at_10,
+        interval(line.p95),
+        interval(line.recall),
         point.memory_mb,
         f"{one.n_meeting} / {one.n_considered}",
-        other,
+        selectors.sureness(line, second),
     )
 
 
@@ -83,3 +86,8 @@ def _name(point: Point) -> str:
     """Return the choice that a cell stands for."""
     parameters = ", ".join(f"{name}={value}" for name, value in point.cell.parameters.items())
     return ", ".join(filter(None, (f"{point.cell.engine} x {point.cell.dimension}", parameters)))
+
+
+def interval(figure: Figure | None) -> str | None:
+    """Return a figure with its interval."""
+    return None if figure is None else str(figure)

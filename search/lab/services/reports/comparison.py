@@ -17,6 +17,7 @@ from portal.lib.documents import (
     Paragraph,
     Table,
 )
+from search.lab import selectors
 from search.lab.engine.analysis import comparing
 from search.lab.services.comparing import Comparison
 
@@ -96,7 +97,7 @@ def _blocks(found: Comparison) -> Iterator[Block]:
         ),
         [
             (
-                one.cell.label,
+                selectors.label(one.cell),
                 verdict(one.verdict),
                 f"{one.ratio.value:.3f} ({one.ratio.low:.3f}-{one.ratio.high:.3f})",
                 f"{one.recall_change:+.3f}",
@@ -132,7 +133,7 @@ def _figure(found: Comparison) -> Figure:
     return Figure.of(
         charts.Bars(
             charts.Axes(_("change of the median latency (%)")),
-            [one.cell.label for one in shown],
+            [selectors.label(one.cell) for one in shown],
             [(one.ratio.value - 1) * 100 for one in shown],
             [(one.ratio.low - 1) * 100 for one in shown],
             [(one.ratio.high - 1) * 100 for one in shown],

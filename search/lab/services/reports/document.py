@@ -1,11 +1,13 @@
 """The report of a campaign for a reader, in the language of the moment."""
 
+import json
 from collections.abc import Iterator
 
 from django.utils.translation import gettext as _
 
 from portal.lib.documents import (
     Block,
+    Bullets,
     Column,
     Document,
     Facts,
@@ -15,15 +17,16 @@ from portal.lib.documents import (
     Value,
 )
 from search.lab import selectors
-from search.lab.engine.statistics import Figure
 from search.lab.models import Campaign, CellResult
 from search.lab.selectors import Line
 from search.lab.services.reports import (
     advice,
+    again,
     exactness,
     explaining,
     figures,
     findings,
+    frontiers,
     outlook,
     warnings,
 )
@@ -90,6 +93,13 @@ def _blocks(campaign: Campaign, found: Findings) -> Iterator[Block]:
         )
     )
     yield Paragraph(_intervals(campaign))
+    yield Heading(_("To measure it again"), 2)
+    yield Paragraph(again.command(campaign))
+    if campaign.plan.parameters:
+        yield Paragraph(
+            _("The parameters of its engines are given over the API alone: %(parameters)s.")
+            % {"parameters": json.dumps(campaign.plan.parameters, ensure_ascii=False)}
+        )
 
 
 def _intervals(campaign: Campaign) -> str:
@@ -117,22 +127,23 @@ def _cells(found: Findings) -> Iterator[Block]:
         ),
         [
             (
-                line.cell.label,
-                *(interval(one) for one in (line.p50, line.p95, line.p99, line.recall)),
+                line.label,
+                *(advice.interval(one) for one in (line.p50, line.p95, line.p99, line.recall)),
                 note(line),
             )
             for line in found.lines
         ],
     )
+    known = selectors.meanings(found.lines)
+    if known:
+        yield Paragraph(_("What the notes mean:"))
+        yield Bullets(list(known.values()))
     yield from figures.latency(found)
     yield Heading(_("Throughput, memory and build"))
     yield Table(
         (
             Column(_("cell")),
-            *(
-                Column(_("per second, %(count)d clients") % {"count": count}, "", "right")
-                for count in found.clients
-            ),
+            *(Column(figures.rate_name(count), "", "right") for count in found.clients),
             Column(_("memory"), "MB", "right"),
             Column(_("index"), "MB", "right"),
             Column(_("build"), "s", "right"),
@@ -145,7 +156,7 @@ def _cells(found: Findings) -> Iterator[Block]:
 def _resources(line: Line, found: Findings) -> tuple[Value, ...]:
     facts, answers = line.facts or {}, findings.throughput(line)
     return (
-        line.cell.label,
+        line.label,
         *(answers.get(count) for count in found.clients),
         facts.get("engine_mb"),
         facts["size_bytes"] / 1e6 if "size_bytes" in facts else None,
@@ -162,6 +173,9 @@ def _front(found: Findings) -> Iterator[Block]:
             "latency and memory at once."
         )
     )
+    if not found.front:
+        yield Paragraph(_("There is none: every cell has a note against it."))
+        return
     yield Table(
         (
             Column(_("cell")),
@@ -170,11 +184,11 @@ def _front(found: Findings) -> Iterator[Block]:
             Column(_("memory"), "MB", "right"),
         ),
         [
-            (one.cell.label, one.recall_at_10, one.p50_ms, one.memory_mb)
+            (selectors.label(one.cell), one.recall_at_10, one.p50_ms, one.memory_mb)
             for one in sorted(found.front, key=lambda one: -one.recall_at_10)
         ],
     )
-    yield from figures.front(found)
+    yield from frontiers.frontiers(found)
 
 
 def _environment(campaign: Campaign) -> Iterator[Block]:
@@ -193,11 +207,6 @@ def _environment(campaign: Campaign) -> Iterator[Block]:
             *facts["versions"].items(),
         )
     )
-
-
-def interval(figure: Figure | None) -> str | None:
-    """Return a figure with its interval."""
-    return None if figure is None else str(figure)
 
 
 def note(line: Line) -> str:

@@ -44,7 +44,7 @@ def exactness(campaign: Campaign, found: Findings) -> Iterator[Block]:
             Column(_("recall where it was measured"), "", "right"),
         ),
         [
-            (line.cell.label, one["ef_search"], one["recall"]["value"], line.recall.value)
+            (line.label, one["ef_search"], one["recall"]["value"], line.recall.value)
             for line in found.measured
             if line.recall and (one := (line.facts or {}).get("calibration"))
         ],

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from django.utils.translation import gettext as _
 
 from portal.lib.documents import Block, Bullets, Column, Heading, Paragraph, Table
+from search.lab import selectors
 from search.lab.engine.analysis import fits
 from search.lab.engine.analysis.effects import Effect
 from search.lab.engine.analysis.scaling import Law
@@ -69,7 +70,7 @@ def growth(found: Findings) -> Iterator[Block]:
         [
             (
                 _engine(one),
-                one.search_type,
+                selectors.way(one.search_type),
                 _share(one.filter_share),
                 figures.axis_name(one.axis),
                 f"{one.exponent:.2f} ({one.low:.2f}, {one.high:.2f})",

@@ -4,9 +4,11 @@ from collections.abc import Callable, Iterator
 from itertools import groupby
 
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from portal.lib import charts
 from portal.lib.documents import Figure
+from search.lab import selectors
 from search.lab.engine.matrix import Cell
 from search.lab.selectors import Line
 from search.lab.services.reports.findings import Findings
@@ -28,6 +30,12 @@ def axis_name(axis: str) -> str:
     }.get(axis, axis)
 
 
+def rate_name(n_clients: int) -> str:
+    """Return the name of a throughput."""
+    text = ngettext("per second, %(count)d client", "per second, %(count)d clients", n_clients)
+    return text % {"count": n_clients}
+
+
 def latency(found: Findings) -> Iterator[Figure]:
     """Draw the medians with their intervals, one picture a way of searching."""
     ways = {line.cell.search_type for line in found.measured}
@@ -36,14 +44,14 @@ def latency(found: Findings) -> Iterator[Figure]:
         shown = own[:MAX_BARS]
         medians = [line.p50 for line in shown if line.p50 is not None]
         caption = _("Median latency with its 95 %% interval, %(way)s search.") % {
-            "way": search_type
+            "way": selectors.way(search_type)
         }
         if len(own) > len(shown):
             caption += " " + _("The first %(count)d cells.") % {"count": len(shown)}
         yield Figure.of(
             charts.Bars(
                 charts.Axes(_("p50 latency (ms)"), log_x=_is_spread([m.value for m in medians])),
-                [line.cell.label for line in shown],
+                [line.label for line in shown],
                 [one.value for one in medians],
                 [one.low for one in medians],
                 [one.high for one in medians],
@@ -51,40 +59,6 @@ def latency(found: Findings) -> Iterator[Figure]:
             caption=caption,
             alt=_("Bars of the median latency of %(count)d cells.") % {"count": len(shown)},
         )
-
-
-def front(found: Findings) -> Iterator[Figure]:
-    """Draw recall against latency with the Pareto front of the two."""
-    sound = sorted((one for one in found.points if one.is_sound), key=lambda p: p.cell.engine)
-    if not sound:
-        return
-    series = []
-    for engine, group in groupby(sound, key=lambda one: one.cell.engine):
-        own = list(group)
-        series.append(
-            charts.Series(
-                engine,
-                [one.recall_at_10 for one in own],
-                [one.p50_ms for one in own],
-                labels=[f"{one.cell.label}, {one.memory_mb:.0f} MB" for one in own],
-            )
-        )
-    edge, fastest = [], float("inf")
-    for one in sorted(sound, key=lambda p: (-p.recall_at_10, p.p50_ms)):
-        if one.p50_ms < fastest:
-            edge.append((one.recall_at_10, one.p50_ms))
-            fastest = one.p50_ms
-    yield Figure.of(
-        charts.Scatter(
-            charts.Axes("recall@10", _("p50 latency (ms)"), log_y=True),
-            series,
-            front=sorted(edge),
-            front_name=_("Pareto front"),
-        ),
-        caption=_("Recall against latency; low and to the right is good."),
-        alt=_("%(count)d sound cells of %(engines)d engines by recall and median latency.")
-        % {"count": len(sound), "engines": len(series)},
-    )
 
 
 def effects(found: Findings) -> Iterator[Figure]:

@@ -14,9 +14,6 @@ from search.lab.models import Campaign, CellResult
 from search.lab.selectors import Line
 from search.lab.services import problems
 
-#: Recall that is asked for where the campaign names none.
-WANTED_RECALL = 0.95
-
 
 @dataclass(frozen=True)
 class Findings:
@@ -49,7 +46,7 @@ class Findings:
     no_cost: str = ""
     predicted: Sequence[scaling.Predicted] = ()
     clients: Sequence[int] = field(default_factory=list)
-    wanted_recall: float = WANTED_RECALL
+    wanted_recall: float = selectors.WANTED_RECALL
 
     @property
     def measured(self) -> list[Line]:
@@ -59,7 +56,8 @@ class Findings:
 
 def gather(campaign: Campaign) -> Findings:
     """Return everything a report says of a campaign."""
-    lines, points = selectors.lines(campaign), selectors.points(campaign)
+    lines = selectors.lines(campaign)
+    points = selectors.points_of(lines)
     found: list[effects.Effect] = []
     cost, no_effects, no_cost = None, "", ""
     try:
@@ -70,7 +68,7 @@ def gather(campaign: Campaign) -> Findings:
         cost = scaling.cost_model(points)
     except AnalysisProblem as exc:
         no_cost = problems.said(exc)
-    wanted = campaign.plan.recall or WANTED_RECALL
+    wanted = campaign.plan.recall or selectors.WANTED_RECALL
     return Findings(
         lines=lines,
         points=points,

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from django.utils.translation import gettext as _
 
 from portal.lib.documents import Block, Column, Heading, Note, Paragraph, Table
+from search.lab import selectors
 from search.lab.engine.analysis import builds as timed
 from search.lab.engine.analysis import scaling
 from search.lab.engine.analysis.builds import Saving
@@ -65,7 +66,7 @@ def predictions(found: Findings) -> Iterator[Block]:
         (Column(_("cell")), Column("p50", "ms", "right"), Column(_("how sure"))),
         [
             (
-                one.cell.label,
+                selectors.label(one.cell),
                 spanned(one.p50_ms, one.low_ms, one.high_ms),
                 _reach(one.reach),
             )

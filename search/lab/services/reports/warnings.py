@@ -46,7 +46,7 @@ def _items(found: Findings) -> Iterator[str]:
     everything = [line.cell for line in found.lines]
     for text, cells in said.items():
         if len(cells) <= MOST_ALONE:
-            yield from (f"{cell.label}: {text}" for cell in cells)
+            yield from (f"{selectors.label(cell)}: {text}" for cell in cells)
         else:
             yield _grouped(text, cells, everything)
 

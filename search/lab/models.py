@@ -92,6 +92,12 @@ class Campaign(models.Model):
         return Standing.STOPPED
 
     @property
+    def recall(self) -> float | None:
+        """The recall that graphs are measured at; half of the questions are asked then."""
+        found: float | None = self.matrix.get("recall")
+        return found
+
+    @property
     def plan(self) -> Matrix:
         """The matrix as the engine reads it."""
         return Matrix.from_dict(self.matrix)

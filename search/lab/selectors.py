@@ -26,6 +26,17 @@ if TYPE_CHECKING:
 WANTED_RECALL = 0.95
 
 
+#: What is known of every measured cell.
+_FACTS = (
+    "build_s",
+    "falls_short",
+    "is_disturbed",
+    "per_second",
+    "size_bytes",
+    "uses_index",
+)
+
+
 @dataclass(frozen=True)
 class Line:
     """One cell as tables show it; figures are None where it was not measured.
@@ -147,6 +158,9 @@ def line(row: CellResult) -> Line:
     if row.state != CellResult.State.MEASURED:
         return Line(row.what, row.state, row.error)
     facts = row.facts
+    if lacking := missing(facts):
+        text = _("Its facts lack %(names)s: resume the campaign, and it is measured again.")
+        return Line(row.what, row.state, text % {"names": ", ".join(lacking)}, facts=facts)
     try:
         kept = _figures(row)
     except Corrupt as exc:
@@ -163,6 +177,11 @@ def line(row: CellResult) -> Line:
         facts=facts,
         flags=flags(facts),
     )
+
+
+def missing(facts: dict[str, Any]) -> list[str]:
+    """Return the facts that a measured cell must have and has not."""
+    return [name for name in _FACTS if facts.get(name) is None]
 
 
 def _figures(row: CellResult) -> dict[str, Figure]:
@@ -226,13 +245,18 @@ def note(line: Line) -> str:
 
 def doubts(line: Line) -> list[str]:
     """Return what is to be said against a cell, in words."""
+    return [doubt(one) for one in line.flags]
+
+
+def doubt(flag: str) -> str:
+    """Return a flag in words."""
     known = {
         "no_index": _("did not use its index"),
         "short": _("returned fewer rows than there are"),
         "disturbed": _("disturbed by other load"),
         "missed": _("does not surely reach the recall asked for at any breadth"),
     }
-    return [known.get(one, one) for one in line.flags]
+    return known.get(flag, flag)
 
 
 def meanings(known: Iterable[Line]) -> dict[str, str]:

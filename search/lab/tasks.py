@@ -47,10 +47,11 @@ declare(
 
 @kinds.run_task(kind=SWEEP, queue=Queue.MAINTENANCE, title=_("Sweep the lab"))
 def sweep(ctx: RunContext) -> dict[str, Any]:
-    """Remove indexes and passes that no campaign will go on with."""
+    """Remove indexes and passes that no campaign will go on with, and corpora that nobody uses."""
     from search.lab.services import room, shelf, tables  # noqa: PLC0415 - as above
 
-    return {"removed": shelf.sweep(room.folder(), tables.drop)}
+    home = room.folder()
+    return {"removed": shelf.sweep(home, tables.drop) + shelf.sweep_shared(home)}
 
 
 declare(
@@ -60,7 +61,7 @@ declare(
         crontab="40 3 * * *",
         parameters={},
         overlap_key=SWEEP,
-        description="Indexes of campaigns that rest are kept for 14 days.",
+        description="Indexes of campaigns that rest, and corpora, are kept for 14 days.",
     )
 )
 

@@ -6,9 +6,6 @@ campaigns and workers share them and a half-written one is never read.
 """
 
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,17 +16,22 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from portal.lib.hashing import digest_json, sha256_stream
 from search.engine.embedders.lsa import LsaEmbedder
 from search.engine.spill import SpilledTokens, TokenSpill
 from search.engine.tokenids import TokenNumbers
 from search.engine.tokenizers import tokenizer
+from search.lab.engine import sealed
+from search.lab.engine.matrix import MAX_SCALE, MIN_SCALE
 from search.lab.engine.problems import CorpusProblem
+from search.lab.engine.sealed import MANIFEST
 from search.lab.engine.texts import Corpus as Texts
 
 FORMAT = 1
 N_QUESTIONS = 1_000
-MIN_PASSAGES = 1_000
+#: Of a collection: 1,000 are indexed, the least scale of a matrix, and 100 held out.
+MIN_PASSAGES = MIN_SCALE + 100
+#: Questions that have a vector, below which figures say nothing; ours.
+MIN_QUESTIONS = 20
 #: Texts that teach the embedder.
 SAMPLE = 20_000
 BATCH = 5_000
@@ -37,7 +39,7 @@ TOKENIZER = "bigram-1"
 #: Filters are ranges of this attribute, which is drawn evenly and apart from the text.
 BUCKETS = 1_000
 _TEXTS, _QUESTIONS, _BUCKETS = "texts.parquet", "questions.json", "buckets.npy"
-_VECTORS, _QUERIES, _MANIFEST = "vectors.npy", "queries.npy", "manifest.json"
+_VECTORS, _QUERIES = "vectors.npy", "queries.npy"
 
 Check = Callable[[], None]
 Vectors = NDArray[np.float32]
@@ -71,7 +73,7 @@ class TextFolder:
         CorpusProblem
             If its manifest cannot be read.
         """
-        manifest = _manifest(path)
+        manifest = sealed.manifest(path, "n_passages")
         return cls(path, manifest["digest"], manifest["n_passages"])
 
     def texts(self) -> Iterator[list[str]]:
@@ -116,7 +118,7 @@ class Corpus:
         CorpusProblem
             If a manifest cannot be read.
         """
-        manifest = _manifest(vectors)
+        manifest = sealed.manifest(vectors, "dimension")
         return cls(vectors, TextFolder.open(texts), manifest["dimension"], manifest["digest"])
 
     @cached_property
@@ -128,6 +130,11 @@ class Corpus:
     def queries(self) -> Vectors:
         """Unit vectors of the questions, float32 [n_questions, dimension]."""
         return np.asarray(np.load(self.path / _QUERIES))
+
+    @cached_property
+    def answerable(self) -> NDArray[np.int64]:
+        """Places of the questions that have a vector: to the others all passages are as near."""
+        return np.flatnonzero(self.queries.any(axis=1))
 
     @property
     def buckets(self) -> NDArray[np.int16]:
@@ -187,7 +194,7 @@ def of_collection(
     Raises
     ------
     CorpusProblem
-        If there are fewer than `MIN_PASSAGES`.
+        If there are fewer than `MIN_PASSAGES`, or more than a matrix may have.
     """
     if is_there(folder, name, seed):
         return TextFolder.open(collection_folder(folder, name, seed))
@@ -198,6 +205,8 @@ def of_collection(
     if count < MIN_PASSAGES:
         raise CorpusProblem("too_few_passages", value=count, limit=MIN_PASSAGES)
     n_held = min(N_QUESTIONS, max(100, count // 100))
+    if count - n_held > MAX_SCALE:
+        raise CorpusProblem("too_many_passages", value=f"{count:,}", limit=f"{MAX_SCALE:,}")
     held = set(np.random.default_rng(seed).choice(count, n_held, replace=False).tolist())
 
     def kept() -> Iterator[str]:
@@ -211,7 +220,7 @@ def of_collection(
 
 def is_there(folder: Path, name: str, seed: int) -> bool:
     """Whether the texts of a collection were made before and are still kept."""
-    return (collection_folder(folder, name, seed) / _MANIFEST).exists()
+    return (collection_folder(folder, name, seed) / MANIFEST).exists()
 
 
 def collection_folder(folder: Path, name: str, seed: int) -> Path:
@@ -233,40 +242,16 @@ def with_vectors(
     neighbours in meaning exist, as they do not in noise.
     """
     path = vectors_folder(folder, texts, dimension, seed)
-    if not (path / _MANIFEST).exists():
-        with _fresh(path) as fresh:
+    if not (path / MANIFEST).exists():
+        with sealed.fresh(path) as fresh:
             _embed(fresh, texts, dimension, seed, check)
-            _seal(fresh, (_VECTORS, _QUERIES), {"texts": texts.digest, "dimension": dimension})
-    manifest = _manifest(path)
-    return Corpus(path, texts, dimension, manifest["digest"])
+            sealed.seal(fresh, {"format": FORMAT} | vectors_facts(texts, dimension))
+    return Corpus(path, texts, dimension, sealed.manifest(path)["digest"])
 
 
-def verify(path: Path) -> None:
-    """Compare the files of a corpus folder with its manifest.
-
-    Raises
-    ------
-    CorpusProblem
-        If a file is missing or differs.
-    """
-    files = _manifest(path).get("files")
-    if not isinstance(files, dict):
-        raise CorpusProblem("corpus_damaged", value=path.name)
-    for name, digest in files.items():
-        if not (path / name).exists() or _sha256(path / name) != digest:
-            raise CorpusProblem("corpus_damaged", value=path.name)
-
-
-def drop_damaged(path: Path) -> bool:
-    """Remove a corpus folder whose files differ from its manifest; returns whether it was one."""
-    if not path.exists():
-        return False
-    try:
-        verify(path)
-    except CorpusProblem:
-        shutil.rmtree(path)
-        return True
-    return False
+def vectors_facts(texts: TextFolder, dimension: int) -> dict[str, Any]:
+    """Return what the manifest of vectors says of what they were made from."""
+    return {"texts": texts.digest, "dimension": dimension}
 
 
 def _texts(
@@ -276,15 +261,14 @@ def _texts(
     seed: int,
     check: Check,
 ) -> TextFolder:
-    if not (path / _MANIFEST).exists():
-        with _fresh(path) as fresh:
+    if not (path / MANIFEST).exists():
+        with sealed.fresh(path) as fresh:
             count = _write_texts(fresh, texts(), check)
             generator = np.random.default_rng((seed, 3))
             np.save(fresh / _BUCKETS, generator.integers(0, BUCKETS, count).astype(np.int16))
             (fresh / _QUESTIONS).write_text(json.dumps(list(questions()), ensure_ascii=False))
-            _seal(fresh, (_TEXTS, _QUESTIONS, _BUCKETS), {"n_passages": count})
-    manifest = _manifest(path)
-    return TextFolder(path, manifest["digest"], manifest["n_passages"])
+            sealed.seal(fresh, {"format": FORMAT, "n_passages": count})
+    return TextFolder.open(path)
 
 
 def _write_texts(path: Path, texts: Iterable[str], check: Check) -> int:
@@ -327,64 +311,21 @@ def _embed(path: Path, texts: TextFolder, dimension: int, seed: int, check: Chec
 def _tokens(texts: TextFolder, check: Check) -> SpilledTokens:
     """Return the tokens of all passages, cut once for all lengths of their vectors."""
     path = texts.path.with_name(f"tokens-{texts.digest[:16]}-{TOKENIZER}-v{FORMAT}")
-    if not (path / _MANIFEST).exists():
-        with _fresh(path) as fresh:
+    sealed.drop_damaged(path, texts=texts.digest)
+    if not (path / MANIFEST).exists():
+        with sealed.fresh(path) as fresh:
             cut, numbers, spill = tokenizer(TOKENIZER), TokenNumbers(), TokenSpill(fresh)
             for batch in texts.texts():
                 check()
                 for text in batch:
                     spill.add(numbers.of(cut.tokens(text)))
             spill.close()
-            (fresh / _MANIFEST).write_text(json.dumps({"n_tokens": spill.n_tokens}))
+            sealed.seal(fresh, {"texts": texts.digest, "n_tokens": spill.n_tokens})
     return SpilledTokens(path)
-
-
-class _fresh:  # noqa: N801 - a context manager, used like a function
-    """Give a folder beside its place; rename it at the end, remove it on an error."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> Path:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._folder = Path(tempfile.mkdtemp(prefix=".making-", dir=self._path.parent))
-        return self._folder
-
-    def __exit__(self, kind: object, *_rest: object) -> None:
-        if kind is None:
-            try:
-                self._folder.rename(self._path)
-            except OSError:  # another process was faster: its folder is as good
-                if not (self._path / _MANIFEST).exists():
-                    raise
-        shutil.rmtree(self._folder, ignore_errors=True)
-
-
-def _seal(path: Path, names: Sequence[str], facts: dict[str, Any]) -> None:
-    """Write the manifest, last of all."""
-    content = {"format": FORMAT, **facts, "files": {name: _sha256(path / name) for name in names}}
-    content["digest"] = digest_json(content)
-    with (path / _MANIFEST).open("w") as stream:
-        json.dump(content, stream)
-        stream.flush()
-        os.fsync(stream.fileno())
-
-
-def _manifest(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads((path / _MANIFEST).read_text())
-        return dict(content)
-    except (OSError, ValueError, TypeError) as exc:
-        raise CorpusProblem("corpus_damaged", value=path.name) from exc
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return sha256_stream(stream)
 
 
 def _first_sentence(text: str) -> str:
     head = text.strip()[:200]
     for mark in (". ", "다. ", "? ", "\n"):
-        head = head.partition(mark)[0]
+        head = head.partition(mark)[0] or head
     return head

@@ -1,6 +1,7 @@
 """Hybrid cells: a vector leg and a lexical leg fused as the portal's own search fuses them."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -38,26 +39,31 @@ def expected(cell: Cell, corpus: Corpus, cache: Path, nearest: Rows, check: Chec
     nearest : int64 [n_questions, N_CANDIDATES]
         Exact vector neighbours.
     """
+    return kept.array(
+        place(cell, corpus, cache), lambda: _expected(cell, corpus, cache, nearest, check)
+    )
+
+
+def place(cell: Cell, corpus: Corpus, cache: Path) -> Path:
+    """Return where the exact answers of a hybrid cell are kept."""
     below = None if cell.filter_share is None else bucket_limit(cell.filter_share)
     own = leg(cell.lexical).version()
-    path = cache / f"fused-{corpus.digest[:16]}-{cell.lexical}-{own}-{below or 'all'}.npy"
-    return kept.array(path, lambda: _expected(cell, corpus, cache, nearest, below, check))
+    return cache / f"fused-{corpus.digest[:16]}-{cell.lexical}-{own}-{below or 'all'}.npy"
 
 
-def _expected(
-    cell: Cell, corpus: Corpus, cache: Path, nearest: Rows, below: int | None, check: Check
-) -> Rows:
+def _expected(cell: Cell, corpus: Corpus, cache: Path, nearest: Rows, check: Check) -> Rows:
+    below = None if cell.filter_share is None else bucket_limit(cell.filter_share)
     cut = tokenizer(TOKENIZER)
     index = leg(cell.lexical).open(leg_folder(cache, corpus, cell.lexical))
     found = np.full((len(nearest), _KEPT), -1, dtype=np.int64)
     try:
-        for place, question in enumerate(corpus.texts.questions):
+        for at, question in enumerate(corpus.texts.questions):
             check()
-            own = nearest[place][nearest[place] >= 0]
-            vector = own, (corpus.vectors[own] @ corpus.queries[place]).astype(np.float64)
+            own = nearest[at][nearest[at] >= 0]
+            vector = own, (corpus.vectors[own] @ corpus.queries[at]).astype(np.float64)
             lexical = index.search(cut.tokens(question), N_CANDIDATES, below)
             best = fused(lexical, vector, _KEPT)
-            found[place, : len(best)] = best
+            found[at, : len(best)] = best
     finally:
         index.close()
     return found
@@ -69,6 +75,11 @@ def leg_folder(cache: Path, corpus: Corpus, name: str) -> Path:
     Another version of its library has another folder.
     """
     return cache / f"leg-{corpus.texts.digest[:16]}-{name}-{leg(name).version()}"
+
+
+def leg_facts(corpus: Corpus, name: str) -> dict[str, Any]:
+    """Return what the manifest of a lexical leg says of what it was made from."""
+    return {"texts": corpus.texts.digest, "leg": name, "version": leg(name).version()}
 
 
 def _aligned(rows: Rows, found: Found) -> Scores:

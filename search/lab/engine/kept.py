@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,8 @@ def array(path: Path, make: Callable[[], NDArray[Any]]) -> NDArray[Any]:
         Ends in ``.npy``; the digest lies beside it, written first, so that a file without one was
         never whole.
     """
-    mark = path.with_suffix(".sha256")
-    if path.exists() and mark.exists() and mark.read_text() == _digest(path):
-        return np.asarray(np.load(path))
+    if (kept := _read(path)) is not None:
+        return kept
     found = make()
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_suffix(f".{os.getpid()}")
@@ -31,9 +31,24 @@ def array(path: Path, make: Callable[[], NDArray[Any]]) -> NDArray[Any]:
     digest = _digest(beside)
     own_mark = path.with_suffix(f".{os.getpid()}-sha256")
     own_mark.write_text(digest)
-    own_mark.replace(mark)
+    own_mark.replace(_mark(path))
     beside.replace(path)
     return found
+
+
+def _read(path: Path) -> NDArray[Any] | None:
+    """Return the array of a file, None where it is not there or damaged; it counts as used now."""
+    with suppress(FileNotFoundError, ValueError):
+        if _mark(path).read_text() == _digest(path):
+            found = np.asarray(np.load(path))
+            for used in (path, _mark(path)):
+                os.utime(used)
+            return found
+    return None
+
+
+def _mark(path: Path) -> Path:
+    return path.with_suffix(".sha256")
 
 
 def _digest(path: Path) -> str:

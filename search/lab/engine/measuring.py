@@ -7,6 +7,7 @@ counted, never derived from a latency.
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -45,7 +46,7 @@ class Samples:
     reciprocal_rank : float64 [n]
         Of the exact best row; 0 where it was not returned.
     question : int64 [n]
-        Its place in the list, 0 first; every pass asks in this order.
+        Its place among the questions of the corpus; every pass asks in one order.
     pass_number : int64 [n]
         Which pass asked, 0 first.
     n_vector : int64 [n]
@@ -77,6 +78,11 @@ class Samples:
         rows = [values[self.pass_number == one] for one in np.unique(self.pass_number)]
         count = min(len(row) for row in rows)
         return np.stack([row[:count] for row in rows])
+
+    def of(self, questions: NDArray[np.int64]) -> "Samples":
+        """Return the samples of some questions alone."""
+        kept = np.isin(self.question, questions)
+        return Samples(**{name: values[kept] for name, values in vars(self).items()})
 
     @classmethod
     def joined(cls, passes: Sequence["Samples"]) -> "Samples":
@@ -217,6 +223,7 @@ def measure(
     *,
     time_limit_s: float = TIME_LIMIT_S,
     check: Check = lambda: None,
+    proving: bool = False,
 ) -> Measured:
     """Measure one cell with one client.
 
@@ -226,10 +233,12 @@ def measure(
         Of the index.
     cache : Path
         Where exact answers are kept.
+    proving : bool
+        As for `asked`.
     """
     exact = expected(cell, corpus, cache, check)
-    # Questions that a breadth was calibrated on say too much good of it.
-    places = questions(len(exact), proving=True) if cell.recall else np.arange(len(exact))
+    twins = truth.twins(corpus, cache, check=check)
+    places = asked(corpus, proving=proving)
     exact = exact[places]
     memory, busy, started = usage.Memory(), usage.Busy(), time.perf_counter()
     searcher = opened(cell, engine, corpus, folder)
@@ -248,17 +257,15 @@ def measure(
             n_vector.append(searcher.n_vector)
             return rows
 
-        samples = _samples(answer, exact, time_limit_s, check)
+        found, wall, cpu = _timed(answer, len(places), time_limit_s, check)
         served_s = usage.cpu_s(servers) - served_s
         held, foreign = memory.held(servers), busy.foreign_cores(usage.cpu_s(servers))
         plan = searcher.index.plan(corpus.queries[ask(0)], K, searcher.below)
     finally:
         searcher.close()
     # A server tells its time to a hundredth of a second, so each question bears an equal part.
-    served_ms = 1_000 * served_s / len(samples)
-    samples = replace(
-        samples, cpu_ms=samples.cpu_ms + served_ms, n_vector=np.array(n_vector, np.int64)
-    )
+    samples = scored(found, exact, wall, cpu + 1_000 * served_s / len(found), twins)
+    samples = replace(samples, question=places[: len(found)], n_vector=np.array(n_vector, np.int64))
     return Measured(
         samples,
         plan.uses_index,
@@ -283,15 +290,39 @@ def expected(cell: Cell, corpus: Corpus, cache: Path, check: Check = lambda: Non
     return hybrid.expected(cell, corpus, cache, nearest, check)
 
 
+def answers(cell: Cell, corpus: Corpus, cache: Path) -> list[Path]:
+    """Return where what the answers of a cell are held against is kept, once it was worked out."""
+    files = [truth.place(corpus, cache, cell.filter_share), truth.twins_place(corpus, cache)]
+    return [*files, hybrid.place(cell, corpus, cache)] if cell.lexical else files
+
+
+def asked(corpus: Corpus, *, proving: bool) -> NDArray[np.int64]:
+    """Return the places of the questions that are measured, of all engines the same.
+
+    Parameters
+    ----------
+    proving : bool
+        Whether graphs are measured at a recall: the questions that their breadths were chosen on
+        would say too much good of them, and are asked of no engine.
+    """
+    known = corpus.answerable
+    return known[questions(len(known), proving=True)] if proving else known
+
+
+def choosing(corpus: Corpus) -> NDArray[np.int64]:
+    """Return the places of the questions that a breadth is chosen on."""
+    return corpus.answerable[questions(len(corpus.answerable), proving=False)]
+
+
 def questions(count: int, *, proving: bool) -> NDArray[np.int64]:
-    """Return the places of the questions that choose, or of those that prove."""
+    """Return the places of so many questions that choose, or of those that prove."""
     return np.arange(int(proving), count, 2, dtype=np.int64)
 
 
-def _samples(
-    search: Callable[[int], Rows], exact: Rows, time_limit_s: float, check: Check
-) -> Samples:
-    count = len(exact)
+def _timed(
+    search: Callable[[int], Rows], count: int, time_limit_s: float, check: Check
+) -> tuple[list[Rows], NDArray[np.float64], NDArray[np.float64]]:
+    """Ask one question after another; returns the rows of each, wall and CPU time in ms."""
     wall, cpu = np.zeros(count), np.zeros(count)
     found: list[Rows] = []
     ends = time.perf_counter() + time_limit_s
@@ -304,13 +335,27 @@ def _samples(
         found.append(rows)
         if len(found) >= MIN_SAMPLES and time.perf_counter() > ends:
             break
-    return scored(found, exact, wall[: len(found)], cpu[: len(found)])
+    return found, wall[: len(found)], cpu[: len(found)]
 
 
 def scored(
-    found: Sequence[Rows], exact: Rows, wall_ms: NDArray[Any], cpu_ms: NDArray[Any]
+    found: Sequence[Rows],
+    exact: Rows,
+    wall_ms: NDArray[Any],
+    cpu_ms: NDArray[Any],
+    twins: Rows | None = None,
 ) -> Samples:
-    """Hold the rows that were found against the exact ones."""
+    """Hold the rows that were found against the exact ones.
+
+    Parameters
+    ----------
+    twins : int64 [n_passages] or None
+        See `truth.twins`: rows with one vector count as one, as often as they are there. None
+        where no two passages are alike.
+    """
+    if twins is not None:
+        found = [twins[one] for one in found]
+        exact = np.where(exact >= 0, twins[exact], -1)
     recalls = {
         k: np.array([_recall(one, exact[i], k) for i, one in enumerate(found)]) for k in (1, 5, 10)
     }
@@ -329,4 +374,5 @@ def scored(
 def _recall(found: Rows, exact: Rows, k: int) -> float:
     best = exact[:k]
     best = best[best >= 0]
-    return float(np.isin(best, found[:k]).mean()) if len(best) else 1.0
+    shared = Counter(best.tolist()) & Counter(found[:k].tolist())
+    return shared.total() / len(best) if len(best) else 1.0

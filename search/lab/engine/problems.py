@@ -20,6 +20,13 @@ TEMPLATES: Mapping[str, str] = {
         "The collection has {value} passages: at least {limit} are needed for figures that mean "
         "something."
     ),
+    "too_many_passages": gettext_noop(
+        "The collection has {value} passages: the lab measures up to {limit}."
+    ),
+    "too_few_questions": gettext_noop(
+        "Only {value} questions share a word with the passages: at least {limit} are needed. The "
+        "first sentence of every hundredth passage is asked, so passages of a word each do not do."
+    ),
     "engine_failed": gettext_noop("{engine} failed while {phase}: {reason}"),
     "engine_missing": gettext_noop("{engine} cannot run here: {reason}"),
     "memory_cap": gettext_noop(
@@ -32,6 +39,13 @@ TEMPLATES: Mapping[str, str] = {
     ),
     "table_emptied": gettext_noop(
         "Postgres was restarted and emptied the table of {engine}: it has to be built again."
+    ),
+    "filter_empty": gettext_noop(
+        "A filter of {share} lets none of the {n_passages} passages through: choose a larger share."
+    ),
+    "index_gone": gettext_noop(
+        "The index that {engine} built is not there or not whole any more: resume the campaign, "
+        "and it is built again."
     ),
     "too_few_samples": gettext_noop(
         "{field} needs at least {limit} measured cells and has {value}: measure more."

@@ -1,5 +1,6 @@
 """What a perfect search would return: exact inner products of every question with every passage."""
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search.lab.engine import kept
-from search.lab.engine.corpora import Corpus, bucket_limit
+from search.lab.engine.corpora import BATCH, Corpus, bucket_limit
 
 #: Neighbours kept for each question: what the deepest reranking of a cell can ask for.
 DEPTH = 100
@@ -39,8 +40,47 @@ def exact(
         -1 where a filter leaves fewer passages.
     """
     limit = None if share is None else bucket_limit(share)
-    path = folder / f"truth-{corpus.digest[:16]}-{limit or 'all'}.npy"
-    return kept.array(path, lambda: _search(corpus, limit, check))
+    return kept.array(place(corpus, folder, share), lambda: _search(corpus, limit, check))
+
+
+def place(corpus: Corpus, folder: Path, share: float | None) -> Path:
+    """Return where the exact answers are kept."""
+    limit = None if share is None else bucket_limit(share)
+    return folder / f"truth-{corpus.digest[:16]}-{limit or 'all'}.npy"
+
+
+def twins(corpus: Corpus, folder: Path, *, check: Callable[[], None] = lambda: None) -> Rows:
+    """Return for each passage the first that has the very same vector, most often itself.
+
+    Duplicates are equally near to any question: whichever of them comes back is right. Kept as the
+    exact answers are.
+
+    Returns
+    -------
+    int64 [n_passages]
+    """
+    return kept.array(twins_place(corpus, folder), lambda: _twins(corpus, check))
+
+
+def twins_place(corpus: Corpus, folder: Path) -> Path:
+    """Return where `twins` are kept."""
+    return folder / f"twins-{corpus.digest[:16]}.npy"
+
+
+def _twins(corpus: Corpus, check: Callable[[], None]) -> Rows:
+    first: dict[bytes, int] = {}
+    found = np.zeros(len(corpus.vectors), dtype=np.int64)
+    for row, vector in enumerate(corpus.vectors):
+        if row % BATCH == 0:
+            check()
+        digest = hashlib.blake2b(vector.tobytes(), digest_size=16).digest()
+        found[row] = first.setdefault(digest, row)
+    return found
+
+
+def n_passing(corpus: Corpus, share: float) -> int:
+    """Return how many passages a filter of some share lets through."""
+    return int((corpus.buckets < bucket_limit(share)).sum())
 
 
 def _search(corpus: Corpus, limit: int | None, check: Callable[[], None]) -> Rows:
@@ -51,6 +91,8 @@ def _search(corpus: Corpus, limit: int | None, check: Callable[[], None]) -> Row
         vectors = np.ascontiguousarray(vectors[rows])
     depth = min(DEPTH, len(rows))
     found = np.full((len(corpus.queries), DEPTH), -1, dtype=np.int64)
+    if not depth:
+        return found
     for start in range(0, len(corpus.queries), _QUESTIONS_AT_ONCE):
         check()
         scores = corpus.queries[start : start + _QUESTIONS_AT_ONCE] @ vectors.T

@@ -15,6 +15,7 @@ from portal.core.errors import Conflict, FieldProblem, InvalidInput, NotFound
 from portal.lib.hashing import digest_json
 from portal.runs import services as runs
 from portal.runs.models import Run, State
+from search.lab import selectors
 from search.lab.engine.matrix import PROFILES, Matrix
 from search.lab.engine.problems import LabProblem, MatrixProblem
 from search.lab.models import Campaign, CellResult
@@ -290,11 +291,11 @@ def ready_to_resume(*, campaign: Campaign) -> int:
 
 
 def repeat_damaged(*, campaign: Campaign) -> list[str]:
-    """Put back the cells whose facts do not match their digest; returns their labels."""
+    """Put back cells whose facts do not match their digest or lack some; returns their labels."""
     damaged = [
         row
         for row in campaign.cells.filter(state=CellResult.State.MEASURED)
-        if digest_json(row.facts) != row.digest
+        if digest_json(row.facts) != row.digest or selectors.missing(row.facts)
     ]
     CellResult.objects.filter(pk__in=[row.pk for row in damaged]).update(
         state=CellResult.State.WAITING, facts={}, digest="", samples=None

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from portal.core.errors import Conflict, FieldProblem, InvalidInput
 from portal.registry import selectors as registry
-from search.lab.engine import corpora
+from search.lab.engine import corpora, sealed
 from search.lab.engine.corpora import Check, TextFolder
 from search.lab.engine.matrix import MAX_SCALE
 from search.lab.engine.problems import CorpusProblem
@@ -30,9 +30,8 @@ def expected_passages(name: str) -> int:
     """
     collection = collections.get(name)
     champion = registry.champion(collection.model_name)
-    if champion is not None:
-        count = int(champion.evaluation["n_passages"])
-    else:
+    count = champion.evaluation.get("n_passages") if champion is not None else None
+    if count is None:
         settings = configuration.parse(collection.options)
         n_chars = collection.documents.present().aggregate(n=Sum("n_chars"))["n"] or 0
         count = -(-n_chars // settings.cutting.target_chars)
@@ -47,7 +46,7 @@ def expected_passages(name: str) -> int:
         ) % {"value": count, "limit": MAX_SCALE}
         problem = FieldProblem("collection", "too_many_passages", message)
         raise InvalidInput(message, code="too_many_passages", problems=[problem])
-    return count
+    return int(count)
 
 
 def texts(
@@ -74,7 +73,7 @@ def texts(
     name = f"{collection.name}-{collection.sequence}-{settings.digest[:8]}"
     pinned = campaign.corpus or name
     place = corpora.collection_folder(folder, pinned, campaign.seed)
-    if corpora.drop_damaged(place):
+    if sealed.drop_damaged(place):
         damaged(place.name)
     if pinned != name and not corpora.is_there(folder, pinned, campaign.seed):
         raise Conflict(

@@ -41,7 +41,7 @@ class Passes:
     folder : Path
         Of this cell alone; made when the first pass is kept.
     made_with : mapping
-        What a pass rests on, see `shelf.Shelf.made_with`: one that was made with something else is
+        What a pass rests on, see `shelf.Shelf.rests_on`: one that was made with something else is
         not read.
     """
 
@@ -153,7 +153,7 @@ def _memory(facts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Return what differs between two makings: packages with their versions, or the corpus."""
+    """Return what differs between two makings: packages with their versions, corpus, index."""
     before, after = then.get("versions") or {}, now.get("versions") or {}
     found = [
         f"{name} {before.get(name, '-')} → {after.get(name, '-')}"
@@ -164,6 +164,10 @@ def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
         found.append(f"ef_search {then.get('ef_search', '-')} → {now.get('ef_search', '-')}")
     if then.get("corpus") != now.get("corpus"):
         found.append(_("another corpus") if then.get("corpus") else _("an unknown corpus"))
+    if then.get("index") != now.get("index"):
+        found.append(_("another build of the index"))
+    if then.get("questions") != now.get("questions"):
+        found.append(_("other questions"))
     return found
 
 

@@ -20,5 +20,6 @@ def invalid_input(problem: LabProblem, *, field: str = "") -> InvalidInput:
 
 
 def remade(name: str) -> str:
-    """Return what is said of a damaged corpus."""
-    return _("The corpus %(name)s differs from its manifest, so it is made again.") % {"name": name}
+    """Return what is said of a damaged folder that campaigns share."""
+    text = _("%(name)s differs from what its manifest says, so it is made again.")
+    return text % {"name": name}

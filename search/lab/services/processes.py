@@ -15,8 +15,9 @@ from typing import Any
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
+from django.utils.translation import gettext as _
 
-from portal.core.errors import FULL_ERRNOS
+from portal.core.errors import FULL_ERRNOS, NotFound
 from portal.runs.context import RunContext
 from search.lab.engine.problems import EngineProblem
 from search.lab.models import Campaign
@@ -92,6 +93,11 @@ class Watch:
         """As `check`, after a look at whether somebody paused; for the thread of the run.
 
         A database that is down is waited for: builds of hours go on meanwhile.
+
+        Raises
+        ------
+        NotFound
+            If the campaign is gone.
         """
         if time.monotonic() >= self._next_look:
             if self._is_paused():
@@ -121,7 +127,7 @@ class Watch:
         deadline = time.monotonic() + _PATIENCE_S
         while True:
             try:
-                return Campaign.objects.filter(pk=self._campaign.pk, is_paused=True).exists()
+                return self._look_at_campaign()
             except (OperationalError, InterfaceError):
                 connection.close()
                 if time.monotonic() > deadline:
@@ -129,6 +135,17 @@ class Watch:
             self.n_outages += 1
             self.check()
             time.sleep(_POLL_S)
+
+    def _look_at_campaign(self) -> bool:
+        rows = Campaign.objects.filter(pk=self._campaign.pk)
+        is_paused = rows.values_list("is_paused", flat=True).first()
+        if is_paused is None:
+            raise NotFound(
+                _("“%(name)s” was removed while it was at work, so that work ends.")
+                % {"name": self._campaign.name},
+                code="no_campaign",
+            )
+        return is_paused
 
     def stop(self) -> None:
         """Let no thread go on."""

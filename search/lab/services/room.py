@@ -133,6 +133,15 @@ def short() -> str:
     ) % {"folder": folder(), "free": f"{free_mb():,}", "least": f"{LEAST_MB:,}"}
 
 
+def found_full(reason: str) -> str:
+    """Return what is said when something could not be written, with its own words."""
+    return _(
+        "Something could not be written (%(reason)s), while %(folder)s has %(free)s MB free: the "
+        "campaign rests, and keeps what it built and measured. Make room where it wrote, then "
+        "resume it."
+    ) % {"reason": reason[:500], "folder": folder(), "free": f"{free_mb():,}"}
+
+
 def free_mb() -> int:
     """Return the free space where the lab writes."""
     place = folder()

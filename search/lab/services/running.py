@@ -20,7 +20,7 @@ from django.utils.translation import ngettext
 from portal.core.errors import FULL_ERRNOS, OutOfSpace
 from portal.lib import timing
 from portal.runs.context import RunContext
-from search.lab.engine import corpora, hybrid
+from search.lab.engine import corpora, sealed
 from search.lab.engine.corpora import Corpus, TextFolder
 from search.lab.engine.matrix import Cell
 from search.lab.engine.problems import EngineProblem
@@ -31,15 +31,16 @@ from search.lab.services import (
     campaigns,
     estimates,
     machine,
+    making,
     own,
     phases,
-    processes,
     room,
     shelf,
     tables,
 )
+from search.lab.services.making import Maker
 from search.lab.services.problems import remade, said
-from search.lab.services.processes import DiskFull, OutOfMemory, Resting, Watch
+from search.lab.services.processes import DiskFull, Resting, Watch
 from search.lab.services.shelf import Shelf
 from search.lab.services.turns import Turns
 from search.lab.services.worker import Job
@@ -72,12 +73,10 @@ def measure(ctx: RunContext, campaign: Campaign) -> dict[str, Any]:
         _Work(ctx, campaign).all()
     except Resting as exc:
         reason = str(exc)
-    except (DiskFull, OutOfSpace):
-        reason = room.short()
-    except OSError as exc:
-        if exc.errno not in FULL_ERRNOS:
+    except (DiskFull, OutOfSpace, OSError) as exc:
+        if isinstance(exc, OSError) and exc.errno not in FULL_ERRNOS:
             raise
-        reason = room.short()
+        reason = room.found_full(str(exc))
     if reason is not None:
         _rest(ctx, campaign, reason)
     counts = {
@@ -127,6 +126,13 @@ class _Work:
             self._failed,
         )
         self._started = time.monotonic()
+        self._maker = Maker(
+            room.folder(),
+            campaign.seed,
+            campaign.memory_mb,
+            self._watch.look,
+            self._damaged,
+        )
         self._texts: TextFolder | None = None
 
     def all(self) -> None:
@@ -181,32 +187,13 @@ class _Work:
             return self._make_corpus(row)
 
     def _make_corpus(self, row: CellResult) -> Corpus:
-        cell, folder, seed = row.what, room.folder() / "corpora", self._campaign.seed
+        cell = row.what
         started = time.monotonic()
-        self._drop_damaged(corpora.generated_folder(folder, cell.scale, seed))
-        texts = self._texts or corpora.generated(
-            folder, cell.scale, seed=seed, check=self._watch.look
-        )
-        self._drop_damaged(corpora.vectors_folder(folder, texts, cell.dimension, seed))
+        texts = self._texts or self._maker.texts(cell.scale)
         with self._beside("corpora") as place:
-            job = Job(
-                "embed", cell, texts.path, folder, place, room.folder() / "cache", seed=seed,
-                memory_mb=self._campaign.memory_mb,
-            )  # fmt: skip
-            made = self._do(job)
+            corpus = self._maker.corpus(cell, texts, place)
         self._note("corpus", cell, 1, time.monotonic() - started)
-        return Corpus.open(texts.path, Path(made["vectors"]))
-
-    def _do(self, job: Job) -> dict[str, Any]:
-        """Do a job that cells depend on; want of memory is a problem like another."""
-        try:
-            return processes.do(job, self._watch.look)
-        except OutOfMemory as exc:
-            raise processes.memory_problem(job) from exc
-
-    def _drop_damaged(self, folder: Path) -> None:
-        if corpora.drop_damaged(folder):
-            self._damaged(folder.name)
+        return corpus
 
     def _damaged(self, name: str) -> None:
         self._ctx.log(remade(name), level="warning", corpus=name)
@@ -214,17 +201,32 @@ class _Work:
     def _measure_corpus(self, corpus: Corpus, rows: Sequence[CellResult]) -> None:
         keys = dict.fromkeys(row.what.index_key for row in rows)
         try:
-            problems = self._build_all(corpus, rows)
-            for row in rows:
-                if row.pk in problems:
-                    self._failed(row, problems[row.pk])
-            if not self._only_builds:
-                sound = [row for row in rows if row.pk not in problems]
-                self._turns.measure(corpus, sound)
-                self._drop_tables()  # before the folders go that know of them
-                self._shelf.drop(keys)
+            with sealed.held(corpus.path, corpus.texts.path):
+                problems = self._build_all(corpus, rows)
+                for row in rows:
+                    if row.pk in problems:
+                        self._failed(row, problems[row.pk])
+                if not self._only_builds:
+                    sound = [row for row in rows if row.pk not in problems]
+                    with sealed.held(*self._maker.legs(corpus, [row.what for row in sound])):
+                        sound = self._with_answers(corpus, sound)
+                        self._turns.measure(corpus, sound)
+                    self._drop_tables()  # before the folders go that know of them
+                    self._shelf.drop(keys)
         finally:
             self._drop_tables()
+
+    def _with_answers(self, corpus: Corpus, rows: Sequence[CellResult]) -> list[CellResult]:
+        """Work out what cells are held against; returns those for which that went well."""
+        found: list[CellResult] = []
+        for row in rows:
+            try:
+                with self._beside("answers") as place:
+                    self._maker.answers(row.what, corpus, place)
+                found.append(row)
+            except EngineProblem as exc:
+                self._failed(row, said(exc))
+        return found
 
     def _drop_tables(self) -> None:
         """Leave no table in the portal's database while the campaign rests."""
@@ -234,8 +236,9 @@ class _Work:
 
     def _build_all(self, corpus: Corpus, rows: Sequence[CellResult]) -> dict[int, str]:
         """Build what is not there yet; returns what went wrong, by the row it keeps back."""
+        problems = making.without_rows(corpus, rows)
         with self._made_once(corpus.texts.path.name):
-            problems = self._build_legs(corpus, rows)
+            problems |= self._build_legs(corpus, [row for row in rows if row.pk not in problems])
         wanted = {row.what.index_key: row for row in rows if row.pk not in problems}
         with self._beside("indexes") as folder:
             jobs = {
@@ -308,27 +311,23 @@ class _Work:
 
     def _build_legs(self, corpus: Corpus, rows: Sequence[CellResult]) -> dict[int, str]:
         """Build the lexical legs that are not there; returns what went wrong, by row."""
-        cache = room.folder() / "cache"
-        cache.mkdir(parents=True, exist_ok=True)
-        problems: dict[int, str] = {}
+        (room.folder() / "cache").mkdir(parents=True, exist_ok=True)
         went_wrong: dict[str, str] = {}
-        for row in rows:
-            name = row.what.lexical
-            if name and not hybrid.leg_folder(cache, corpus, name).exists():
-                if name not in went_wrong:
-                    try:
-                        self._build_leg(row.what, corpus, cache)
-                        continue
-                    except EngineProblem as exc:
-                        went_wrong[name] = said(exc)
-                problems[row.pk] = went_wrong[name]
-        return problems
+        for name, cell in {row.what.lexical: row.what for row in rows}.items():
+            if name and not self._maker.has_leg(name, corpus):
+                try:
+                    self._build_leg(cell, corpus)
+                except EngineProblem as exc:
+                    went_wrong[name] = said(exc)
+        return {
+            row.pk: went_wrong[row.what.lexical] for row in rows if row.what.lexical in went_wrong
+        }
 
-    def _build_leg(self, cell: Cell, corpus: Corpus, cache: Path) -> None:
+    def _build_leg(self, cell: Cell, corpus: Corpus) -> None:
         started = time.monotonic()
         self._say("build", _("Building the lexical leg %(name)s") % {"name": cell.lexical})
         with self._beside("cache") as place:
-            self._do(Job("lexical", cell, corpus.texts.path, corpus.path, place, cache))
+            self._maker.leg(cell, corpus, place)
         self._note("lexical", cell, 1, time.monotonic() - started)
 
     def _failed(self, row: CellResult, reason: str) -> None:
@@ -358,6 +357,7 @@ class _Work:
             campaigns.postgres() if cell.engine == "pgvector" else "",
             self._campaign.memory_mb,
             tuple(self._campaign.clients),
+            proving=self._campaign.recall is not None,
         )
 
     @contextmanager

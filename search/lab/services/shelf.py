@@ -6,6 +6,7 @@ digest of its corpus and the versions that built it; where either differs it is 
 """
 
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -13,7 +14,9 @@ from typing import Any
 from uuid import UUID
 
 from portal.lib import clock
-from portal.lib.hashing import sha256_stream
+from portal.lib.hashing import digest_json, sha256_stream
+from portal.runs.models import Run, State
+from search.lab.engine import corpora, sealed
 from search.lab.engine.corpora import Corpus
 from search.lab.models import Campaign, CellResult
 
@@ -22,6 +25,10 @@ _INDEX = "vectors"
 _TABLE = f"{_INDEX}/table.json"
 #: Days that a campaign at rest keeps what it built; ours.
 KEEP_DAYS = 14
+#: Whoever writes a folder holds it; this is how long it may take to begin.
+_HALF_WRITTEN_S = 3_600.0
+#: Clocks that differ by less are alike.
+_FUTURE_S = 86_400.0
 
 
 class Shelf:
@@ -47,15 +54,30 @@ class Shelf:
 
     def found(self, key: str, corpus: Corpus) -> dict[str, Any] | None:
         """Return what building an index gave, None where it must be built."""
-        try:
-            content = json.loads((self.place(key) / _MARK).read_text())
-        except (OSError, ValueError):
-            return None
+        content = self._content(key)
         if any(content.get(name) != value for name, value in self.made_with(corpus).items()):
             return None
         if content.get("sizes") != _sizes(self.place(key)):
             return None
         return dict(content["facts"])
+
+    def rests_on(self, key: str, corpus: Corpus) -> dict[str, Any] | None:
+        """Return what figures of an index rest on; None where it is not there or not whole.
+
+        Beside what it was made with that is the digest of its files: another build of a graph may
+        be another graph.
+        """
+        if self.found(key, corpus) is None:
+            return None
+        digests = self._content(key).get("digests")
+        return self.made_with(corpus) | {"index": digest_json(digests)}
+
+    def _content(self, key: str) -> dict[str, Any]:
+        """Return what was written when an index was built; empty where there is none."""
+        try:
+            return dict(json.loads((self.place(key) / _MARK).read_text()))
+        except (OSError, ValueError, TypeError):
+            return {}
 
     def is_damaged(self, key: str) -> bool:
         """Whether the files of an index differ from what was built; reads all of them."""
@@ -127,11 +149,65 @@ def sweep(home: Path, drop_tables: Callable[[Iterable[Path]], None]) -> int:
     return count
 
 
+def sweep_shared(home: Path) -> int:
+    """Remove corpora, exact answers and lexical legs that nobody used for `KEEP_DAYS`.
+
+    Never what somebody holds, nor the texts of a collection that a campaign in the queue began
+    with; and remove what tuning runs left that are over. Returns how much went.
+    """
+    active = Campaign.objects.filter(run__state__in=(State.QUEUED, State.RUNNING))
+    begun = {
+        corpora.collection_folder(home / "corpora", name, seed)
+        for name, seed in active.exclude(corpus="").values_list("corpus", "seed")
+    }
+
+    def is_due(place: Path) -> bool:
+        return place not in begun and _is_forgotten(place)
+
+    count = sum(sealed.sweep(home / name, is_due) for name in ("corpora", "cache"))
+    return count + clear_tuning(home / "tuning")
+
+
+def clear_tuning(folder: Path, mine: UUID | None = None) -> int:
+    """Remove what tuning runs left that are over, or that nobody knows; returns how many."""
+    count = 0
+    for place in folder.glob("*"):
+        number = _number(place)
+        run = None if number is None else Run.objects.filter(pk=number).first()
+        if (mine is None or number != mine) and (run is None or run.is_terminal):
+            shutil.rmtree(place, ignore_errors=True)
+            count += 1
+    return count
+
+
+def _is_forgotten(place: Path) -> bool:
+    """Whether nobody used a shared folder or file for long."""
+    is_half_written = place.name.startswith(".")
+    return _age_s(place) > (_HALF_WRITTEN_S if is_half_written else KEEP_DAYS * 86_400)
+
+
+def _age_s(place: Path) -> float:
+    """Return for how long something was not touched; what is from the future ages from now on."""
+    try:
+        age_s = clock.now().timestamp() - place.stat().st_mtime
+        if age_s < -_FUTURE_S:  # the clock was set back since, perhaps by years
+            os.utime(place)
+    except FileNotFoundError:
+        return 0.0
+    return age_s
+
+
+def _number(place: Path) -> UUID | None:
+    try:
+        return UUID(place.name)
+    except ValueError:
+        return None
+
+
 def _is_needed(place: Path) -> bool:
     """Whether a folder, named like its campaign, is of one that works or may go on."""
-    try:
-        number = UUID(place.name)
-    except ValueError:
+    number = _number(place)
+    if number is None:
         return False
     campaign = Campaign.objects.select_related("run").filter(pk=number).first()
     if campaign is None:
@@ -140,4 +216,4 @@ def _is_needed(place: Path) -> bool:
         return True
     if not campaign.cells.filter(state=CellResult.State.WAITING).exists():
         return False
-    return clock.now().timestamp() - place.stat().st_mtime < KEEP_DAYS * 86_400
+    return _age_s(place) < KEEP_DAYS * 86_400

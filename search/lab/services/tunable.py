@@ -2,13 +2,18 @@
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from django.conf import settings as portal_settings
 from django.utils.translation import gettext_noop
 
 from portal.lib.tunables import Beat, Figure, NotMeasurable, Reading, Setting, Value
+from search.lab.engine import sealed
+
+if TYPE_CHECKING:
+    from search.lab.engine.corpora import Corpus
 
 DIMENSION = 128
 SCALES: Mapping[str, tuple[int, str]] = {
@@ -90,7 +95,7 @@ class GraphParameters:
         beat: Beat,
     ) -> Reading:
         """Build the index of a corpus and ask it every question."""
-        from search.lab.engine import corpora, measuring, usage  # noqa: PLC0415 - not in the web process
+        from search.lab.engine import measuring, usage  # noqa: PLC0415 - not in the web process
         from search.lab.engine.engines.own import MILLWRIGHT  # noqa: PLC0415 - as above
         from search.lab.engine.matrix import Cell  # noqa: PLC0415 - as above
         from search.lab.engine.problems import LabProblem  # noqa: PLC0415 - as above
@@ -103,8 +108,7 @@ class GraphParameters:
             beat(0.5, "build")
 
         beat(0.0, "corpus")
-        texts = corpora.generated(home / "corpora", scale, check=check)
-        corpus = corpora.with_vectors(home / "corpora", texts, DIMENSION, check=check)
+        corpus = _corpus(home, scale, check)
         parameters = {**configuration, "code_bits": int(configuration["code_bits"])}
         cell = Cell("millwright", scale, DIMENSION, parameters={"exact_below": 0} | parameters)
         place = folder / "vectors"
@@ -113,17 +117,18 @@ class GraphParameters:
         busy = usage.Busy()
         started = time.perf_counter()
         try:
-            MILLWRIGHT.build(corpus.vectors, corpus.buckets, place, cell.parameters, check)
-            build_s = time.perf_counter() - started
-            found = measuring.measure(
-                cell,
-                MILLWRIGHT,
-                corpus,
-                folder,
-                home / "cache",
-                time_limit_s=seconds,
-                check=lambda: beat(0.9, "measure"),
-            )
+            with sealed.held(corpus.path, corpus.texts.path):
+                MILLWRIGHT.build(corpus.vectors, corpus.buckets, place, cell.parameters, check)
+                build_s = time.perf_counter() - started
+                found = measuring.measure(
+                    cell,
+                    MILLWRIGHT,
+                    corpus,
+                    folder,
+                    home / "cache",
+                    time_limit_s=seconds,
+                    check=lambda: beat(0.9, "measure"),
+                )
         except LabProblem as exc:
             raise NotMeasurable(str(exc)) from exc
         size = sum(one.stat().st_size for one in place.rglob("*") if one.is_file())
@@ -154,3 +159,15 @@ class GraphParameters:
             }
         }
         return "collection-options.json", json.dumps(options, indent=2)
+
+
+def _corpus(home: Path, scale: int, check: Callable[[], None]) -> "Corpus":
+    """Return the corpus of a scale, made unless it stands whole."""
+    from search.lab.engine import corpora  # noqa: PLC0415 - not in the web process
+
+    folder = home / "corpora"
+    sealed.drop_damaged(corpora.generated_folder(folder, scale, 0), n_passages=scale)
+    texts = corpora.generated(folder, scale, check=check)
+    facts = corpora.vectors_facts(texts, DIMENSION)
+    sealed.drop_damaged(corpora.vectors_folder(folder, texts, DIMENSION, 0), **facts)
+    return corpora.with_vectors(folder, texts, DIMENSION, check=check)

@@ -10,24 +10,23 @@ import shutil
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
-from uuid import UUID
 
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from portal.core.errors import Conflict
+from portal.core.errors import Conflict, OutOfSpace
 from portal.lib import timing
 from portal.runs.context import RunContext
-from portal.runs.models import Run
-from search.lab.engine import corpora, graph_tuning
+from search.lab.engine import graph_tuning, sealed
 from search.lab.engine.corpora import Corpus
 from search.lab.engine.graph_tuning import Search, Tried
 from search.lab.engine.matrix import Cell, Matrix
 from search.lab.engine.problems import EngineProblem, MatrixProblem
 from search.lab.models import Campaign
-from search.lab.services import machine, own, problems, processes
+from search.lab.services import machine, own, problems, processes, shelf
+from search.lab.services.making import Maker
 from search.lab.services.problems import remade, said
-from search.lab.services.processes import OutOfMemory
+from search.lab.services.processes import DiskFull, OutOfMemory
 from search.lab.services.tuning_worker import REQUEST
 from search.lab.services.worker import Job
 
@@ -96,17 +95,35 @@ def work(ctx: RunContext) -> dict[str, Any]:
     Raises
     ------
     Conflict
-        If no graph reaches the target.
+        If no graph reaches the target, or what all of them need cannot be made.
+    OutOfSpace
+        If a process found the disk full.
     """
     home = Path(settings.HOME) / "lab"
-    _clear_left(home / "tuning", ctx.run_id)
+    shelf.clear_tuning(home / "tuning", ctx.run_id)
     folder = home / "tuning" / str(ctx.run_id)
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        return _Tuning(ctx, home, folder).all()
+        return _tuned(ctx, home, folder)
+    except EngineProblem as exc:
+        raise Conflict(said(exc), code=exc.code) from exc
+    except OutOfMemory as exc:
+        problem = EngineProblem("memory_gone", engine=ctx.parameters["engine"], phase="tune")
+        raise Conflict(said(problem), code=problem.code) from exc
+    except DiskFull as exc:
+        raise OutOfSpace(
+            _("A process found the disk full (%(reason)s): free some space, then tune again.")
+            % {"reason": exc}
+        ) from exc
     finally:
         # A killed attempt never comes here: the next one finds its trials.
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _tuned(ctx: RunContext, home: Path, folder: Path) -> dict[str, Any]:
+    tuning = _Tuning(ctx, home, folder)
+    with sealed.held(*tuning.folders):
+        return tuning.all()
 
 
 class _Tuning:
@@ -118,6 +135,11 @@ class _Tuning:
         self._folder = folder
         self._wish = Wish.from_dict(ctx.parameters)
         self._corpus = self._make_corpus()
+
+    @property
+    def folders(self) -> tuple[Path, Path]:
+        """What must not be swept meanwhile."""
+        return self._corpus.path, self._corpus.texts.path
 
     def all(self) -> dict[str, Any]:
         wish = self._wish
@@ -233,20 +255,17 @@ class _Tuning:
 
     def _make_corpus(self) -> Corpus:
         wish, check = self._wish, self._ctx.check
-        folder = self._home / "corpora"
+        maker = Maker(self._home, wish.seed, 0, check, self._damaged)
         self._say(0, _("Making the corpus"))
         if wish.collection:
             # Never saved: it only carries what the texts of a campaign's collection depend on.
             campaign = Campaign(collection=wish.collection, seed=wish.seed)
-            texts = own.texts(folder, campaign, check, self._damaged)
+            texts = own.texts(self._home / "corpora", campaign, check, self._damaged)
         else:
-            texts = corpora.generated(folder, wish.scale, seed=wish.seed, check=check)
+            texts = maker.texts(wish.scale)
         cell = Cell(wish.engine, texts.n_passages, wish.dimension)
-        cache = self._home / "cache"
-        cache.mkdir(parents=True, exist_ok=True)
-        job = Job("embed", cell, texts.path, folder, self._folder / "embed", cache, seed=wish.seed)
-        made = processes.do(job, check)
-        return Corpus.open(texts.path, Path(made["vectors"]))
+        (self._home / "cache").mkdir(parents=True, exist_ok=True)
+        return maker.corpus(cell, texts, self._folder / "embed")
 
     def _damaged(self, name: str) -> None:
         self._ctx.log(remade(name), level="warning", corpus=name)
@@ -319,21 +338,3 @@ def _write(path: Path, content: dict[str, Any]) -> None:
     beside = path.with_suffix(".partial")
     beside.write_text(json.dumps(content))
     beside.replace(path)
-
-
-def _clear_left(folder: Path, mine: UUID) -> None:
-    """Remove what runs left that are over, or that nobody knows."""
-    if not folder.exists():
-        return
-    for place in folder.iterdir():
-        run = Run.objects.filter(pk=place.name).first() if _is_uuid(place.name) else None
-        if place.name != str(mine) and (run is None or run.is_terminal):
-            shutil.rmtree(place, ignore_errors=True)
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        UUID(text)
-    except ValueError:
-        return False
-    return True

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from search.lab.engine import breadths, graph_tuning, measuring, statistics
+from search.lab.engine import breadths, graph_tuning, measuring, statistics, truth
 from search.lab.engine.corpora import Corpus
 from search.lab.engine.matrix import Cell
 from search.lab.engine.measuring import Samples, Searcher
@@ -34,10 +34,11 @@ def choose(job: Job) -> dict[str, Any]:
     target = float(_request(job)["recall"])
     corpus = job.corpus()
     exact = measuring.expected(job.cell, corpus, job.cache)
-    places = measuring.questions(len(exact), proving=False)
+    twins = truth.twins(corpus, job.cache)
+    places = measuring.choosing(corpus)
 
     def recall(breadth: int) -> Figure:
-        samples = _asked(_opened(job, breadth, corpus), places, exact)
+        samples = _asked(_opened(job, breadth, corpus), places, exact, twins)
         return statistics.recall(samples.recall_at_10)
 
     found = breadths.least_breadth(recall, target)
@@ -45,7 +46,7 @@ def choose(job: Job) -> dict[str, Any]:
         most = breadths.BREADTHS[-1]
         return {"ef_search": most, "recall": vars(recall(most)), "p50_ms": None}
     breadth, reached = found
-    samples = _asked(_opened(job, breadth, corpus), places, exact)
+    samples = _asked(_opened(job, breadth, corpus), places, exact, twins)
     latency = statistics.quantile(samples.wall_ms, 0.5)
     return {"ef_search": breadth, "recall": vars(reached), "p50_ms": latency.value}
 
@@ -55,19 +56,20 @@ def duel(job: Job) -> dict[str, Any]:
     request = _request(job)
     corpus = job.corpus()
     exact = measuring.expected(job.cell, corpus, job.cache)
-    places = measuring.questions(len(exact), proving=True)
+    places = measuring.asked(corpus, proving=True)
     ours = measuring.opened(job.cell, job.engine(), corpus, job.folder)
     default = replace(job.cell, parameters={})
     theirs = measuring.opened(default, job.engine(), corpus, Path(request["default"]))
     try:
-        return graph_tuning.duel(*_in_turns((ours, theirs), places, exact)).to_dict()
+        twins = truth.twins(corpus, job.cache)
+        return graph_tuning.duel(*_in_turns((ours, theirs), places, exact, twins)).to_dict()
     finally:
         ours.close()
         theirs.close()
 
 
 def _in_turns(
-    searchers: tuple[Searcher, Searcher], places: NDArray[np.int64], exact: Any
+    searchers: tuple[Searcher, Searcher], places: NDArray[np.int64], exact: Any, twins: Any
 ) -> list[Samples]:
     """Ask every question of both, first of the one and then of the other, and the other way."""
     for searcher in searchers:
@@ -83,7 +85,8 @@ def _in_turns(
                 wall[side, turn, at] = (time.perf_counter_ns() - before) / 1e6
     middle = np.median(wall, axis=1)
     return [
-        measuring.scored(rows[side], exact[places], middle[side], middle[side]) for side in (0, 1)
+        measuring.scored(rows[side], exact[places], middle[side], middle[side], twins)
+        for side in (0, 1)
     ]
 
 
@@ -92,7 +95,7 @@ def _opened(job: Job, breadth: int, corpus: Corpus) -> Searcher:
     return measuring.opened(cell, job.engine(), corpus, job.folder)
 
 
-def _asked(searcher: Searcher, places: NDArray[np.int64], exact: Any) -> Samples:
+def _asked(searcher: Searcher, places: NDArray[np.int64], exact: Any, twins: Any) -> Samples:
     found: list[Any] = []
     wall = np.zeros(len(places))
     try:
@@ -104,7 +107,7 @@ def _asked(searcher: Searcher, places: NDArray[np.int64], exact: Any) -> Samples
             wall[at] = (time.perf_counter_ns() - before) / 1e6
     finally:
         searcher.close()
-    return measuring.scored(found, exact[places], wall, wall)
+    return measuring.scored(found, exact[places], wall, wall, twins)
 
 
 def _request(job: Job) -> dict[str, Any]:

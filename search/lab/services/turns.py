@@ -71,11 +71,13 @@ class Turns:
         if row.state == CellResult.State.FAILED:
             return
         try:
-            calibration = self._calibration(row, corpus)
+            rests_on = self._rests_on(row, corpus)
+            calibration = self._calibration(row, corpus, rests_on)
         except EngineProblem as exc:
             self.fail(row, said(exc))
             return
-        kept = self._passes(row, corpus, calibration)
+        breadth = {"ef_search": calibration["ef_search"]} if calibration else {}
+        kept = Passes(self.folder / row.key, rests_on | breadth)
         is_last = number == self.campaign.n_passes - 1
         wanted = range(number + 1) if is_last else (number,)
         for one in wanted:
@@ -90,10 +92,24 @@ class Turns:
             if not self._pass(corpus, row, kept, one, calibration):
                 return
         if is_last:
-            self._measured(row, corpus, [_whole(kept.read(one)) for one in wanted])
-            kept.clear()
+            self._measured(row, corpus, kept, [_whole(kept.read(one)) for one in wanted])
 
-    def _calibration(self, row: CellResult, corpus: Corpus) -> dict[str, Any]:
+    def _rests_on(self, row: CellResult, corpus: Corpus) -> dict[str, Any]:
+        """Return what the figures of a cell rest on.
+
+        Raises
+        ------
+        EngineProblem
+            If its index is gone.
+        """
+        found = self.shelf.rests_on(row.what.index_key, corpus)
+        if found is None:
+            raise EngineProblem("index_gone", engine=row.what.engine)
+        return found | ({"questions": "proving"} if self.campaign.recall else {})
+
+    def _calibration(
+        self, row: CellResult, corpus: Corpus, rests_on: Mapping[str, Any]
+    ) -> dict[str, Any]:
         """Return how broadly a graph is searched for the cell's recall; empty without a target.
 
         Raises
@@ -103,7 +119,7 @@ class Turns:
         """
         if row.what.recall is None:
             return {}
-        kept = Passes(self.folder / row.key, self.shelf.made_with(corpus))
+        kept = Passes(self.folder / row.key, rests_on)
         found = kept.calibration()
         if found is None:
             self.say("calibrate", _("%(cell)s: search breadth") % {"cell": row.what.label})
@@ -183,9 +199,14 @@ class Turns:
         words = {"cell": row.what.label, "number": number + 1, "count": count}
         self.say("measure", _("%(cell)s, pass %(number)s of %(count)s") % words)
 
-    def _measured(self, row: CellResult, corpus: Corpus, passes: Sequence[Pass]) -> None:
-        """Write a cell from its passes."""
-        built = self.shelf.found(row.what.index_key, corpus) or {}
+    def _measured(
+        self, row: CellResult, corpus: Corpus, kept: Passes, passes: Sequence[Pass]
+    ) -> None:
+        """Write a cell from its passes, which nobody needs any more then."""
+        built = self.shelf.found(row.what.index_key, corpus)
+        if built is None:
+            self.fail(row, said(EngineProblem("index_gone", engine=row.what.engine)))
+            return
         facts = summed(passes) | built | self.shelf.made_with(corpus)
         joined = Samples.joined([one.samples for one in passes])
         figures = statistics.figures(joined, facts["per_second"])
@@ -206,6 +227,7 @@ class Turns:
             )
         row.refresh_from_db()
         self.ctx.log(selectors.told(selectors.line(row)), cell=row.what.label)
+        kept.clear()
 
     def _damaged(self, row: CellResult) -> None:
         said = _("%(cell)s: what was kept is damaged, so it is measured again.")
@@ -219,10 +241,6 @@ class Turns:
         )
         words = {"cell": row.what.label, "others": ", ".join(others)}
         self.ctx.log(said % words, level="warning", **words)
-
-    def _passes(self, row: CellResult, corpus: Corpus, calibration: Mapping[str, Any]) -> Passes:
-        breadth = {"ef_search": calibration["ef_search"]} if calibration else {}
-        return Passes(self.folder / row.key, self.shelf.made_with(corpus) | breadth)
 
     def _outage(self, row: CellResult, n_tries: int) -> None:
         """Say that the database died meanwhile: its recovery takes processor and disk."""

@@ -38,7 +38,7 @@ def repeat(ctx: RunContext) -> dict[str, Any]:
         ctx.log(_("The campaign rests before its end, so nothing is compared."), level="warning")
         return {"campaign": str(again.pk), "skipped": "rests"}
     found = comparing.compare(then=first, now=again)
-    tell(first, again, worse(found.cells))
+    tell(first, again, worse(found.cells), is_whole=not found.left_out)
     return {"campaign": str(again.pk), **found.counts}
 
 
@@ -47,11 +47,21 @@ def worse(cells: Sequence[Compared]) -> list[Compared]:
     return [one for one in cells if one.verdict == SLOWER or one.recall_change < -MOST_RECALL_LOST]
 
 
-def tell(first: Campaign, again: Campaign, found: Sequence[Compared]) -> None:
-    """Raise the alert of a campaign, or end it when nothing is worse any more."""
+def tell(
+    first: Campaign, again: Campaign, found: Sequence[Compared], *, is_whole: bool = True
+) -> None:
+    """Raise the alert of a campaign, or end it when nothing is worse any more.
+
+    Parameters
+    ----------
+    is_whole : bool
+        Whether every cell was compared: else a cell that was worse may be so still, and the alert
+        stays as it is.
+    """
     key = f"lab.regression.{first.pk}"
     if not found:
-        alerts.resolve_alert(key)
+        if is_whole:
+            alerts.resolve_alert(key)
         return
     alerts.raise_alert(
         key,

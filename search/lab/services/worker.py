@@ -8,7 +8,6 @@ import ctypes
 import json
 import os
 import resource
-import shutil
 import signal
 import sys
 import time
@@ -23,7 +22,16 @@ import psycopg
 import pyarrow.parquet as pq
 
 from search.engine.tokenizers import tokenizer
-from search.lab.engine import breadths, corpora, hybrid, measuring, statistics, usage
+from search.lab.engine import (
+    breadths,
+    corpora,
+    hybrid,
+    measuring,
+    sealed,
+    statistics,
+    truth,
+    usage,
+)
 from search.lab.engine.contract import Engine, chosen
 from search.lab.engine.corpora import TOKENIZER, Corpus, TextFolder
 from search.lab.engine.engines.registry import engine
@@ -48,7 +56,7 @@ class Job:
     Attributes
     ----------
     action : str
-        ``embed``, ``build``, ``lexical``, ``calibrate`` or ``measure``.
+        ``embed``, ``build``, ``lexical``, ``answer``, ``calibrate`` or ``measure``.
     vectors : Path
         Of the corpus; to embed, the folder of all corpora.
     folder : Path
@@ -65,6 +73,8 @@ class Job:
         Of the vectors that are made.
     breadth : int
         Of a search, where it was calibrated; 0 for that of the cell's parameters.
+    proving : bool
+        Which questions are measured, see `measuring.asked`.
     parent : int
         Process without which nobody waits for the answer; 0 for none.
     """
@@ -80,6 +90,7 @@ class Job:
     clients: tuple[int, ...] = (1,)
     seed: int = 0
     breadth: int = 0
+    proving: bool = False
     parent: int = 0
 
     def write(self, path: Path) -> None:
@@ -90,6 +101,7 @@ class Job:
             "clients": list(self.clients),
             "seed": self.seed,
             "breadth": self.breadth,
+            "proving": self.proving,
             "parent": self.parent,
         }
         path.write_text(json.dumps(content | numbers | {"cell": self.cell.to_dict()}))
@@ -151,22 +163,23 @@ def build(job: Job) -> dict[str, Any]:
 
 
 def lexical(job: Job) -> dict[str, Any]:
-    """Build the lexical leg of a corpus beside its place, then rename it."""
+    """Build the lexical leg of a corpus, unless another campaign was faster."""
     corpus, name = job.corpus(), job.cell.lexical
-    place = hybrid.leg_folder(job.cache, corpus, name)
-    beside = place.with_name(f".{place.name}-{os.getpid()}")
-    beside.mkdir(parents=True)
     started = time.perf_counter()
     cut = tokenizer(TOKENIZER)
     texts = (cut.tokens(text) for batch in corpus.texts.texts() for text in batch)
-    leg(name).build(texts, corpus.buckets, beside, _go_on)
-    try:
-        beside.rename(place)
-    except OSError:  # another campaign was faster: its leg is as good
-        if not place.exists():
-            raise
-        shutil.rmtree(beside)
+    with sealed.fresh(hybrid.leg_folder(job.cache, corpus, name)) as fresh:
+        leg(name).build(texts, corpus.buckets, fresh, _go_on)
+        sealed.seal(fresh, hybrid.leg_facts(corpus, name))
     return {"lexical_build_s": time.perf_counter() - started}
+
+
+def answer(job: Job) -> dict[str, Any]:
+    """Work out what a cell is held against, so that no measurement pays for it in memory."""
+    corpus = job.corpus()
+    measuring.expected(job.cell, corpus, job.cache)
+    truth.twins(corpus, job.cache)
+    return {}
 
 
 def calibrate(job: Job) -> dict[str, Any]:
@@ -174,8 +187,8 @@ def calibrate(job: Job) -> dict[str, Any]:
     corpus, target = job.corpus(), job.cell.recall or 0.0
     _link_leg(job, corpus)
     exact = measuring.expected(job.cell, corpus, job.cache)
-    places = measuring.questions(len(exact), proving=False)
-    made = job.engine()
+    places = measuring.choosing(corpus)
+    twins, made = truth.twins(corpus, job.cache), job.engine()
     most = next(one.high for one in made.parameters if one.name == "ef_search")
     known = [one for one in breadths.BREADTHS if most is None or one <= most]
 
@@ -187,7 +200,8 @@ def calibrate(job: Job) -> dict[str, Any]:
         finally:
             searcher.close()
         none = np.zeros(len(places))
-        return statistics.recall(measuring.scored(found, exact[places], none, none).recall_at_10)
+        samples = measuring.scored(found, exact[places], none, none, twins)
+        return statistics.recall(samples.recall_at_10)
 
     found = breadths.least_breadth(recall, target, known)
     chosen, reached = found or (known[-1], recall(known[-1]))
@@ -211,8 +225,10 @@ def measure(job: Job) -> dict[str, Any]:
     """Measure a pass: one client with every sample kept, then several for the throughput."""
     corpus = job.corpus()
     _link_leg(job, corpus)
-    measuring.expected(job.cell, corpus, job.cache)
-    found = measuring.measure(job.searched(), job.engine(), corpus, job.folder, job.cache)
+    answer(job)
+    found = measuring.measure(
+        job.searched(), job.engine(), corpus, job.folder, job.cache, proving=job.proving
+    )
     pq.write_table(found.samples.to_table(), job.folder / SAMPLES)
     per_second = {str(count): _throughput(job, count) for count in job.clients}
     return {
@@ -264,7 +280,7 @@ def _loop(job: Job, number: int, ready: Callable[[], object]) -> list[float]:
     """Ask one question after another and count the answers of each second."""
     corpus = job.corpus()
     searcher = measuring.opened(job.searched(), job.engine(), corpus, job.folder)
-    places = np.random.default_rng(number).permutation(len(corpus.queries)).tolist()
+    places = client_questions(corpus, number, proving=job.proving)
     for place in places[:10]:
         searcher.search(place)
     ready()
@@ -277,6 +293,13 @@ def _loop(job: Job, number: int, ready: Callable[[], object]) -> list[float]:
         done[int(elapsed)] += 1
     searcher.close()
     return [float(one) for one in done]
+
+
+def client_questions(corpus: Corpus, number: int, *, proving: bool) -> list[int]:
+    """Return the places of the questions that a client asks, in an order of its own."""
+    places = measuring.asked(corpus, proving=proving)
+    found: list[int] = np.random.default_rng(number).permutation(places).tolist()
+    return found
 
 
 def die_with(parent: int) -> None:
@@ -302,6 +325,7 @@ ACTIONS: dict[str, Callable[[Job], dict[str, Any]]] = {
     "embed": embed,
     "build": build,
     "lexical": lexical,
+    "answer": answer,
     "calibrate": calibrate,
     "measure": measure,
 }

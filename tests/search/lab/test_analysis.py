@@ -6,7 +6,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from search.lab.engine.analysis import choosing, comparing, effects, scaling
+from search.lab.engine.analysis import choosing, comparing, effects, outliers, scaling
 from search.lab.engine.analysis.points import Point
 from search.lab.engine.matrix import Cell, Matrix
 from search.lab.engine.measuring import Samples
@@ -89,6 +89,26 @@ def test_the_cost_model_predicts_a_cell_that_was_not_run() -> None:
     assert predicted.low_ms <= truth <= predicted.high_ms
     assert model.error < 0.05
     assert model.predict(Cell("pgvector", 10_000, 128)) is None
+
+
+def test_no_analysis_counts_a_cell_that_is_not_sound() -> None:
+    own = points()
+    odd = [
+        replace(one, p50_ms=one.p50_ms * 40, p95_ms=0.001, is_sound=False)
+        for one in points(seed=1)
+        if one.cell.dimension == 512
+    ]
+    both = own + odd
+    assert effects.effects(both) == effects.effects(own)
+    assert effects.pairs(both) == effects.pairs(own)
+    assert scaling.laws(both) == scaling.laws(own)
+    assert scaling.cost_model(both).error == scaling.cost_model(own).error
+    assert scaling.cost_model(both).beyond == scaling.cost_model(own).beyond
+    assert outliers.outliers(both) == outliers.outliers(own)
+    assert choosing.pareto(both) == choosing.pareto(own)
+    assert choosing.recommend(both) == choosing.recommend(own)
+    with pytest.raises(AnalysisProblem, match="has 0"):
+        effects.effects(odd)
 
 
 def test_too_few_cells_are_refused_with_their_number() -> None:

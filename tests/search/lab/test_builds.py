@@ -14,12 +14,13 @@ from portal.runs import services as runs
 from portal.runs.models import RunEvent
 from portal.runs.tasks.execution import perform
 from search.lab import dispatch, tasks
-from search.lab.engine import corpora, truth
+from search.lab.engine import sealed, truth
 from search.lab.engine.analysis import builds
 from search.lab.engine.corpora import Corpus
 from search.lab.engine.matrix import Matrix
 from search.lab.models import Campaign
 from search.lab.services import build_times, building, campaigns, room, shelf, tables
+from search.lab.services.passes import Passes, differences
 from search.lab.services.processes import Watch
 from search.lab.services.shelf import Shelf
 from search.lab.services.worker import Job
@@ -98,6 +99,30 @@ def test_an_index_whose_files_changed_is_damaged(tmp_path: Path, corpus: Corpus)
     assert own.is_damaged("key")
     kept.write_bytes(b"ab")
     assert own.found("key", corpus) is None
+
+
+def test_figures_rest_on_the_build_of_their_index(tmp_path: Path, corpus: Corpus) -> None:
+    own = Shelf(tmp_path / "indexes", {"faiss-cpu": "1"})
+
+    def put(content: bytes) -> dict[str, object] | None:
+        file = tmp_path / "built/vectors/graph.bin"
+        file.parent.mkdir(parents=True)
+        file.write_bytes(content)
+        own.put("key", tmp_path / "built", corpus, {"build_s": 2.0})
+        return own.rests_on("key", corpus)
+
+    assert own.rests_on("key", corpus) is None
+    first, again, other = put(b"abc"), put(b"abc"), put(b"abd")
+    assert first == again
+    assert first is not None
+    assert other is not None
+    assert {"corpus": first["corpus"], "versions": first["versions"]} == own.made_with(corpus)
+    kept = Passes(tmp_path / "cell", first)
+    kept.keep_calibration({"ef_search": 24})
+    assert Passes(tmp_path / "cell", again or {}).calibration() == {"ef_search": 24}
+    assert Passes(tmp_path / "cell", other).calibration() is None
+    assert differences(first, other) == ["another build of the index"]
+    assert differences(first, first | {"questions": "proving"}) == ["other questions"]
 
 
 @pytest.mark.django_db
@@ -205,7 +230,7 @@ def test_what_is_damaged_while_a_campaign_rests_is_said_and_made_again() -> None
     said = " ".join(events.values_list("message", flat=True))
     assert vectors.parent.name in said
     assert "hnswlib" in said, said
-    corpora.verify(vectors.parent)
+    sealed.verify(vectors.parent)
 
 
 def test_exact_answers_that_are_damaged_are_found_again(tmp_path: Path, corpus: Corpus) -> None:

@@ -12,10 +12,12 @@ from portal.runs.models import RunEvent
 from portal.runs.tasks.execution import perform
 from search.lab import dispatch, selectors
 from search.lab.engine import breadths, measuring
+from search.lab.engine.analysis import comparing
+from search.lab.engine.corpora import Corpus
 from search.lab.engine.engines.registry import engines
 from search.lab.engine.matrix import GRAPHS, Cell, Matrix
 from search.lab.models import Campaign
-from search.lab.services import campaigns, reports
+from search.lab.services import campaigns, reports, worker
 from search.lab.services.passes import Passes
 from tests.search.lab import measured
 
@@ -59,6 +61,29 @@ def test_choosing_and_measuring_use_different_questions() -> None:
     proved = set(measuring.questions(101, proving=True).tolist())
     assert not chosen & proved
     assert chosen | proved == set(range(101))
+
+
+def test_clients_are_counted_on_the_questions_that_are_measured(corpus: Corpus) -> None:
+    count = len(corpus.queries)
+    for number in range(3):
+        every = worker.client_questions(corpus, number, proving=False)
+        half = worker.client_questions(corpus, number, proving=True)
+        assert sorted(every) == list(range(count))
+        assert sorted(half) == list(range(1, count, 2))
+        assert half != sorted(half)
+
+
+def test_campaigns_are_compared_on_the_questions_that_both_asked() -> None:
+    every = measured.samples(Cell("hnswlib", 10_000, 128))
+    odd = np.arange(1, 100, 2)
+    half = every.of(odd)
+    assert half.question.tolist() == odd.tolist()
+    cell = Cell("hnswlib", 10_000, 128)
+    (found,) = comparing.compare({"a": (cell, half)}, {"a": (cell, every)})
+    assert (found.ratio.value, found.ratio.n) == (1.0, 50)
+    assert found.recall_change == 0.0
+    even = every.of(np.arange(0, 100, 2))
+    assert comparing.compare({"a": (cell, half)}, {"a": (cell, even)}) == []
 
 
 @pytest.mark.parametrize("recall", [0.2, 1.0, True, float("nan"), "0.9"])
@@ -115,6 +140,8 @@ def test_a_campaign_measures_graphs_at_one_recall() -> None:
     assert found["ef_search"] in breadths.BREADTHS
     assert found["recall"]["low"] >= 0.9
     assert found["ef_search"] < 1024
+    for row in (flat, graph):
+        assert set(selectors.samples(row).question) == set(range(1, 1_000, 2))
     own = selectors.samples(graph)
     assert len(own) == 2 * found["n_questions"]
     assert float(np.mean(own.recall_at_10)) > 0.8

@@ -21,6 +21,7 @@ from selectolax.lexbor import LexborHTMLParser
 from portal.core.actors import Actor
 from portal.core.errors import Conflict, InvalidInput
 from portal.core.models import User
+from portal.lib.hashing import digest_json
 from search.lab import selectors
 from search.lab.engine.matrix import Matrix
 from search.lab.engine.statistics import Figure
@@ -157,6 +158,36 @@ def test_what_was_disturbed_failed_or_damaged_is_said(campaign: Campaign) -> Non
     assert "did not use its index, disturbed by other load" in text
     assert "failed. disk full" in text
     assert "Cells that were not measured yet: 1." in text
+
+
+def test_cells_that_no_analysis_counts_are_counted_with_the_reason(campaign: Campaign) -> None:
+    first, second, third, *_rest = campaign.cells.all()
+    measured.change(first, falls_short=True, is_disturbed=True)
+    measured.change(second, is_disturbed=True)
+    measured.change(third, calibration={"is_reached": False, "ef_search": 1024})
+
+    page = reports.render(campaign, format="md", language="en")[0].decode()
+    left_out = reports.content(campaign)["analysis"]["left_out"]
+
+    assert "3 of 24 measured cells are shown but left out of every analysis" in page
+    assert "disturbed by other load (2)" in page
+    assert left_out == {"n_cells": 3, "by_reason": {"disturbed": 2, "missed": 1, "short": 1}}
+
+
+def test_a_cell_that_lacks_a_fact_is_named_and_measured_again(campaign: Campaign) -> None:
+    row = campaign.cells.first()
+    assert row is not None
+    facts = {name: one for name, one in row.facts.items() if name != "build_s"}
+    CellResult.objects.filter(pk=row.pk).update(facts=facts, digest=digest_json(facts))
+
+    for form in reports.FORMATS:
+        assert reports.render(campaign, format=form, language="en")[0]
+    page = reports.render(campaign, format="md", language="en")[0].decode()
+    assert "Its facts lack build_s: resume the campaign" in page
+    assert len(selectors.points(campaign)) == measured.PLAN.n_cells - 1
+    assert campaigns.repeat_damaged(campaign=campaign) == [row.what.label]
+    row.refresh_from_db()
+    assert row.state == CellResult.State.WAITING
 
 
 def test_a_campaign_without_a_figure_has_a_report() -> None:
@@ -313,6 +344,7 @@ def test_what_is_said_of_many_cells_is_said_once(campaign: Campaign) -> None:
         measured.change(row, is_disturbed=True, falls_short=row.position in {0, 1})
     page = reports.render(campaign, format="md", language="en")[0].decode()
     head = page.partition("## Latency and recall")[0]
+    head = "\n".join(line for line in head.splitlines() if "left out of every analysis" not in line)
     assert head.count("disturbed by other load") == 1
     assert "24 cells: disturbed by other load. hnswlib 12 of 12; duckdb-hnsw 12 of 12." in head
     assert head.count("returned fewer rows than there are") == 2

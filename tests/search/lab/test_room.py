@@ -10,7 +10,8 @@ from search.lab import dispatch
 from search.lab.engine import sizes
 from search.lab.engine.matrix import Cell, Matrix
 from search.lab.models import Campaign
-from search.lab.services import campaigns, room
+from search.lab.services import campaigns, room, running
+from search.lab.services.processes import DiskFull
 from tests.search.lab import measured
 
 ACTOR = Actor.system("test")
@@ -85,3 +86,20 @@ def test_a_campaign_rests_when_the_disk_gets_short_and_goes_on(
     again = dispatch.resume(campaign=campaign, actor=ACTOR)
     perform(str(again.pk), worker="test")
     assert Campaign.objects.get(pk=campaign.pk).state == "complete"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_could_not_be_written_is_said_in_its_own_words(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    words = "could not extend file base/5/16399: No space left on device"
+
+    def full(_work: object) -> None:
+        raise DiskFull(words)
+
+    campaign = dispatch.start(plan=SMALL, name="full", actor=ACTOR, wishes=ONCE)
+    monkeypatch.setattr(running._Work, "all", full)
+    perform(str(campaign.run_id), worker="test")
+    run = Run.objects.get(pk=str(campaign.run_id))
+    assert words in run.result["reason"]
+    assert Campaign.objects.get(pk=campaign.pk).state == "paused"

@@ -53,6 +53,8 @@ def test_what_became_worse_is_told_once_and_taken_back() -> None:
     alert = Alert.objects.open().get(key=f"lab.regression.{first.pk}")
     assert "faiss-flat 1,000 x 16, vector: latency x1.2" in alert.message
     assert alert.url.endswith(f"/compare/?then={first.pk}&now={again.pk}")
+    watching.tell(first, again, [], is_whole=False)
+    assert Alert.objects.open().filter(key=alert.key).exists()
     watching.tell(first, again, [])
     assert not Alert.objects.open().filter(key=alert.key).exists()
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from search.lab.engine.analysis.points import Point
+from search.lab.engine.analysis.points import Point, sound
 from search.lab.engine.matrix import Cell
 
 
@@ -65,11 +65,9 @@ def pareto(points: Sequence[Point]) -> list[Point]:
 
     That is recall, latency and memory. A small corpus is no better choice than a large one.
     """
-    sound = [point for point in points if point.is_sound]
-    known = by_need(sound)
-    return [
-        one for one in sound if not any(_beats(other, one) for other in known[Need.of(one.cell)])
-    ]
+    own = sound(points)
+    known = by_need(own)
+    return [one for one in own if not any(_beats(other, one) for other in known[Need.of(one.cell)])]
 
 
 def recommend(
@@ -88,20 +86,20 @@ def recommend(
     max_p95_ms, max_memory_mb : float or None
         Limits; None for none.
     """
-    sound = [point for point in points if point.is_sound]
+    known = sound(points)
     meeting = [
         point
-        for point in sound
+        for point in known
         if point.recall_at_10 >= min_recall
         and (max_p95_ms is None or point.p95_ms <= max_p95_ms)
         and (max_memory_mb is None or point.memory_mb <= max_memory_mb)
     ]
     meeting.sort(key=lambda point: (point.p95_ms, point.memory_mb))
     if not meeting:
-        return Recommendation(None, "none", None, 0, len(sound))
+        return Recommendation(None, "none", None, 0, len(known))
     reason = "fastest" if len(meeting) > 1 else "only"
     runner_up = meeting[1] if len(meeting) > 1 else None
-    return Recommendation(meeting[0], reason, runner_up, len(meeting), len(sound))
+    return Recommendation(meeting[0], reason, runner_up, len(meeting), len(known))
 
 
 def _beats(one: Point, other: Point) -> bool:

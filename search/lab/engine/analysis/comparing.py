@@ -8,6 +8,8 @@ same when it lies within, and inconclusive when it reaches over an edge.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from search.lab.engine import statistics
 from search.lab.engine.matrix import Cell
 from search.lab.engine.measuring import Samples
@@ -44,6 +46,8 @@ def compare(
 ) -> list[Compared]:
     """Compare the cells that both campaigns have, the slowed ones first.
 
+    On the questions that both asked: a campaign with a recall asks half of them.
+
     Parameters
     ----------
     now, then : mapping
@@ -53,6 +57,10 @@ def compare(
     for key in now.keys() & then.keys():
         cell, ours = now[key]
         theirs = then[key][1]
+        both = np.intersect1d(ours.question, theirs.question)
+        if not len(both):
+            continue
+        ours, theirs = ours.of(both), theirs.of(both)
         ratio = statistics.ratio_over_passes(ours.grid(ours.wall_ms), theirs.grid(theirs.wall_ms))
         change = float(ours.recall_at_10.mean() - theirs.recall_at_10.mean())
         found.append(Compared(cell, ratio, verdict(ratio, margin), change))

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from search.lab.engine.analysis.points import Point, log_latency, needs
+from search.lab.engine.analysis.points import Point, log_latency, needs, sound
 
 FACTORS = ("engine", "scale", "dimension", "search_type", "filter_share")
 #: Axes whose effect may differ from engine to engine.
@@ -88,8 +88,9 @@ def effects(points: Sequence[Point]) -> list[Effect]:
     Raises
     ------
     AnalysisProblem
-        If there are fewer than `MIN_POINTS` cells, or fewer than the levels need.
+        If there are fewer than `MIN_POINTS` sound cells, or fewer than the levels need.
     """
+    points = sound(points)
     needs(points, MIN_POINTS, "analysis of variance")
     response = log_latency(points)
     codes = {factor: _Code(points, factor) for factor in FACTORS}
@@ -130,7 +131,8 @@ def _tested(
 
 
 def pairs(points: Sequence[Point]) -> list[Pair]:
-    """Return every two engines that share at least `MIN_PAIRS` cells."""
+    """Return every two engines that share at least `MIN_PAIRS` sound cells."""
+    points = sound(points)
     by_engine: dict[str, dict[tuple[object, ...], float]] = {}
     for point, latency in zip(points, log_latency(points), strict=True):
         one = point.cell

@@ -14,7 +14,7 @@ import numpy as np
 from scipy import stats
 
 from search.lab.engine.analysis.fits import families, fitted
-from search.lab.engine.analysis.points import Point
+from search.lab.engine.analysis.points import Point, sound
 
 LEVEL = 0.05
 #: A cell less than this factor off is of no interest, however sure it is. Ours.
@@ -33,8 +33,9 @@ class _Furthest:
 
 
 def outliers(points: Sequence[Point]) -> list[Point]:
-    """Return the cells that stand out among those like them; families of few cells tell none."""
+    """Return the sound cells that stand out among those like them; few cells tell none."""
     found = []
+    points = sound(points)
     for own in families(points).values():
         left, removed, n_sure = list(own), [], 0
         for count in range(1, len(own) // _MOST + 1):

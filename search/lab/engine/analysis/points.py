@@ -25,7 +25,8 @@ class Point:
     build_s, size_mb : float
         Of the index.
     is_sound : bool
-        False where the cell was disturbed, did not use its index or returned too few rows.
+        False where the cell was disturbed, did not use its index, returned too few rows or missed
+        the recall asked for: its latency is that of another question, so no analysis counts it.
     """
 
     cell: Cell
@@ -36,6 +37,11 @@ class Point:
     build_s: float
     size_mb: float
     is_sound: bool = True
+
+
+def sound(points: Sequence[Point]) -> list[Point]:
+    """Return the cells that analyses count."""
+    return [point for point in points if point.is_sound]
 
 
 def needs(points: Sequence[object], limit: int, field: str) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from scipy import stats
 
 from search.lab.engine.analysis.fits import AXES, Family, Fit, families, fitted, row
-from search.lab.engine.analysis.points import Point, needs
+from search.lab.engine.analysis.points import Point, needs, sound
 from search.lab.engine.matrix import Cell
 
 MIN_POINTS = 4
@@ -131,9 +131,12 @@ class CostModel:
 
 
 def laws(points: Sequence[Point]) -> list[Law]:
-    """Return the power laws of scale and dimension for each family whose cells tell them."""
+    """Return the power laws of scale and dimension for each family whose cells tell them.
+
+    Of sound cells, as the cost model.
+    """
     found = []
-    for family, own in families(points).items():
+    for family, own in families(sound(points)).items():
         if (fit := fitted(own)) is None:
             continue
         share = family.filter_share if family.filter_share < 1 else None
@@ -169,6 +172,7 @@ def cost_model(points: Sequence[Point]) -> CostModel:
     AnalysisProblem
         If no family of cells has enough members.
     """
+    points = sound(points)
     needs(points, MIN_POINTS, "cost model")
     errors: list[float] = []
     for own in families(points).values():

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,7 +95,9 @@ class PgVector:
                 "SELECT pg_total_relation_size(%s::regclass)", [table]
             ).fetchone()[0]
             used = _used(connection)
-        (folder / _FACTS).write_text(json.dumps({"table": table, "size_bytes": size} | used))
+        # Of the graph nothing else is in a file, and each build draws another.
+        facts = {"table": table, "size_bytes": size, "build": uuid4().hex}
+        (folder / _FACTS).write_text(json.dumps(facts | used))
 
     def open(self, folder: Path, parameters: Mapping[str, Any]) -> "OpenPgVector":
         """Open a session with the search's settings.

@@ -116,6 +116,7 @@ def content(campaign: Campaign) -> dict[str, Any]:
             for line in found.lines
         ],
         "analysis": {
+            "left_out": {"n_cells": found.n_left_out, "by_reason": dict(found.left_out)},
             "effects": [vars(one) for one in found.axes]
             if not found.no_effects
             else {"refused": found.no_effects},

@@ -15,7 +15,7 @@ def exactness(campaign: Campaign, found: Findings) -> Iterator[Block]:
     graphs = {line.cell.engine for line in found.measured if line.cell.engine in GRAPHS}
     if not graphs:
         return
-    target = campaign.plan.recall
+    target = campaign.recall
     if target is None:
         if len({line.cell.engine for line in found.measured}) > 1:
             yield Note(

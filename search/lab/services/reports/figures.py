@@ -84,7 +84,7 @@ def growth(found: Findings) -> Iterator[Figure]:
     plain = [
         line
         for line in found.measured
-        if line.cell.search_type == "vector" and line.cell.filter_share is None
+        if line.cell.search_type == "vector" and line.cell.filter_share is None and not line.flags
     ]
     dimensions = sorted({line.cell.dimension for line in plain})
     scales = sorted({line.cell.scale for line in plain})

@@ -1,5 +1,6 @@
 """Everything a report says of a campaign, worked out once."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -30,6 +31,9 @@ class Findings:
         Cells that were not measured and can be predicted.
     wanted_recall : float
         What the recommendation asks for.
+    left_out : dict
+        Number of measured cells that no analysis counts, by what is to be said against them; a cell
+        with two doubts counts for both.
     """
 
     lines: Sequence[Line]
@@ -47,6 +51,12 @@ class Findings:
     predicted: Sequence[scaling.Predicted] = ()
     clients: Sequence[int] = field(default_factory=list)
     wanted_recall: float = selectors.WANTED_RECALL
+    left_out: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def n_left_out(self) -> int:
+        """Number of measured cells that no analysis counts."""
+        return sum(not point.is_sound for point in self.points)
 
     @property
     def measured(self) -> list[Line]:
@@ -68,7 +78,7 @@ def gather(campaign: Campaign) -> Findings:
         cost = scaling.cost_model(points)
     except AnalysisProblem as exc:
         no_cost = problems.said(exc)
-    wanted = campaign.plan.recall or selectors.WANTED_RECALL
+    wanted = campaign.recall or selectors.WANTED_RECALL
     return Findings(
         lines=lines,
         points=points,
@@ -88,6 +98,7 @@ def gather(campaign: Campaign) -> Findings:
         predicted=_predicted(lines, cost),
         clients=sorted({int(one) for line in lines for one in throughput(line)}),
         wanted_recall=wanted,
+        left_out=Counter(doubt for line in lines if line.p50 for doubt in line.flags),
     )
 
 

@@ -24,7 +24,7 @@ def warnings(found: Findings) -> Iterator[Block]:
     waiting = sum(line.state == CellResult.State.WAITING for line in found.lines)
     if waiting:
         yield Note("warn", _("Cells that were not measured yet: %(count)d.") % {"count": waiting})
-    items = [*_items(found), *_mixed(found.lines)]
+    items = [*_items(found), *_mixed(found.lines), *_left_out(found)]
     if items:
         yield Heading(_("What to know before you trust it"))
         yield Bullets(items)
@@ -35,6 +35,8 @@ def _items(found: Findings) -> Iterator[str]:
     for line in found.lines:
         if line.state == CellResult.State.FAILED:
             said[f"{_('failed')}. {line.error}"].append(line.cell)
+        elif line.error:
+            said[line.error].append(line.cell)
         for doubt in selectors.doubts(line):
             said[doubt].append(line.cell)
         if found.exactness.get(line.cell.key, {}) is None:
@@ -49,6 +51,28 @@ def _items(found: Findings) -> Iterator[str]:
             yield from (f"{selectors.label(cell)}: {text}" for cell in cells)
         else:
             yield _grouped(text, cells, everything)
+
+
+def _left_out(found: Findings) -> Iterator[str]:
+    """Say which cells no analysis counts, and why."""
+    if not found.n_left_out:
+        return
+    reasons = (
+        f"{selectors.doubt(name)} ({count})" for name, count in sorted(found.left_out.items())
+    )
+    words = {
+        "count": found.n_left_out,
+        "all": len(found.measured),
+        "reasons": "; ".join(reasons),
+    }
+    yield (
+        _(
+            "%(count)d of %(all)d measured cells are shown but left out of every analysis "
+            "(recommendation, front, effects, pairs, growth and predictions), since their latency "
+            "is not that of the question asked: %(reasons)s."
+        )
+        % words
+    )
 
 
 def _grouped(text: str, cells: Sequence[Cell], everything: Sequence[Cell]) -> str:

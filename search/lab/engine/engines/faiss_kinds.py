@@ -99,6 +99,7 @@ class OpenFaiss:
         self._floats = floats
         self._parameters = parameters
         self._selectors: dict[int, tuple[Any, NDArray[np.uint8]]] = {}
+        self._ways: dict[tuple[int, int | None], Any] = {}
 
     def search(self, query: Vectors, k: int, below: int | None = None) -> tuple[Rows, Scores]:
         """Search the index, then rank the candidates by their float vectors."""
@@ -106,20 +107,27 @@ class OpenFaiss:
         scores, rows = self._index.search(
             query[np.newaxis, :], wanted, params=self._how(wanted, below)
         )
-        known = rows[0] >= 0
-        found, values = rows[0][known], scores[0][known].astype(np.float64)
-        if self._floats is not None and len(found):
-            values = (self._floats[found] @ query).astype(np.float64)
+        found, values = rows[0], scores[0]
+        if len(found) and found[-1] < 0:  # faiss fills up what it did not find
+            known = found >= 0
+            found, values = found[known], values[known]
+        if self._floats is not None:
+            values = self._floats[found] @ query
             best = np.argsort(-values, kind="stable")[:k]
             found, values = found[best], values[best]
-        return found.astype(np.int64), values
+        return found.astype(np.int64, copy=False), values.astype(np.float64)
 
     def _how(self, wanted: int, below: int | None) -> Any:
-        selector = None if below is None else self._selector(below)
-        if self._name == "faiss-hnsw-sq8":
-            breadth = max(self._parameters["ef_search"], wanted)
-            return faiss.SearchParametersHNSW(efSearch=breadth, sel=selector)
-        return faiss.SearchParameters(sel=selector)
+        """Return the parameters of a search; making them anew each time costs as much as 1 %."""
+        key = (wanted, below)
+        if key not in self._ways:
+            selector = None if below is None else self._selector(below)
+            if self._name == "faiss-hnsw-sq8":
+                breadth = max(self._parameters["ef_search"], wanted)
+                self._ways[key] = faiss.SearchParametersHNSW(efSearch=breadth, sel=selector)
+            else:
+                self._ways[key] = faiss.SearchParameters(sel=selector)
+        return self._ways[key]
 
     def _selector(self, below: int) -> Any:
         if below not in self._selectors:
@@ -133,6 +141,7 @@ class OpenFaiss:
 
     def close(self) -> None:
         """Drop the index and its selectors."""
+        self._ways.clear()
         self._selectors.clear()
         self._index = None
 

@@ -89,7 +89,7 @@ class OpenHnswlib:
             except RuntimeError:  # it found fewer than were asked for
                 wanted //= 2
                 continue
-            return rows[0].astype(np.int64), 1.0 - distances[0].astype(np.float64)
+            return rows[0].astype(np.int64), np.subtract(1.0, distances[0], dtype=np.float64)
         return np.empty(0, np.int64), np.empty(0, np.float64)
 
     def _filter(self, below: int) -> Any:

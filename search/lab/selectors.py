@@ -188,7 +188,8 @@ def _figures(row: CellResult) -> dict[str, Figure]:
     """Return the figures that were kept with the cell, or those of its samples."""
     kept = row.facts.get("figures")
     if kept is None:
-        return statistics.figures(samples(row), row.facts["per_second"])
+        own = samples(row)
+        return statistics.figures(own, statistics.counted_once(own, row.facts["per_second"]))
     return {name: Figure(**one) for name, one in kept.items()}
 
 

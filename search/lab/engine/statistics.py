@@ -67,25 +67,57 @@ def spanned(value: float, low: float, high: float) -> str:
     return f"{significant(value)} ({significant(low)}-{significant(high)})"
 
 
-def figures(samples: "Samples", per_second: Mapping[str, Sequence[float]]) -> dict[str, Figure]:
+def figures(samples: "Samples", answers: Figure) -> dict[str, Figure]:
     """Return what tables show of a cell.
+
+    Parameters
+    ----------
+    answers : Figure
+        A second, of the fewest clients.
 
     Returns
     -------
     dict
-        ``p50``, ``p95``, ``p99`` and ``cpu`` in milliseconds, ``recall`` at 10, and ``throughput``
-        in answers a second of the fewest clients. Answers are counted once, so their spread from
-        one run to another is that of the passes' mean latency.
+        ``p50``, ``p95``, ``p99`` and ``cpu`` in milliseconds, ``recall`` at 10, and ``throughput``.
     """
-    fewest = np.asarray(per_second[min(per_second, key=int)], dtype=np.float64)
     wall, cpu = samples.grid(samples.wall_ms), samples.grid(samples.cpu_ms)
     recalls = samples.grid(samples.recall_at_10)
     return {
         **{name: over_passes(wall, _quantile(share)) for name, share in QUANTILES.items()},
         "cpu": over_passes(cpu, _quantile(0.50)),
         "recall": _shown(over_passes(recalls, _mean, is_ratio=False), recalls.shape[1]),
-        "throughput": throughput(fewest, wall.mean(axis=1)),
+        "throughput": answers,
     }
+
+
+def rates(per_second: Mapping[str, Sequence[float]]) -> dict[str, Figure]:
+    """Return answers a second by the number of clients.
+
+    Parameters
+    ----------
+    per_second : mapping
+        Rates of each pass, or of the parts of the only one: the interval holds where another pass,
+        as many as these, would find it, by Student's t.
+    """
+    return {count: _rate(np.asarray(own, dtype=np.float64)) for count, own in per_second.items()}
+
+
+def _rate(own: Floats) -> Figure:
+    is_ratio = bool((own > 0).all())
+    levels = np.log(own) if is_ratio else own
+    middle, margin = float(levels.mean()), _run_margin(levels) * float(np.sqrt(2.0))
+    ends = np.array([middle, middle - margin, middle + margin])
+    value, low, high = (np.exp(ends) if is_ratio else np.maximum(0.0, ends)).tolist()
+    return Figure(value, low, high, len(own))
+
+
+def counted_once(samples: "Samples", per_second: Mapping[str, Sequence[float]]) -> Figure:
+    """Return the answers a second of a cell whose answers were counted in its first pass alone.
+
+    Their spread from one run to another is that of the passes' mean latency.
+    """
+    fewest = np.asarray(per_second[min(per_second, key=int)], dtype=np.float64)
+    return throughput(fewest, samples.grid(samples.wall_ms).mean(axis=1))
 
 
 def over_passes(

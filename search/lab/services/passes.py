@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import pyarrow as pa
@@ -126,7 +127,8 @@ def summed(passes: Sequence[Pass]) -> dict[str, Any]:
     """Return the facts of a cell from those of its passes.
 
     What was found in any pass against the cell counts against it; memory and load are the highest
-    of all, times to load their middle. Throughput is counted in the first pass.
+    of all, times to load their middle. Throughput is that of each pass; of one pass alone, and
+    where earlier versions counted it once, that of its parts.
     """
     facts = [one.facts for one in passes]
     # Passes of before the engine was told from its process know another peak.
@@ -140,8 +142,21 @@ def summed(passes: Sequence[Pass]) -> dict[str, Any]:
         "load_s": loads[len(loads) // 2],
         **{name: max(one[name] for one in facts) for name in ("foreign_cores", "load_average")},
         **_memory(told or facts),
+        "per_second": _per_second(facts),
         "elapsed_s": sum(one["elapsed_s"] for one in facts),
         "passes": [{name: one[name] for name in _EACH if name in one} for one in facts],
+    }
+
+
+def _per_second(facts: Sequence[Mapping[str, Any]]) -> dict[str, list[float]]:
+    """Return answers a second of each pass by the number of clients."""
+    found: dict[str, list[list[float]]] = {}
+    for one in facts:
+        for count, own in one.get("per_second", {}).items():
+            found.setdefault(count, []).append(own)
+    return {
+        count: [fmean(one) for one in own] if len(own) > 1 else own[0]
+        for count, own in found.items()
     }
 
 

@@ -153,7 +153,7 @@ class Turns:
         calibration: Mapping[str, Any],
     ) -> bool:
         """Measure a pass of a cell, again while other work disturbs it; returns whether it went."""
-        job = self.job(row, corpus, number == 0)
+        job = self.job(row, corpus, True)
         job = replace(job, breadth=calibration.get("ef_search", 0))
         started, n_tries, is_disturbed = time.monotonic(), 0, True
         while is_disturbed and n_tries < self.campaign.max_tries:
@@ -209,7 +209,9 @@ class Turns:
             return
         facts = summed(passes) | built | self.shelf.made_with(corpus)
         joined = Samples.joined([one.samples for one in passes])
-        figures = statistics.figures(joined, facts["per_second"])
+        answers = statistics.rates(facts["per_second"])
+        facts["throughput"] = {count: vars(one) for count, one in answers.items()}
+        figures = statistics.figures(joined, answers[min(answers, key=int)])
         facts["figures"] = {name: vars(one) for name, one in figures.items()}
         facts = sound(facts)
         content = io.BytesIO()

@@ -13,7 +13,8 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from multiprocessing import get_context
+from functools import partial
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -39,13 +40,13 @@ from search.lab.engine.lexical import leg
 from search.lab.engine.matrix import Cell
 from search.lab.engine.problems import EngineProblem
 from search.lab.engine.statistics import Figure
+from search.lab.services import throughput
+from search.lab.services.throughput import Client, Clients, Counted
 
 ANSWER, SAMPLES = "answer.json", "samples.parquet"
 OUT_OF_MEMORY, DATABASE_AWAY = 78, 79
 #: Begin the SQLSTATEs of a server that shuts down, crashed, starts, or is not reached.
 _AWAY = ("57P", "08")
-CLIENT_SECONDS = 3
-_START_TIMEOUT_S = 300
 _PR_SET_PDEATHSIG = 1
 
 
@@ -222,7 +223,13 @@ def _link_leg(job: Job, corpus: Corpus) -> None:
 
 
 def measure(job: Job) -> dict[str, Any]:
-    """Measure a pass: one client with every sample kept, then several for the throughput."""
+    """Measure a pass: one client with every sample kept, then some for the throughput."""
+    own = replace(job, parent=os.getpid())
+    with Clients(max(job.clients, default=1), partial(_client, own)) as clients:
+        return _measured(job, clients)
+
+
+def _measured(job: Job, clients: Clients) -> dict[str, Any]:
     corpus = job.corpus()
     _link_leg(job, corpus)
     answer(job)
@@ -230,9 +237,10 @@ def measure(job: Job) -> dict[str, Any]:
         job.searched(), job.engine(), corpus, job.folder, job.cache, proving=job.proving
     )
     pq.write_table(found.samples.to_table(), job.folder / SAMPLES)
-    per_second = {str(count): _throughput(job, count) for count in job.clients}
+    p50_ms = float(np.median(found.samples.wall_ms))
+    counted = _counted(job, clients, p50_ms)
     return {
-        "p50_ms": float(np.median(found.samples.wall_ms)),
+        "p50_ms": p50_ms,
         "uses_index": found.uses_index,
         "evidence": found.evidence[:10_000],
         "load_s": found.load_s,
@@ -243,56 +251,35 @@ def measure(job: Job) -> dict[str, Any]:
         "peak_mb": found.held.peak_mb,
         "baseline_mb": found.held.baseline_mb,
         "engine_mb": found.held.engine_mb,
-        "foreign_cores": found.foreign_cores,
+        "foreign_cores": max(
+            found.foreign_cores, *(one.foreign_cores for one in counted.values()), 0.0
+        ),
         "load_average": os.getloadavg()[0],
-        "per_second": per_second,
+        "per_second": {str(count): one.per_second for count, one in counted.items()},
     }
 
 
-def _throughput(job: Job, n_clients: int) -> list[float]:
-    """Return the answers of each second of a closed loop of some clients, each a process."""
-    if n_clients == 1:
-        return _loop(job, 0, lambda: None)
-    context = get_context("spawn")
-    job = replace(job, parent=os.getpid())
-    barrier, counts = context.Barrier(n_clients), context.Queue()
-    clients = [
-        context.Process(target=_client, args=(job, number, barrier, counts))
-        for number in range(n_clients)
-    ]
-    for client in clients:
-        client.start()
+def _counted(job: Job, clients: Clients, p50_ms: float) -> dict[int, Counted]:
+    """Count the answers of each number of clients."""
+    if not job.clients:
+        return {}
+    first = clients.open(partial(_asking, job, 0))
     try:
-        found = [counts.get(timeout=_START_TIMEOUT_S + 10 * CLIENT_SECONDS) for _ in clients]
+        return {count: clients.counted(first, count, p50_ms) for count in job.clients}
     finally:
-        for client in clients:
-            client.join(5)
-            client.kill()
-    return np.sum(found, axis=0).astype(float).tolist()  # type: ignore[no-any-return]
+        first.close()
 
 
-def _client(job: Job, number: int, barrier: Any, counts: Any) -> None:
+def _client(job: Job, number: int, pipe: Connection) -> None:
     die_with(job.parent)
-    counts.put(_loop(job, number, lambda: barrier.wait(_START_TIMEOUT_S)))
+    throughput.serve(pipe, partial(_asking, job, number))
 
 
-def _loop(job: Job, number: int, ready: Callable[[], object]) -> list[float]:
-    """Ask one question after another and count the answers of each second."""
+def _asking(job: Job, number: int) -> Client:
+    """Return a client, whose order of questions is its own."""
     corpus = job.corpus()
     searcher = measuring.opened(job.searched(), job.engine(), corpus, job.folder)
-    places = client_questions(corpus, number, proving=job.proving)
-    for place in places[:10]:
-        searcher.search(place)
-    ready()
-    done = np.zeros(CLIENT_SECONDS)
-    start = time.perf_counter()
-    at = 0
-    while (elapsed := time.perf_counter() - start) < CLIENT_SECONDS:
-        searcher.search(places[at % len(places)])
-        at += 1
-        done[int(elapsed)] += 1
-    searcher.close()
-    return [float(one) for one in done]
+    return Client(searcher, client_questions(corpus, number, proving=job.proving))
 
 
 def client_questions(corpus: Corpus, number: int, *, proving: bool) -> list[int]:

@@ -90,6 +90,15 @@ def test_the_spread_of_the_passes_reaches_the_throughput() -> None:
     assert spread.high > 200
 
 
+def test_answers_a_second_have_an_interval_over_the_passes() -> None:
+    found = statistics.rates({"1": [100.0, 110.0, 105.0], "2": [150.0, 150.0]})
+    assert found["1"].low < 100 < found["1"].value < 110 < found["1"].high
+    assert found["1"].n == 3
+    assert found["2"].low == pytest.approx(150.0)
+    none = statistics.rates({"1": [0.0, 1.0]})["1"]
+    assert (none.low, none.value) == (0.0, 0.5)
+
+
 def samples(n_questions: int = 20, factor: float = 1.0) -> Samples:
     exact = np.tile(np.arange(10), (n_questions, 1))
     wall = np.linspace(1, 2, n_questions) * factor
@@ -178,3 +187,27 @@ def test_what_is_said_against_a_pass_is_said_against_the_cell(
     assert facts["is_disturbed"]
     assert (facts["peak_mb"], facts["elapsed_s"]) == (140.0, 4.0)
     assert [one["p50_ms"] for one in facts["passes"]] == [1.0, 1.0]
+
+
+def test_answers_are_those_of_each_pass_and_of_its_parts_when_there_is_one(
+    tmp_path: Path, written: Path
+) -> None:
+    kept = Passes(tmp_path / "cell", MADE_WITH)
+    kept.keep(0, FACTS | {"per_second": {"1": [800.0, 1000.0], "2": [1500.0]}}, written)
+    kept.keep(1, FACTS | {"per_second": {"1": [1000.0, 1000.0]}}, written)
+    found = [one for number in range(2) if (one := kept.read(number))]
+    assert summed(found)["per_second"] == {"1": [900.0, 1000.0], "2": [1500.0]}
+    assert summed(found[:1])["per_second"]["1"] == [800.0, 1000.0]
+
+
+def test_passes_of_before_the_engine_was_told_from_its_process_are_joined(
+    tmp_path: Path, written: Path
+) -> None:
+    kept = Passes(tmp_path / "cell", MADE_WITH)
+    kept.keep(0, FACTS | {"peak_mb": 345.0}, written)
+    now = {"peak_mb": 150.0, "baseline_mb": 120.0, "engine_mb": 30.0}
+    kept.keep(1, {name: FACTS[name] for name in FACTS if name != "per_second"} | now, written)
+    facts = summed([one for number in range(2) if (one := kept.read(number))])
+    assert {name: facts[name] for name in now} == now
+    assert facts["per_second"] == {"1": [900.0]}
+    assert ["engine_mb" in one for one in facts["passes"]] == [False, True]

@@ -26,7 +26,8 @@ def test_one_row_missed_shows_no_more_than_none() -> None:
 def test_a_cell_without_a_miss_has_an_interval() -> None:
     rows = [np.arange(10)] * 100
     samples = scored(rows, np.tile(np.arange(10), (100, 1)), np.ones(100), np.ones(100))
-    found = statistics.figures(samples, {"1": [900.0, 950.0]})["recall"]
+    answers = statistics.rates({"1": [900.0, 950.0]})["1"]
+    found = statistics.figures(samples, answers)["recall"]
     assert 0.98 < found.low < 0.995
     assert (found.value, found.high) == (1.0, 1.0)
 

@@ -84,7 +84,11 @@ def _row(line: Line, found: Findings) -> dict[str, Any]:
     row["target_recall"] = cell.recall
     row["calibrated_ef_search"] = (facts.get("calibration") or {}).get("ef_search")
     answers = throughput(line)
-    row |= {f"per_second_{count}": answers.get(count) for count in found.clients}
+    spreads = facts.get("throughput") or {}
+    for count in found.clients:
+        row[f"per_second_{count}"] = answers.get(count)
+        for end in ("low", "high"):
+            row[f"per_second_{count}_{end}"] = spreads.get(str(count), {}).get(end)
     row |= {name: facts.get(name) for name in _FACTS}
     row["n_passes"] = len(facts.get("passes", [None])) if facts else None
     return row | {"n_samples": line.p50.n if line.p50 else None, "error": line.error}

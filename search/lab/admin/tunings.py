@@ -199,6 +199,8 @@ def tuned_section(request: HttpRequest, run: Run) -> SafeString | str:
         "result": result,
         "duel": result["duel"],
         "verdict": text,
+        "defaults_suffice": result["duel"]["verdict"] == "slower"
+        and result["duel"]["default_recall"]["low"] >= result["recall"],
         "tone": tone,
         "trials": [
             {"number": number, "is_best": _is_best(one, result), **one}

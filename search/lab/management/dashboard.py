@@ -33,8 +33,10 @@ EVERY_S = 1.0
 N_CELLS, N_EVENTS = 12, 6
 #: Lines of the view beside those of cells and events: frames, headings, progress, machine, hint.
 OTHER_LINES = 15
-#: Narrower than this there is no room for intervals.
-WIDE = 110
+#: Narrower than this there is no room for throughput, and than that none for intervals.
+WIDE, VERY_WIDE = 110, 190
+#: Columns for the names of cells at least and for notes at most, in a narrow view and a wide one.
+LEAST_LABEL, MOST_NOTE = (30, 48), (12, 26)
 #: Waits a while and says whether somebody asked to leave.
 Pressed = Callable[[float], bool]
 
@@ -89,7 +91,7 @@ def frame(campaign: Campaign, width: int, height: int | None = None) -> Renderab
         Panel(_progress(campaign, width), title=Text(campaign.name), title_align="left"),
         Panel(_machine(), title=_("Machine"), title_align="left"),
         Panel(
-            _cells(campaign, n_cells, is_wide=width >= WIDE),
+            _cells(campaign, n_cells, width),
             title=_("Last cells"),
             title_align="left",
         ),
@@ -139,8 +141,9 @@ def _progress(campaign: Campaign, width: int) -> RenderableType:
     if run is None:
         return table
     state = Text(str(State(run.state).label), style=COLOURS[State(run.state)])
-    doing = " · ".join(filter(None, [run.progress_phase, run.progress_message]))
-    return Group(table, Text.assemble(state, "  ", doing, overflow="ellipsis", no_wrap=True))
+    return Group(
+        table, Text.assemble(state, "  ", run.progress_message, overflow="ellipsis", no_wrap=True)
+    )
 
 
 def _machine() -> Table:
@@ -160,20 +163,24 @@ def _machine() -> Table:
     return table
 
 
-def _cells(campaign: Campaign, n_cells: int, *, is_wide: bool) -> Table:
+def _cells(campaign: Campaign, n_cells: int, width: int) -> Table:
     table = Table(expand=True, box=None, header_style="bold")
-    table.add_column(_("cell"), ratio=1, no_wrap=True, overflow="ellipsis")
-    for heading in ("p50 ms", "p95 ms", "recall@10", _("per second")):
+    is_wide = width >= WIDE
+    # Cells that cannot be told apart say nothing, whatever their figures are.
+    least = LEAST_LABEL[is_wide]
+    table.add_column(_("cell"), ratio=1, min_width=least, no_wrap=True, overflow="ellipsis")
+    for heading in ("p50 ms", "p95 ms", "recall@10", *([_("per second")] if is_wide else [])):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column(_("note"), no_wrap=True, overflow="ellipsis")
+    table.add_column(_("note"), max_width=MOST_NOTE[is_wide], no_wrap=True, overflow="ellipsis")
     rows = campaign.cells.exclude(state=CellResult.State.WAITING).order_by("-measured_at")
     for row in rows[:n_cells]:
         line = selectors.line(row)
         style = "red" if line.error else "yellow" if line.flags else ""
         note = line.error.partition("\n")[0][:60] or ", ".join(selectors.doubts(line))
+        figures = (line.p50, line.p95, line.recall, *([line.throughput] if is_wide else []))
         table.add_row(
             Text(line.label),
-            *(_shown(one, is_wide) for one in (line.p50, line.p95, line.recall, line.throughput)),
+            *(_shown(one, width >= VERY_WIDE) for one in figures),
             Text(note, style=style),
         )
     return table

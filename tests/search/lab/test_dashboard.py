@@ -4,6 +4,7 @@ import io
 
 import pytest
 from django.utils import translation
+from rich.cells import cell_len
 from rich.console import Console
 
 from portal.core.actors import Actor
@@ -64,6 +65,17 @@ def test_a_picture_fits_the_terminal(campaign: Campaign, width: int, height: int
     assert len(lines) <= height
     assert "the campaign goes on" in lines[-1]
     assert any("event 9" in line for line in lines)
+    assert any("100,000 x " in line for line in lines)
+    assert all(cell_len(line) <= width for line in lines)
+
+
+def test_a_korean_picture_keeps_its_frame_in_a_small_terminal(campaign: Campaign) -> None:
+    screen = Console(file=io.StringIO(), width=80, record=True)
+    with translation.override("ko"):
+        screen.print(dashboard.frame(campaign, 80, 24))
+    framed = [line for line in screen.export_text().splitlines() if line.startswith(("│", "╭"))]
+    assert {cell_len(line) for line in framed} == {80}
+    assert any("벡터" in line for line in framed)
 
 
 @pytest.mark.parametrize("how", ["q", "interrupt"])

@@ -47,7 +47,7 @@ def signed_in(*codenames: str) -> Client:
     return client
 
 
-def tuned(*, reached: bool = True, engine: str = "millwright") -> Run:
+def tuned(*, reached: bool = True, engine: str = "millwright", verdict: str = "faster") -> Run:
     """Return a run that ended with a graph."""
     run = dispatch.tune(wish=WISH, actor=ACTOR)
     figure = {"value": 0.97, "low": 0.96, "high": 0.98, "n": 100}
@@ -59,7 +59,7 @@ def tuned(*, reached: bool = True, engine: str = "millwright") -> Run:
         **WISH.to_dict(),
         "parameters": parameters,
         "options": graph_tuning.options(engine, parameters),
-        "duel": dict.fromkeys(names, figure) | {"verdict": "faster"},
+        "duel": dict.fromkeys(names, figure) | {"verdict": verdict},
         "reached": reached,
         "build_s": 1.5,
         "size_bytes": 1_000_000,
@@ -111,6 +111,10 @@ def test_the_page_of_the_run_shows_the_graph_its_proof_and_its_trials() -> None:
         "latency, found over defaults",
     ):
         assert said in text, said
+    assert "no reason to leave them" not in text
+    slower = tuned(verdict="slower")
+    text = client.get(reverse("admin:runs_run_change", args=[slower.pk])).text
+    assert "no reason to leave them" in text
 
 
 def test_a_graph_that_is_not_sure_is_given_to_nobody(collection: Collection) -> None:

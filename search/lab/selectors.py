@@ -126,6 +126,7 @@ def points_of(known: Iterable[Line]) -> list[Point]:
                 facts["build_s"],
                 facts["size_bytes"] / 1e6,
                 is_sound=not one.flags,
+                recall_interval=(one.recall.low, one.recall.high),
             )
         )
     return found
@@ -201,9 +202,15 @@ def sureness(first: Line, second: Line | None) -> str:
         "other": f"{second.cell.engine} x {second.cell.dimension}",
         "times": f"{second.p95.value / first.p95.value:.2f}",
     }
+    if min(_n_passes(first), _n_passes(second)) < 2:
+        return _("one pass does not tell: %(other)s took %(times)s times as long") % words
     if first.p95.high < second.p95.low:
         return _("surely: %(other)s takes %(times)s times as long") % words
     return _("not surely: %(other)s, %(times)s times as long, may be as fast") % words
+
+
+def _n_passes(line: Line) -> int:
+    return len((line.facts or {}).get("passes", [None]))
 
 
 def way(search_type: str) -> str:

@@ -17,12 +17,20 @@ from portal.core.errors import FieldProblem, InvalidInput
 from search.lab import selectors
 from search.lab.api.campaigns import MayLook
 from search.lab.api.shapes import CellResultSerializer
+from search.lab.engine.analysis.choosing import Limits
 from search.lab.models import CellResult
 from search.lab.services import campaigns
 
 FORMATS = ("md", "html", "pdf", "json", "csv", "parquet")
 COMPARED_AS = ("json", "md", "html", "pdf")
 LANGUAGES = ("ko", "en")
+#: What a recommendation can be asked to keep to.
+LIMITS = {
+    "min_recall": "Least recall@10; by default the campaign's, or else 0.95.",
+    "max_p95_ms": "Greatest 95th percentile in milliseconds.",
+    "max_memory_mb": "Greatest memory of a search.",
+}
+EACH_LENGTH = "Whether to recommend for each length of the vectors."
 
 
 class ResultList(generics.ListAPIView[CellResult]):
@@ -70,6 +78,11 @@ class Report(APIView):
         parameters=[
             OpenApiParameter("format", enum=FORMATS, description="By default md."),
             OpenApiParameter("language", enum=LANGUAGES, description="By default the request's."),
+            *(
+                OpenApiParameter(name, OpenApiTypes.FLOAT, description=LIMITS[name])
+                for name in LIMITS
+            ),
+            OpenApiParameter("each_length", OpenApiTypes.BOOL, description=EACH_LENGTH),
         ],
         responses={
             (200, "text/markdown"): OpenApiResponse(OpenApiTypes.STR, "The report."),
@@ -85,10 +98,15 @@ class Report(APIView):
     def get(self, request: Request, pk: UUID) -> HttpResponse:
         from search.lab.services import reports  # noqa: PLC0415 - scipy is large
 
-        _check_names(request, ("format", "language"))
+        _check_names(request, ("format", "language", *LIMITS, "each_length"))
         form = _choice(request, "format", FORMATS, "md")
         language = _choice(request, "language", LANGUAGES, _own_language())
-        return _file(*reports.render(campaigns.get(pk), format=form, language=language))
+        limits = Limits(
+            **{name: _limit(request, name) for name in LIMITS},
+            each_length=_choice(request, "each_length", ("true", "false"), "false") == "true",
+        )
+        campaign = campaigns.get(pk)
+        return _file(*reports.render(campaign, format=form, language=language, limits=limits))
 
 
 class Comparison(APIView):
@@ -167,6 +185,15 @@ def _number(request: Request, name: str) -> UUID:
         return UUID(value)
     except ValueError:
         message = _("“%(name)s” is “%(seen)s”: give the number of a campaign.")
+        raise _wrong(name, message % {"name": name, "seen": value[:60]}) from None
+
+
+def _limit(request: Request, name: str) -> float | None:
+    value = request.query_params.get(name, "")
+    try:
+        return float(value) if value else None
+    except ValueError:
+        message = _("“%(name)s” is “%(seen)s”: give a number.")
         raise _wrong(name, message % {"name": name, "seen": value[:60]}) from None
 
 

@@ -149,22 +149,27 @@ def over_passes(
     return Figure(value, low, high, grid.size)
 
 
-def ratio_over_passes(ours: Floats, theirs: Floats, seed: int = 0) -> Figure:
-    """Return the median of ``ours`` over that of ``theirs``, each measured in passes.
+def ratio_over_passes(
+    ours: Floats, theirs: Floats, seed: int = 0, *, share: float = 0.50
+) -> Figure:
+    """Return a quantile of ``ours`` over that of ``theirs``, each measured in passes.
 
     Parameters
     ----------
     ours, theirs : float64 [n_passes, n_questions]
         The same questions in the same order; where one has more of them, the rest is left out. With
         one pass on either side the interval speaks of the questions alone.
+    share : float
+        Which quantile; the median unless said.
     """
+    estimate = _quantile(share)
     count = min(ours.shape[1], theirs.shape[1])
     places = _places(count, seed)
     levels, drawn = [], np.zeros(N_BOOTSTRAPS)
     for sign, grid in ((1.0, ours[:, :count]), (-1.0, theirs[:, :count])):
-        levels.append(np.log(np.median(grid, axis=1)))
+        levels.append(np.log(estimate(grid)))
         for row in grid:
-            drawn += sign * np.log(np.median(row[places], axis=1)) / len(grid)
+            drawn += sign * np.log(estimate(row[places])) / len(grid)
     middle = float(levels[0].mean() - levels[1].mean())
     low, high = _joined(middle, drawn, _welch_margin(*levels))
     return Figure(float(np.exp(middle)), float(np.exp(low)), float(np.exp(high)), ours.size)

@@ -84,10 +84,14 @@ def change(row: CellResult, **changed: object) -> None:
     CellResult.objects.filter(pk=row.pk).update(facts=facts, digest=digest_json(facts))
 
 
-def samples(cell: Cell, slowed: float = 1.0, seed: int = 0) -> Samples:
-    """Return samples whose latency follows a power law of scale and dimension."""
+def samples(cell: Cell, slowed: float = 1.0, seed: int = 0, n_passes: int = 3) -> Samples:
+    """Return samples whose latency follows a power law of scale and dimension, of like passes."""
     generator = np.random.default_rng(seed)
     base = BASES[cell.engine] * (cell.scale / 1e4) ** 0.3 * (cell.dimension / 128) ** 0.9
     wall = base * slowed * np.exp(generator.normal(0, 0.05, 100))
     recall = np.where(generator.random(100) < 0.8, 1.0, 0.9)
-    return Samples(wall, wall * 0.9, np.full(100, 10), recall, recall, recall, recall)
+    wall = np.outer(np.exp(generator.normal(0, 0.001, n_passes)), wall).ravel()
+    recall = np.tile(recall, n_passes)
+    rows, asked = np.full(len(wall), 10), np.tile(np.arange(100), n_passes)
+    passes = np.repeat(np.arange(n_passes), 100)
+    return Samples(wall, wall * 0.9, rows, recall, recall, recall, recall, asked, passes)

@@ -140,6 +140,63 @@ def test_a_recommendation_meets_the_wishes_or_says_that_none_does() -> None:
     assert (nothing.point, nothing.reason) == (None, "none")
 
 
+def test_a_recall_is_met_by_what_is_sure_of_it() -> None:
+    base = points()[0]
+    may = replace(base, p95_ms=1.0, recall_at_10=0.951, recall_interval=(0.944, 0.958))
+    surely = replace(base, p95_ms=2.0, recall_at_10=0.97, recall_interval=(0.962, 0.978))
+    found = choosing.recommend([may, surely], min_recall=0.95)
+    assert (found.point, found.reason, found.is_recall_sure) == (surely, "only", True)
+    found = choosing.recommend([may], min_recall=0.95)
+    assert (found.point, found.is_recall_sure) == (may, False)
+    # What calibrated a breadth was surely enough on other questions, and these agree with it.
+    calibrated = replace(may, cell=replace(may.cell, recall=0.95))
+    assert choosing.recommend([calibrated, surely], min_recall=0.95).point == calibrated
+    below = replace(calibrated, recall_interval=(0.930, 0.945))
+    assert choosing.recommend([below, surely], min_recall=0.95).point == surely
+
+
+def test_a_choice_says_whether_the_next_best_may_be_as_fast() -> None:
+    fast, slow = (replace(points()[0], p95_ms=ms) for ms in (1.0, 1.2))
+    for low, expected in ((1.1, choosing.SURELY), (0.9, choosing.EVEN)):
+        lead = Figure(1.2, low, 1.4, 100)
+
+        def ratio(slower: Point, faster: Point, lead: Figure = lead) -> Figure | None:
+            return lead if (slower, faster) == (slow, fast) else None
+
+        found = choosing.recommend([slow, fast], min_recall=0.9, ratio=ratio)
+        assert (found.point, found.runner_up, found.sureness) == (fast, slow, expected)
+    assert choosing.recommend([slow, fast], min_recall=0.9).sureness == choosing.UNKNOWN
+    assert choosing.recommend([fast], min_recall=0.9).sureness == choosing.ONLY
+
+
+def test_each_length_can_be_a_need_of_its_own() -> None:
+    needs = choosing.by_need(points(), each_length=True)
+    assert {(one.scale, one.dimension) for one in needs} == {
+        (scale, dimension) for scale in (10_000, 100_000, 250_000) for dimension in (128, 512)
+    }
+
+
+def test_the_tail_of_a_cell_is_told_from_that_of_another_over_passes() -> None:
+    generator = np.random.default_rng(4)
+    base = generator.lognormal(0, 0.3, 200)
+
+    def samples(factor: float, n_passes: int) -> Samples:
+        wall = np.concatenate(
+            [base * factor * generator.lognormal(0, 0.01) for _ in range(n_passes)]
+        )
+        ones, asked = np.ones(len(wall)), np.tile(np.arange(200), n_passes)
+        passes = np.repeat(np.arange(n_passes), 200)
+        return Samples(wall, wall, ones.astype(int), ones, ones, ones, ones, asked, passes)
+
+    clear = comparing.tails(samples(1.3, 5), samples(1.0, 5))
+    even = comparing.tails(samples(1.0, 5), samples(1.0, 5))
+    assert clear is not None
+    assert even is not None
+    assert 1.2 < clear.low < 1.3 < clear.high < 1.4
+    assert even.low < 1 < even.high
+    assert comparing.tails(samples(1.3, 1), samples(1.0, 5)) is None
+
+
 @pytest.mark.parametrize(
     ("low", "high", "expected"),
     [
@@ -153,21 +210,37 @@ def test_a_verdict_follows_the_interval(low: float, high: float, expected: str) 
     assert comparing.verdict(Figure((low + high) / 2, low, high, 100)) == expected
 
 
-def test_a_slowed_engine_is_flagged_and_the_same_one_is_not() -> None:
-    generator = np.random.default_rng(1)
-    base = generator.lognormal(0, 0.3, 1_000)
+def repeated(factor: float, n_passes: int, seed: int) -> Samples:
+    """Return the same questions in passes that differ by a percent."""
+    base = np.random.default_rng(1).lognormal(0, 0.3, 500)
+    generator = np.random.default_rng(seed)
+    runs, noise = generator.normal(0, 0.01, (n_passes, 1)), generator.normal(0, 0.02, 500)
+    wall = (base * factor * np.exp(runs + noise)).ravel()
+    ones, asked = np.ones(len(wall)), np.tile(np.arange(500), n_passes)
+    passes = np.repeat(np.arange(n_passes), 500)
+    return Samples(wall, wall, ones.astype(np.int64) * 10, ones, ones, ones, ones, asked, passes)
 
-    def samples(factor: float) -> Samples:
-        wall = base * factor * generator.lognormal(0, 0.02, 1_000)
-        ones = np.ones(1_000)
-        return Samples(wall, wall, ones.astype(np.int64) * 10, ones, ones, ones, ones)
 
-    same, slow = Cell("hnswlib", 10_000, 128), Cell("usearch", 10_000, 128)
-    now = {same.key: (same, samples(1.0)), slow.key: (slow, samples(1.1))}
-    then = {same.key: (same, samples(1.0)), slow.key: (slow, samples(1.0))}
+@pytest.mark.parametrize(
+    ("n_passes", "slower", "same"),
+    [
+        (5, comparing.SLOWER, comparing.SAME),
+        (1, comparing.INCONCLUSIVE, comparing.INCONCLUSIVE),
+    ],
+)
+def test_a_slowed_engine_is_flagged_the_same_one_is_not_and_one_pass_tells_neither(
+    n_passes: int, slower: str, same: str
+) -> None:
+    alike, slow = Cell("hnswlib", 10_000, 128), Cell("usearch", 10_000, 128)
+    now = {
+        alike.key: (alike, repeated(1.0, n_passes, 2)),
+        slow.key: (slow, repeated(1.2, n_passes, 3)),
+    }
+    then = {alike.key: (alike, repeated(1.0, 5, 4)), slow.key: (slow, repeated(1.0, 5, 5))}
     first, second = comparing.compare(now, then)
-    assert (first.cell, first.verdict) == (slow, comparing.SLOWER)
-    assert (second.cell, second.verdict) == (same, comparing.SAME)
+    assert (first.cell, first.verdict) == (slow, slower)
+    assert (second.cell, second.verdict) == (alike, same)
+    assert first.n_passes == n_passes
 
 
 def test_the_full_matrix_has_48_cells_an_engine() -> None:

@@ -201,6 +201,13 @@ def test_a_report_names_its_formats_and_a_stranger_is_told_so(
     answer = caller.get(f"{number}/report/?format=odt")
     assert answer.status_code == 422
     assert "“format” is “odt”" in answer.json()["errors"][0]["message"]
+    answer = caller.get(f"{number}/report/?format=json&max_p95_ms=2.5&each_length=true")
+    limits = answer.json()["analysis"]["limits"]
+    assert (limits["min_recall"], limits["max_p95_ms"], limits["each_length"]) == (0.95, 2.5, True)
+    for wrong, said in (("max_p95_ms=fast", "give a number"), ("min_recall=7", "min_recall is 7")):
+        answer = caller.get(f"{number}/report/?{wrong}")
+        assert answer.status_code == 422
+        assert said in answer.content.decode()
     unknown = "00000000-0000-0000-0000-000000000000"
     assert caller.get(f"{unknown}/").status_code == 404
     assert caller.get(f"{unknown}/results/").status_code == 404

@@ -195,7 +195,7 @@ def test_a_measured_campaign_says_what_to_take_and_how_sure_that_is() -> None:
         recall = 0.5 if row.what.filter_share else 0.97
         figures = {"p50": figure, "p95": figure, "recall": FIGURE | {"value": recall}}
         facts = {"uses_index": True, "falls_short": False, "is_disturbed": False}
-        measure(campaign, place, figures=_figures() | figures, **facts)
+        measure(campaign, place, figures=_figures() | figures, passes=[{}, {}], **facts)
     text = granted(*WORK).get(page(campaign)).text
     assert "surely: faiss-flat x 16 takes 4.00 times as long" in text
     assert "none of 2 sound cells reaches it" in text

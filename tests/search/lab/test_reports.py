@@ -23,6 +23,7 @@ from portal.core.errors import Conflict, InvalidInput
 from portal.core.models import User
 from portal.lib.hashing import digest_json
 from search.lab import selectors
+from search.lab.engine.analysis import choosing
 from search.lab.engine.matrix import Matrix
 from search.lab.engine.statistics import Figure
 from search.lab.management.commands import benchmark
@@ -107,8 +108,9 @@ def test_no_report_holds_a_number_that_json_lacks(campaign: Campaign) -> None:
     """Latencies that follow their law without any rest have no F value."""
     for row in campaign.cells.all():
         cell = row.what
-        wall = np.full(100, measured.BASES[cell.engine] * (2.0 if cell.filter_share else 1.0))
-        own = replace(measured.samples(cell), wall_ms=wall, cpu_ms=wall)
+        own = measured.samples(cell)
+        each = measured.BASES[cell.engine] * (2.0 if cell.filter_share else 1.0)
+        own = replace(own, wall_ms=np.full(len(own), each), cpu_ms=np.full(len(own), each))
         measured.measure(row, own)
 
     text = reports.render(campaign, format="json")[0].decode()
@@ -195,6 +197,23 @@ def test_a_campaign_without_a_figure_has_a_report() -> None:
 
     for form in reports.FORMATS:
         assert reports.render(empty, format=form, language="ko")[0]
+
+
+def test_a_recommendation_keeps_to_limits_and_says_how_sure_it_is(campaign: Campaign) -> None:
+    limits = choosing.Limits(min_recall=0.9, max_p95_ms=0.5, each_length=True)
+    found = reports.content(campaign, limits)["analysis"]
+    page = reports.render(campaign, format="md", language="en", limits=limits)[0].decode()
+
+    assert found["limits"]["max_p95_ms"] == 0.5
+    taken = [one for one in found["recommendations"] if one["cell"]]
+    assert len(found["recommendations"]) == 2 * 3 * 2
+    assert 0 < len(taken) < 12
+    assert {one["cell"]["dimension"] == one["dimension"] for one in taken} == {True}
+    assert {one["sureness"] for one in taken} == {"only"}
+    assert "a recall of at least 0.9, a p95 of at most 0.5 ms" in page
+    assert "the only one that reaches it" in page
+    with pytest.raises(InvalidInput, match=r"max_memory_mb is -1.* above 0"):
+        reports.render(campaign, limits=choosing.Limits(max_memory_mb=-1.0))
 
 
 def test_an_unknown_format_or_language_is_named(campaign: Campaign) -> None:

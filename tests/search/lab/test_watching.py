@@ -30,7 +30,8 @@ CELL = Cell("faiss-flat", 1_000, 16)
 def samples(factor: float = 1.0, n_found: int = 10) -> Samples:
     exact = np.tile(np.arange(10), (500, 1))
     wall = np.random.default_rng(1).lognormal(0.0, 0.2, 500) * factor
-    return scored([np.arange(n_found)] * 500, exact, wall, wall)
+    one = scored([np.arange(n_found)] * 500, exact, wall, wall)
+    return Samples.joined([one, one])
 
 
 def compared(now: Samples) -> list[comparing.Compared]:

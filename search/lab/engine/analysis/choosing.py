@@ -1,10 +1,18 @@
 """Which configuration to take: the Pareto front and a recommendation."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from search.lab.engine.analysis.points import Point, sound
 from search.lab.engine.matrix import Cell
+from search.lab.engine.statistics import Figure
+
+#: How sure it is that a choice is the fastest: nothing else meets the wishes, surely, the next best
+#: may be as fast, or not known, as with one pass.
+ONLY, SURELY, EVEN, UNKNOWN = "only", "surely", "even", "unknown"
+
+#: Returns the 95th percentile of one cell over that of another, None where it is not known.
+Ratio = Callable[[Point, Point], Figure | None]
 
 
 @dataclass(frozen=True)
@@ -20,6 +28,10 @@ class Recommendation:
     runner_up : Point or None
         The next best that meets them.
     n_meeting, n_considered : int
+    lead : Figure or None
+        The 95th percentile of the next best over that of the choice, over the passes of both.
+    is_recall_sure : bool
+        False where the recall is reached, but its interval holds less as well.
     """
 
     point: Point | None
@@ -27,6 +39,38 @@ class Recommendation:
     runner_up: Point | None
     n_meeting: int
     n_considered: int
+    lead: Figure | None = None
+    is_recall_sure: bool = True
+
+    @property
+    def sureness(self) -> str:
+        """How sure it is that the choice is the fastest: `ONLY`, `SURELY`, `EVEN`, `UNKNOWN`."""
+        if self.runner_up is None:
+            return ONLY
+        if self.lead is None:
+            return UNKNOWN
+        return SURELY if self.lead.low > 1 else EVEN
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What somebody asks of a choice.
+
+    Attributes
+    ----------
+    min_recall : float or None
+        Least mean recall@10; None for what the campaign names, or else 0.95.
+    max_p95_ms, max_memory_mb : float or None
+        None for no limit.
+    each_length : bool
+        Whether a choice is wanted for each length of the vectors: recall does not say what shorter
+        ones lose.
+    """
+
+    min_recall: float | None = None
+    max_p95_ms: float | None = None
+    max_memory_mb: float | None = None
+    each_length: bool = False
 
 
 @dataclass(frozen=True, order=True)
@@ -40,23 +84,27 @@ class Need:
     search_type : str
     filter_share : float
         1 for no filter.
+    dimension : int or None
+        Length of the vectors, None where it is part of the choice.
     """
 
     scale: int
     search_type: str
     filter_share: float
+    dimension: int | None = None
 
     @classmethod
-    def of(cls, cell: Cell) -> "Need":
+    def of(cls, cell: Cell, *, each_length: bool = False) -> "Need":
         """Return the need that a cell answers."""
-        return cls(cell.scale, cell.search_type, cell.filter_share or 1.0)
+        length = cell.dimension if each_length else None
+        return cls(cell.scale, cell.search_type, cell.filter_share or 1.0, length)
 
 
-def by_need(points: Sequence[Point]) -> dict[Need, list[Point]]:
+def by_need(points: Sequence[Point], *, each_length: bool = False) -> dict[Need, list[Point]]:
     """Return the points that answer one need together: only these are a choice."""
     found: dict[Need, list[Point]] = {}
     for point in points:
-        found.setdefault(Need.of(point.cell), []).append(point)
+        found.setdefault(Need.of(point.cell, each_length=each_length), []).append(point)
     return dict(sorted(found.items()))
 
 
@@ -76,8 +124,11 @@ def recommend(
     min_recall: float = 0.95,
     max_p95_ms: float | None = None,
     max_memory_mb: float | None = None,
+    ratio: Ratio = lambda _slower, _faster: None,
 ) -> Recommendation:
     """Return the fastest sound cell that meets the wishes; `by_need` gives points of one need.
+
+    Cells that surely reach the recall come first; where there is none, those that may.
 
     Parameters
     ----------
@@ -85,21 +136,31 @@ def recommend(
         Least mean recall@10.
     max_p95_ms, max_memory_mb : float or None
         Limits; None for none.
+    ratio : callable
+        Tells how the next best compares.
     """
     known = sound(points)
-    meeting = [
+    allowed = [
         point
         for point in known
-        if point.recall_at_10 >= min_recall
-        and (max_p95_ms is None or point.p95_ms <= max_p95_ms)
+        if (max_p95_ms is None or point.p95_ms <= max_p95_ms)
         and (max_memory_mb is None or point.memory_mb <= max_memory_mb)
     ]
+    sure = [point for point in allowed if point.surely_reaches(min_recall)]
+    meeting = sure or [point for point in allowed if point.recall_at_10 >= min_recall]
     meeting.sort(key=lambda point: (point.p95_ms, point.memory_mb))
     if not meeting:
         return Recommendation(None, "none", None, 0, len(known))
-    reason = "fastest" if len(meeting) > 1 else "only"
-    runner_up = meeting[1] if len(meeting) > 1 else None
-    return Recommendation(meeting[0], reason, runner_up, len(meeting), len(known))
+    first, *others = meeting
+    return Recommendation(
+        first,
+        "fastest" if others else "only",
+        others[0] if others else None,
+        len(meeting),
+        len(known),
+        ratio(others[0], first) if others else None,
+        is_recall_sure=bool(sure),
+    )
 
 
 def _beats(one: Point, other: Point) -> bool:

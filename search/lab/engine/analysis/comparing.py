@@ -2,7 +2,8 @@
 
 The ratio of medians has an interval over the same questions and the passes of both campaigns. A
 cell is faster or slower when the interval lies outside the margin of what counts as the same, the
-same when it lies within, and inconclusive when it reaches over an edge.
+same when it lies within, and inconclusive when it reaches over an edge. With one pass on a side
+nothing tells what another pass would give, so that such a cell is never more than inconclusive.
 """
 
 from collections.abc import Mapping
@@ -17,6 +18,8 @@ from search.lab.engine.statistics import Figure
 
 #: Differences of up to so much count as the same.
 MARGIN = 0.05
+#: Passes below which nothing is told for certain.
+MIN_PASSES = 2
 FASTER, SLOWER, SAME, INCONCLUSIVE = "faster", "slower", "same", "inconclusive"
 
 
@@ -30,12 +33,15 @@ class Compared:
         Median latency now over then.
     recall_change : float
         Mean recall@10 now less then.
+    n_passes : int
+        Of the campaign that has fewer.
     """
 
     cell: Cell
     ratio: Figure
     verdict: str
     recall_change: float
+    n_passes: int = MIN_PASSES
 
 
 def compare(
@@ -63,8 +69,21 @@ def compare(
         ours, theirs = ours.of(both), theirs.of(both)
         ratio = statistics.ratio_over_passes(ours.grid(ours.wall_ms), theirs.grid(theirs.wall_ms))
         change = float(ours.recall_at_10.mean() - theirs.recall_at_10.mean())
-        found.append(Compared(cell, ratio, verdict(ratio, margin), change))
+        count = min(len(np.unique(one.pass_number)) for one in (ours, theirs))
+        said = verdict(ratio, margin) if count >= MIN_PASSES else INCONCLUSIVE
+        found.append(Compared(cell, ratio, said, change, count))
     return sorted(found, key=lambda one: -one.ratio.value)
+
+
+def tails(ours: Samples, theirs: Samples) -> Figure | None:
+    """Return the 95th percentile of one cell over that of another, None where one has one pass.
+
+    A single pass does not tell what another one would give.
+    """
+    grids = ours.grid(ours.wall_ms), theirs.grid(theirs.wall_ms)
+    if min(len(grid) for grid in grids) < MIN_PASSES:
+        return None
+    return statistics.ratio_over_passes(*grids, share=0.95)
 
 
 def verdict(ratio: Figure, margin: float = MARGIN) -> str:

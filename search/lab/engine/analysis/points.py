@@ -24,6 +24,8 @@ class Point:
         What searching held at most, see `usage.Held`; NaN where it is not known.
     build_s, size_mb : float
         Of the index.
+    recall_interval : tuple of (float, float) or None
+        Of the recall, 95 %; None where it is not known.
     is_sound : bool
         False where the cell was disturbed, did not use its index, returned too few rows or missed
         the recall asked for: its latency is that of another question, so no analysis counts it.
@@ -37,6 +39,17 @@ class Point:
     build_s: float
     size_mb: float
     is_sound: bool = True
+    recall_interval: tuple[float, float] | None = None
+
+    def surely_reaches(self, recall: float) -> bool:
+        """Whether the mean recall@10 is at least so much, whatever questions are asked.
+
+        A calibrated breadth has surely reached its target on questions of its own: what was
+        measured must only not speak against it.
+        """
+        low, high = self.recall_interval or (self.recall_at_10, self.recall_at_10)
+        target = self.cell.recall
+        return (high if target is not None and target >= recall else low) >= recall
 
 
 def sound(points: Sequence[Point]) -> list[Point]:

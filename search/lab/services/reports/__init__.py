@@ -38,7 +38,11 @@ __all__ = [
 
 
 def render(
-    campaign: Campaign, *, format: str = "html", language: str = "ko"
+    campaign: Campaign,
+    *,
+    format: str = "html",
+    language: str = "ko",
+    limits: choosing.Limits | None = None,
 ) -> tuple[bytes, str, str]:
     """Return the report of a campaign.
 
@@ -48,6 +52,8 @@ def render(
         One of `FORMATS`. JSON, CSV and Parquet have names of their own, in no language.
     language : str
         One of `LANGUAGES`.
+    limits : Limits or None
+        What a recommendation has to keep to.
 
     Returns
     -------
@@ -57,19 +63,20 @@ def render(
     Raises
     ------
     InvalidInput
-        If there is no such format or language.
+        If there is no such format or language, or a limit that nothing can keep to.
     """
     _check("format", format, FORMATS)
     _check("language", language, LANGUAGES)
+    _check_limits(limits or choosing.Limits())
     if format == "json":
-        body = _json(content(campaign))
+        body = _json(content(campaign, limits))
         content_type = "application/json"
     elif format in _TABLES:
         write, content_type = _TABLES[format]
         body = write(findings.gather(campaign))
     else:
         with translation.override(language):
-            made = document(campaign, language)
+            made = document(campaign, language, limits)
         body, content_type, _ending = documents.render(made, format)
     stem = slugify(campaign.name)[:60] or "campaign"
     return body, content_type, f"{stem}-{str(campaign.pk)[:8]}.{format}"
@@ -101,9 +108,9 @@ def render_comparison(
     return body, content_type, name
 
 
-def content(campaign: Campaign) -> dict[str, Any]:
+def content(campaign: Campaign, limits: choosing.Limits | None = None) -> dict[str, Any]:
     """Return the report as plain JSON."""
-    found = findings.gather(campaign)
+    found = findings.gather(campaign, limits)
     cost = found.cost
     return {
         "campaign": str(campaign.pk),
@@ -142,6 +149,7 @@ def content(campaign: Campaign) -> dict[str, Any]:
             if cost
             else {"refused": found.no_cost},
             "builds": [vars(one) for one in builds.savings(campaign.phases)],
+            "limits": vars(found.limits) | {"min_recall": found.wanted_recall},
             "recommendations": [
                 vars(need) | _recommendation(one) for need, one in found.advice.items()
             ],
@@ -158,6 +166,9 @@ def _recommendation(advice: choosing.Recommendation) -> dict[str, Any]:
     return {
         "cell": advice.point.cell.to_dict() if advice.point else None,
         "reason": advice.reason,
+        "sureness": advice.sureness,
+        "lead": vars(advice.lead) if advice.lead else None,
+        "is_recall_sure": advice.is_recall_sure,
         "runner_up": advice.runner_up.cell.to_dict() if advice.runner_up else None,
         "n_meeting": advice.n_meeting,
         "n_considered": advice.n_considered,
@@ -167,6 +178,19 @@ def _recommendation(advice: choosing.Recommendation) -> dict[str, Any]:
 def _json(found: dict[str, Any]) -> bytes:
     text = json.dumps(sound(found), ensure_ascii=False, indent=1, default=str, allow_nan=False)
     return text.encode()
+
+
+def _check_limits(limits: choosing.Limits) -> None:
+    """Refuse a limit that no cell, or every cell, would keep to."""
+    most = {"min_recall": 1.0, "max_p95_ms": 1e7, "max_memory_mb": 1e8}
+    for field, high in most.items():
+        value = getattr(limits, field)
+        if value is not None and not 0 < value <= high:
+            raise InvalidInput(
+                _("%(field)s is %(value)s: it must lie above 0 and not above %(high)s.")
+                % {"field": field, "value": value, "high": f"{high:,.0f}"},
+                code="wrong_number",
+            )
 
 
 def _check(field: str, value: str, allowed: tuple[str, ...]) -> None:

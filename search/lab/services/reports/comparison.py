@@ -64,6 +64,7 @@ def content(found: Comparison) -> dict[str, Any]:
                 "ratio": vars(one.ratio),
                 "recall_change": one.recall_change,
                 "verdict": one.verdict,
+                "n_passes": one.n_passes,
             }
             for one in found.cells
         ],
@@ -87,6 +88,13 @@ def _blocks(found: Comparison) -> Iterator[Block]:
         )
     else:
         yield Note("good", _("No cell is slower than before."))
+    if alone := sum(one.n_passes < comparing.MIN_PASSES for one in found.cells):
+        text = _(
+            "Cells that one of the two measured in a single pass: %(count)d. One pass does not "
+            "tell what another would give, so these are inconclusive: measure both campaigns in "
+            "at least two passes."
+        )
+        yield Note("warn", text % {"count": alone})
     yield Heading(_("Cells"))
     yield Table(
         (

@@ -17,6 +17,7 @@ from portal.lib.documents import (
     Value,
 )
 from search.lab import selectors
+from search.lab.engine.analysis import choosing
 from search.lab.engine.statistics import Figure
 from search.lab.models import Campaign, CellResult
 from search.lab.selectors import Line
@@ -34,9 +35,9 @@ from search.lab.services.reports import (
 from search.lab.services.reports.findings import Findings
 
 
-def document(campaign: Campaign, language: str) -> Document:
+def document(campaign: Campaign, language: str, limits: choosing.Limits | None = None) -> Document:
     """Return the report of a campaign, its texts in the active language."""
-    found = findings.gather(campaign)
+    found = findings.gather(campaign, limits)
     return Document(
         title=campaign.name,
         language=language,

@@ -8,9 +8,10 @@ import numpy as np
 
 from portal.core.errors import Corrupt
 from search.lab import selectors
-from search.lab.engine.analysis import choosing, effects, outliers, scaling
+from search.lab.engine.analysis import choosing, comparing, effects, outliers, scaling
 from search.lab.engine.analysis.points import Point
 from search.lab.engine.problems import AnalysisProblem
+from search.lab.engine.statistics import Figure
 from search.lab.models import Campaign, CellResult
 from search.lab.selectors import Line
 from search.lab.services import problems
@@ -29,7 +30,7 @@ class Findings:
         Why there is no such analysis; empty where there is one.
     predicted : sequence of Predicted
         Cells that were not measured and can be predicted.
-    wanted_recall : float
+    wanted_recall, limits : float, Limits
         What the recommendation asks for.
     left_out : dict
         Number of measured cells that no analysis counts, by what is to be said against them; a cell
@@ -51,6 +52,7 @@ class Findings:
     predicted: Sequence[scaling.Predicted] = ()
     clients: Sequence[int] = field(default_factory=list)
     wanted_recall: float = selectors.WANTED_RECALL
+    limits: choosing.Limits = field(default_factory=choosing.Limits)
     left_out: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -64,8 +66,9 @@ class Findings:
         return [line for line in self.lines if line.p50 is not None]
 
 
-def gather(campaign: Campaign) -> Findings:
-    """Return everything a report says of a campaign."""
+def gather(campaign: Campaign, limits: choosing.Limits | None = None) -> Findings:
+    """Return everything a report says of a campaign, and what to take within some limits."""
+    limits = limits or choosing.Limits()
     lines = selectors.lines(campaign)
     points = selectors.points_of(lines)
     found: list[effects.Effect] = []
@@ -78,14 +81,20 @@ def gather(campaign: Campaign) -> Findings:
         cost = scaling.cost_model(points)
     except AnalysisProblem as exc:
         no_cost = problems.said(exc)
-    wanted = campaign.recall or selectors.WANTED_RECALL
+    wanted = limits.min_recall or campaign.recall or selectors.WANTED_RECALL
     return Findings(
         lines=lines,
         points=points,
         exactness=_exactness(campaign),
         advice={
-            need: choosing.recommend(own, min_recall=wanted)
-            for need, own in choosing.by_need(points).items()
+            need: choosing.recommend(
+                own,
+                min_recall=wanted,
+                max_p95_ms=limits.max_p95_ms,
+                max_memory_mb=limits.max_memory_mb,
+                ratio=_ratio(campaign),
+            )
+            for need, own in choosing.by_need(points, each_length=limits.each_length).items()
         },
         front=choosing.pareto(points),
         outliers=outliers.outliers(points),
@@ -98,8 +107,23 @@ def gather(campaign: Campaign) -> Findings:
         predicted=_predicted(lines, cost),
         clients=sorted({int(one) for line in lines for one in throughput(line)}),
         wanted_recall=wanted,
+        limits=limits,
         left_out=Counter(doubt for line in lines if line.p50 for doubt in line.flags),
     )
+
+
+def _ratio(campaign: Campaign) -> choosing.Ratio:
+    """Return what compares two cells of a campaign by their samples."""
+
+    def ratio(slower: Point, faster: Point) -> Figure | None:
+        rows = campaign.cells.filter(key__in=[slower.cell.key, faster.cell.key])
+        try:
+            known = {row.key: selectors.samples(row) for row in rows}
+        except Corrupt:
+            return None
+        return comparing.tails(known[slower.cell.key], known[faster.cell.key])
+
+    return ratio
 
 
 def _predicted(lines: Sequence[Line], cost: scaling.CostModel | None) -> list[scaling.Predicted]:

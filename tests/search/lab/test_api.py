@@ -189,7 +189,7 @@ def test_a_collection_that_is_small_or_missing_is_refused(caller: Caller, db: No
     body = {name: value for name, value in SMALL.items() if name != "scales"}
     answer = caller.post(body=body | {"collection": "few"})
     assert answer.status_code == 422
-    assert "at least 1000 are needed" in answer.json()["errors"][0]["message"]
+    assert "at least 1100 are needed" in answer.json()["errors"][0]["message"]
     assert caller.post(body=body | {"collection": "nowhere"}).status_code == 404
     assert Collection.objects.count() == 1
 

@@ -96,7 +96,7 @@ def test_a_collection_is_measured_on_its_own_passages_and_its_own_questions(
     content = json.loads(reports.render(campaign, format="json")[0])
     assert len(content["cells"]) == 4
     page = reports.render(campaign, format="html", language="ko")[0].decode()
-    assert f"faiss-flat {scale:,} x 32, hybrid+tantivy" in page
+    assert f"faiss-flat {scale:,} x 32" in page
     out = StringIO()
     call_command("benchmark_report", "own", "--language", "ko", stdout=out)
     assert "millwright" in out.getvalue()

@@ -28,6 +28,8 @@ from search.engine.selection import Selection
 FLOATS = "vectors.npy"
 EXACT = "exact"
 HNSW = "hnsw"
+#: Ways of a search: the floats of the rows that a filter selects, a scan of codes, the graph.
+ROWS, CODES, GRAPH = "rows", "codes", "graph"
 #: Selections of at most so many rows are compared with their float vectors at once: faster than a
 #: scan up to here, as the benchmark of filters shows.
 MAX_EXACT_ROWS = 5_000
@@ -132,18 +134,26 @@ class VectorIndex:
         limit = min(limit, allowed)
         if not limit:
             return np.empty(0, np.int64), np.empty(0, np.float32)
-        if selection is not None and allowed <= max(MAX_EXACT_ROWS, limit):
+        way = self.way(limit, selection)
+        if selection is not None and way == ROWS:
             rows = selection.rows
         else:
-            rows = self._candidates(query, max(limit, MIN_RERANKED), selection)
+            is_scan = way == CODES
+            rows = self._candidates(query, max(limit, MIN_RERANKED), selection, is_scan=is_scan)
         scores = self.scores(query, rows)
         best = np.argsort(-scores, kind="stable")[:limit]
         return rows[best], scores[best]
 
+    def way(self, limit: int, selection: Selection | None = None) -> str:
+        """Return which way a search takes: `ROWS`, `CODES` or `GRAPH`."""
+        if selection is not None and selection.count <= max(MAX_EXACT_ROWS, limit):
+            return ROWS
+        is_narrow = selection is not None and selection.share <= SCAN_SHARE
+        return CODES if self.kind == EXACT or is_narrow else GRAPH
+
     def _candidates(
-        self, query: Vectors, limit: int, selection: Selection | None
+        self, query: Vectors, limit: int, selection: Selection | None, *, is_scan: bool
     ) -> NDArray[np.int64]:
-        is_scan = self.kind == EXACT or (selection is not None and selection.share <= SCAN_SHARE)
         found = [
             self._shard_candidates(number, query, limit, selection, is_scan=is_scan)
             for number in range(len(self._shards))

@@ -298,7 +298,8 @@ def told(line: Line) -> str:
 def flags(facts: dict[str, Any]) -> tuple[str, ...]:
     """Return what is to be said against a cell."""
     known = {
-        "no_index": not facts["uses_index"],
+        # An engine that compares the few rows a filter selects has no need of an index.
+        "no_index": not facts["uses_index"] and facts.get("way") != "rows",
         "short": facts["falls_short"],
         "disturbed": facts["is_disturbed"],
         "missed": not facts.get("calibration", {"is_reached": True})["is_reached"],

@@ -43,10 +43,14 @@ class Plan:
     uses_index : bool
     evidence : str
         The engine's own query plan, or what else shows it.
+    way : str
+        What answered: ``graph``, ``codes`` (all of them scanned), ``rows`` (the float vectors of
+        the rows that a filter selects) or ``scan`` (of all vectors).
     """
 
     uses_index: bool
     evidence: str
+    way: str
 
 
 class Opened(Protocol):

@@ -131,6 +131,7 @@ class Measured:
     foreign_cores: float
     wanted: int = K
     wanted_vector: int = K
+    way: str = ""
 
     @property
     def falls_short(self) -> bool:
@@ -260,7 +261,7 @@ def measure(
         found, wall, cpu = _timed(answer, len(places), time_limit_s, check)
         served_s = usage.cpu_s(servers) - served_s
         held, foreign = memory.held(servers), busy.foreign_cores(usage.cpu_s(servers))
-        plan = searcher.index.plan(corpus.queries[ask(0)], K, searcher.below)
+        plan = searcher.index.plan(corpus.queries[ask(0)], searcher.depth, searcher.below)
     finally:
         searcher.close()
     # A server tells its time to a hundredth of a second, so each question bears an equal part.
@@ -275,6 +276,7 @@ def measure(
         foreign,
         wanted=int((exact[0, :K] >= 0).sum()),
         wanted_vector=searcher.available,
+        way=plan.way,
     )
 
 

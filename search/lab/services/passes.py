@@ -143,6 +143,7 @@ def summed(passes: Sequence[Pass]) -> dict[str, Any]:
         **{name: max(one[name] for one in facts) for name in ("foreign_cores", "load_average")},
         **_memory(told or facts),
         "per_second": _per_second(facts),
+        "way": ", ".join(sorted({one["way"] for one in facts if one.get("way")})),
         "elapsed_s": sum(one["elapsed_s"] for one in facts),
         "passes": [{name: one[name] for name in _EACH if name in one} for one in facts],
     }

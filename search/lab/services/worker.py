@@ -242,6 +242,7 @@ def _measured(job: Job, clients: Clients) -> dict[str, Any]:
     return {
         "p50_ms": p50_ms,
         "uses_index": found.uses_index,
+        "way": found.way,
         "evidence": found.evidence[:10_000],
         "load_s": found.load_s,
         "wanted": found.wanted,

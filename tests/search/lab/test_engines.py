@@ -10,6 +10,7 @@ import pytest
 from django.conf import settings
 
 from search.engine.tokenizers import tokenizer
+from search.lab import selectors
 from search.lab.engine import truth
 from search.lab.engine.contract import Engine, Opened, chosen
 from search.lab.engine.corpora import TOKENIZER, Corpus, bucket_limit
@@ -36,17 +37,30 @@ def nothing() -> None:
     return None
 
 
-@pytest.fixture(scope="module", params=ENGINES)
-def engine(request: pytest.FixtureRequest) -> Engine:
-    return engines(connect)[request.param]
+#: Every engine as it is, and the graph of the one that by itself searches so few without.
+WAYS = [*((name, {}) for name in ENGINES), ("millwright", {"exact_below": 0})]
+
+
+@pytest.fixture(scope="module", params=WAYS, ids=[*ENGINES, "millwright-graph"])
+def way(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
+    name, parameters = request.param
+    return str(name), dict(parameters)
+
+
+@pytest.fixture(scope="module")
+def engine(way: tuple[str, dict[str, Any]]) -> Engine:
+    return engines(connect)[way[0]]
 
 
 @pytest.fixture(scope="module")
 def opened(
-    engine: Engine, corpus: Corpus, tmp_path_factory: pytest.TempPathFactory
+    engine: Engine,
+    way: tuple[str, dict[str, Any]],
+    corpus: Corpus,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Opened]:
     folder = tmp_path_factory.mktemp(engine.name)
-    parameters = chosen(engine, {})
+    parameters = chosen(engine, way[1])
     engine.build(corpus.vectors, corpus.buckets, folder, parameters, nothing)
     index = engine.open(folder, parameters)
     yield index
@@ -101,8 +115,23 @@ def test_it_says_whether_the_index_was_used(engine: Engine, opened: Opened, corp
     assert plan.evidence
     if engine.name == "pgvector":  # so small a table may be scanned: then it says so
         assert plan.uses_index == ("Seq Scan" not in plan.evidence)
+        assert plan.way == ("graph" if plan.uses_index else "scan")
     else:
         assert plan.uses_index
+
+
+def test_the_portals_own_engine_says_which_way_it_goes(
+    engine: Engine, way: tuple[str, dict[str, Any]], opened: Opened, corpus: Corpus
+) -> None:
+    if engine.name != "millwright":
+        assert opened.plan(corpus.queries[0], K).way in {"graph", "codes", "scan"}
+        return
+    assert opened.plan(corpus.queries[0], K).way == ("graph" if way[1] else "codes")
+    narrow = opened.plan(corpus.queries[0], K, bucket_limit(0.1))
+    assert (narrow.uses_index, narrow.way) == (False, "rows")
+    facts = {"falls_short": False, "is_disturbed": False, "uses_index": False}
+    assert selectors.flags(facts | {"way": "rows"}) == ()
+    assert selectors.flags(facts) == ("no_index",)
 
 
 def test_it_has_a_version_and_bounded_parameters(engine: Engine) -> None:

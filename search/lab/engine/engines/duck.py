@@ -138,7 +138,8 @@ class OpenDuckDB:
         sql = f"EXPLAIN {_sql(len(query), k, below)}"
         text = "\n".join(row[1] for row in self._connection.execute(sql, [query]).fetchall())
         is_used = "HNSW_INDEX_SCAN" in text or self._ef_search is None
-        return Plan(uses_index=is_used, evidence=text)
+        way = "graph" if "HNSW_INDEX_SCAN" in text else "scan"
+        return Plan(uses_index=is_used, evidence=text, way=way)
 
     def _widen(self, k: int) -> None:
         """Search no less broadly than rows are asked for: else no more rows come back."""

@@ -137,7 +137,9 @@ class OpenFaiss:
 
     def plan(self, query: Vectors, k: int, below: int | None = None) -> Plan:
         """Name the kind of index, which is all there is to search."""
-        return Plan(uses_index=True, evidence=type(faiss.downcast_index(self._index)).__name__)
+        way = {"faiss-flat": "scan", "faiss-sq8": "codes"}.get(self._name, "graph")
+        evidence = type(faiss.downcast_index(self._index)).__name__
+        return Plan(uses_index=True, evidence=evidence, way=way)
 
     def close(self) -> None:
         """Drop the index and its selectors."""

@@ -99,7 +99,8 @@ class OpenHnswlib:
 
     def plan(self, query: Vectors, k: int, below: int | None = None) -> Plan:
         """Name the graph, which is all there is to search."""
-        return Plan(uses_index=True, evidence=f"HNSW graph of {self._index.element_count} nodes")
+        evidence = f"HNSW graph of {self._index.element_count} nodes"
+        return Plan(uses_index=True, evidence=evidence, way="graph")
 
     def close(self) -> None:
         """Drop the index."""
@@ -188,7 +189,8 @@ class OpenUsearch:
 
     def plan(self, query: Vectors, k: int, below: int | None = None) -> Plan:
         """Name the graph, which is all there is to search."""
-        return Plan(uses_index=True, evidence=f"HNSW graph of {len(self._index)} nodes")
+        evidence = f"HNSW graph of {len(self._index)} nodes"
+        return Plan(uses_index=True, evidence=evidence, way="graph")
 
     def close(self) -> None:
         """Drop the index."""

@@ -99,15 +99,15 @@ class OpenMillwright:
 
     def plan(self, query: Vectors, k: int, below: int | None = None) -> Plan:
         """Say which of its ways the planner takes."""
-        share = 1.0 if below is None else self._selection(below).share
-        count = len(self._index) if below is None else self._selection(below).count
-        if below is not None and count <= leg.MAX_EXACT_ROWS:
-            way = f"float vectors of {count} selected rows"
-        elif self._index.kind == leg.EXACT or (below is not None and share <= leg.SCAN_SHARE):
-            way = "scan of codes"
-        else:
-            way = "graph over codes"
-        return Plan(uses_index=True, evidence=way)
+        selection = None if below is None else self._selection(below)
+        count = len(self._index) if selection is None else selection.count
+        way = self._index.way(k, selection)
+        evidence = {
+            leg.ROWS: f"float vectors of {count} selected rows",
+            leg.CODES: "scan of codes",
+            leg.GRAPH: "graph over codes",
+        }
+        return Plan(uses_index=way != leg.ROWS, evidence=evidence[way], way=way)
 
     def close(self) -> None:
         """Drop the selections; the maps go with the index."""

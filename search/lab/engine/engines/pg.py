@@ -85,6 +85,7 @@ class PgVector:
                         check()
                     copy.write_row((row, int(buckets[row]), _text(vectors[row])))
             connection.execute("SET maintenance_work_mem = '1GB'")
+            connection.execute("SET max_parallel_maintenance_workers = 0")
             connection.execute(_END_WITH_THE_CLIENT)
             connection.execute(
                 f"CREATE INDEX ON {table} USING hnsw (vector vector_ip_ops) "
@@ -149,7 +150,8 @@ class OpenPgVector:
         sql, values = self._statement(query, k, below)
         lines = self._connection.execute(f"EXPLAIN {sql}", values).fetchall()
         text = "\n".join(line for (line,) in lines)
-        return Plan(uses_index="Index Scan using" in text, evidence=text)
+        is_used = "Index Scan using" in text
+        return Plan(uses_index=is_used, evidence=text, way="graph" if is_used else "scan")
 
     def _widen(self, k: int) -> None:
         """Search no less broadly than rows are asked for: else no more rows come back."""

@@ -25,6 +25,7 @@ _FACTS = (
     "foreign_cores",
     "load_average",
     "uses_index",
+    "way",
     "falls_short",
     "vector_rows",
     "wanted_vector",

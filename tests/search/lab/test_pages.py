@@ -69,6 +69,7 @@ def measure(campaign: Campaign, place: int = 0, **change: Any) -> None:
         "size_bytes": 1_000_000,
         "peak_mb": 100.0,
         "elapsed_s": 12.0,
+        "per_second": {"1": [900.0]},
     } | change
     row = campaign.cells.all()[place]
     CellResult.objects.filter(pk=row.pk).update(
@@ -193,7 +194,8 @@ def test_a_measured_campaign_says_what_to_take_and_how_sure_that_is() -> None:
         slow = 1.0 if row.what.engine == "hnswlib" else 4.0
         figure = {"value": slow, "low": slow * 0.9, "high": slow * 1.1, "n": 10}
         recall = 0.5 if row.what.filter_share else 0.97
-        figures = {"p50": figure, "p95": figure, "recall": FIGURE | {"value": recall}}
+        exactness = {"value": recall, "low": recall - 0.01, "high": recall + 0.01, "n": 10}
+        figures = {"p50": figure, "p95": figure, "recall": exactness}
         facts = {"uses_index": True, "falls_short": False, "is_disturbed": False}
         measure(campaign, place, figures=_figures() | figures, passes=[{}, {}], **facts)
     text = granted(*WORK).get(page(campaign)).text

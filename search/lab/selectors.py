@@ -2,20 +2,24 @@
 
 import io
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
 from django.utils.translation import gettext as _
 
 from portal.core.errors import Corrupt
 from portal.lib.finite import sound
+from portal.lib.hashing import digest_json
 from portal.runs import artifacts
 from portal.runs.models import Run, State
-from search.lab.engine import statistics
+from search.lab.engine import so_far, statistics
 from search.lab.engine.analysis.choosing import Need
 from search.lab.engine.analysis.points import Point
 from search.lab.engine.matrix import Cell
+from search.lab.engine.so_far import KeptPass
 from search.lab.engine.statistics import Figure, significant
 from search.lab.models import Campaign, CellResult
 
@@ -46,7 +50,9 @@ class Line:
     p50, p95, p99, cpu, recall, throughput : Figure or None
         Milliseconds, share of the exact ten, and answers a second of the fewest clients.
     flags : tuple of str
-        ``no_index``, ``short``, ``disturbed``, ``missed``.
+        ``no_index``, ``short``, ``disturbed``, ``missed``, ``damaged``.
+    so_far : sequence of KeptPass
+        What a cell gave that is not whole yet.
     """
 
     cell: Cell
@@ -60,6 +66,7 @@ class Line:
     throughput: Figure | None = None
     facts: dict[str, Any] | None = None
     flags: tuple[str, ...] = ()
+    so_far: Sequence[KeptPass] = ()
 
     @property
     def label(self) -> str:
@@ -86,6 +93,7 @@ class Line:
             "flags": list(self.flags),
             "figures": sound(figures),
             "facts": sound(self.facts or {}),
+            "so_far": [sound(vars(one)) for one in self.so_far],
         }
 
 
@@ -99,7 +107,26 @@ def ahead(campaign: Campaign) -> Run | None:
 
 def lines(campaign: Campaign) -> list[Line]:
     """Return all cells of a campaign in their order."""
-    return [line(row) for row in campaign.cells.all()]
+    rows = list(campaign.cells.all())
+    is_left = any(row.state == CellResult.State.WAITING for row in rows)
+    kept = passes_so_far(campaign) if is_left else {}
+    return [line(row, kept.get(row.key, ())) for row in rows]
+
+
+def passes_so_far(campaign: Campaign) -> Mapping[str, Sequence[KeptPass]]:
+    """Return the passes that are kept of cells that are not whole yet, by the cell's key."""
+    return so_far.passes(Path(settings.HOME) / "lab" / "passes" / str(campaign.pk))
+
+
+def is_altered(row: CellResult) -> bool:
+    """Whether the facts of a measured cell are not those that were written."""
+    return digest_json(row.facts) != row.digest
+
+
+def is_damaged(row: CellResult) -> bool:
+    """Whether a measured cell has to be measured again; reads its samples."""
+    is_whole = not is_altered(row) and not missing(row.facts)
+    return not is_whole or not artifacts.is_stored(str(row.samples_id))
 
 
 def points(campaign: Campaign) -> list[Point]:
@@ -154,10 +181,12 @@ def samples(row: CellResult) -> "Samples":
     return Samples.from_table(pq.read_table(io.BytesIO(content)))
 
 
-def line(row: CellResult) -> Line:
-    """Return one cell as tables show it."""
+def line(row: CellResult, kept_passes: Sequence[KeptPass] = ()) -> Line:
+    """Return one cell as tables show it; what was altered since it was written gives no figure."""
     if row.state != CellResult.State.MEASURED:
-        return Line(row.what, row.state, row.error)
+        return Line(row.what, row.state, row.error, so_far=kept_passes)
+    if is_altered(row):
+        return Line(row.what, row.state, flags=("damaged",))
     facts = row.facts
     if lacking := missing(facts):
         text = _("Its facts lack %(names)s: resume the campaign, and it is measured again.")
@@ -165,7 +194,8 @@ def line(row: CellResult) -> Line:
     try:
         kept = _figures(row)
     except Corrupt as exc:
-        return Line(row.what, row.state, str(exc), facts=facts, flags=flags(facts))
+        said = (*flags(facts), "damaged")
+        return Line(row.what, row.state, str(exc), facts=facts, flags=said)
     return Line(
         row.what,
         row.state,
@@ -263,6 +293,7 @@ def doubt(flag: str) -> str:
         "short": _("returned fewer rows than there are"),
         "disturbed": _("disturbed by other load"),
         "missed": _("does not surely reach the recall asked for at any breadth"),
+        "damaged": _("what was kept is damaged: resume the campaign, and it is measured again"),
     }
     return known.get(flag, flag)
 

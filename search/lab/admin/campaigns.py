@@ -1,5 +1,7 @@
 """Campaigns of the lab in the admin: the list, the form, the page that follows one."""
 
+from collections.abc import Sequence
+from statistics import median
 from typing import Any
 
 from django.contrib import admin
@@ -47,6 +49,7 @@ FLAGS = {
     "short": (_("fewer rows than k"), "warn"),
     "disturbed": (_("disturbed"), "warn"),
     "missed": (_("recall not reached"), "warn"),
+    "damaged": (_("damaged"), "bad"),
 }
 _PROFILES = {"quick": _("Quick: minutes"), "full": _("Full: hours")}
 ACTIVE = {Standing.QUEUED, Standing.RUNNING}
@@ -65,8 +68,30 @@ def _row(line: Line) -> dict[str, Any]:
         "flags": [FLAGS[name] for name in line.flags],
         "size_bytes": facts.get("size_bytes"),
         "build_s": facts.get("build_s"),
+        "build_cpu_s": facts.get("build_cpu_s"),
+        "builds_at_once": facts.get("builds_at_once"),
         "ef_search": facts.get("calibration", {}).get("ef_search"),
     }
+
+
+def _waiting(line: Line, n_passes: int) -> str:
+    """Return a cell that is not whole yet, with what its passes gave so far."""
+    if not line.so_far:
+        return line.label
+    words = {
+        "cell": line.label,
+        "done": len(line.so_far),
+        "all": n_passes,
+        "p50": formats.number(median(one.p50_ms for one in line.so_far)),
+    }
+    return _g("%(cell)s: %(done)d of %(all)d passes, p50 %(p50)s ms so far") % words
+
+
+def _has_more(lines: Sequence[Line]) -> bool:
+    """Whether a campaign that is over has cells to be measured again."""
+    is_failed = any(line.state == CellResult.State.FAILED for line in lines)
+    is_damaged = any(line.state == CellResult.State.MEASURED and not line.p50 for line in lines)
+    return is_failed or is_damaged
 
 
 @admin.register(Campaign)
@@ -142,7 +167,11 @@ class CampaignAdmin(ComparingPages, TuningPages, EvidenceAdmin[Campaign]):
             "is_over": is_over,
             "machine": None if is_over else load.now(),
             "rows": [_row(line) for line in lines if line.state != CellResult.State.WAITING],
-            "waiting": [line.label for line in lines if line.state == CellResult.State.WAITING],
+            "waiting": [
+                _waiting(line, obj.n_passes)
+                for line in lines
+                if line.state == CellResult.State.WAITING
+            ],
             "n_cells": len(lines),
             "n_measured": states.count(CellResult.State.MEASURED),
             "n_failed": states.count(CellResult.State.FAILED),
@@ -157,7 +186,7 @@ class CampaignAdmin(ComparingPages, TuningPages, EvidenceAdmin[Campaign]):
             and CellResult.State.MEASURED in states
             and obj.baseline_id is None,
             "may_resume": may_change
-            and (state in AT_REST or (state == Standing.COMPLETE and "failed" in states)),
+            and (state in AT_REST or (state == Standing.COMPLETE and _has_more(lines))),
         }
 
     def live_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -233,7 +262,7 @@ class CampaignAdmin(ComparingPages, TuningPages, EvidenceAdmin[Campaign]):
         except PortalError as error:
             return JsonResponse({"text": str(error), "tone": "bad"})
         cells = plan.cells()
-        duration = estimates.of_choice(cells, form.wishes.n_workers)
+        duration = estimates.of_choice(cells, form.wishes)
         need = room.of_choice(
             cells,
             seed=given["seed"],
@@ -319,7 +348,7 @@ class CampaignAdmin(ComparingPages, TuningPages, EvidenceAdmin[Campaign]):
             _g("It measures these cells again and compares them with the figures of now."),
             _g("An alert tells when a cell is slower or less exact, with a link to both."),
         ]
-        if now and now != obj.name:
+        if now and now not in {obj.name, str(obj.pk)}:
             effects.append(_g("It no longer repeats “%(name)s”.") % {"name": now})
         act = Act(
             title=_("Repeat this campaign on schedule?"),
@@ -329,7 +358,7 @@ class CampaignAdmin(ComparingPages, TuningPages, EvidenceAdmin[Campaign]):
             permission=schedules.PERMISSION,
             form=NoReasonForm,
         )
-        change = schedules.Change(is_enabled=True, parameters={"campaign": obj.name})
+        change = schedules.Change(is_enabled=True, parameters={"campaign": str(obj.pk)})
         return self.confirm(
             request,
             act,

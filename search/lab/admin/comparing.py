@@ -119,6 +119,7 @@ class ComparingPages(PagesMixin):
 def _compared(form: ComparisonForm, context: dict[str, Any]) -> int:
     """Add the comparison to what a page shows; returns the status of the answer."""
     from search.lab.services import comparing  # noqa: PLC0415 - the web process loads no scipy
+    from search.lab.services.reports import comparison  # noqa: PLC0415 - as above
 
     given = form.cleaned_data
     try:
@@ -129,6 +130,10 @@ def _compared(form: ComparisonForm, context: dict[str, Any]) -> int:
     counts = [(*VERDICTS[name], count) for name, count in found.counts.items()]
     context |= {
         "found": found,
+        "headline": comparison.headline(found),
+        "left_out": [
+            (label, comparison.why_left_out(why)) for label, why in found.left_out.items()
+        ],
         "counts": counts,
         "rows": [
             {
@@ -136,6 +141,7 @@ def _compared(form: ComparisonForm, context: dict[str, Any]) -> int:
                 "label": selectors.label(one.cell),
                 "text": VERDICTS[one.verdict][0],
                 "tone": VERDICTS[one.verdict][1],
+                "is_less_exact": one.is_less_exact,
             }
             for one in found.cells
         ],

@@ -12,6 +12,7 @@ from unfold.widgets import (
     UnfoldBooleanSwitchWidget,
 )
 
+from portal.core.errors import InvalidInput
 from search.lab.engine.matrix import (
     DIMENSIONS,
     ENGINES,
@@ -22,7 +23,8 @@ from search.lab.engine.matrix import (
     SCALES,
     SEARCH_TYPES,
 )
-from search.lab.services.campaigns import Wishes
+from search.lab.services.campaigns import Wishes, wanted_workers
+from search.lab.services.parameters import Given, read
 from search.models import Collection
 
 NO_FILTER = "none"
@@ -61,13 +63,23 @@ class CampaignForm(forms.Form):
         widget=UnfoldBooleanSwitchWidget,
     )
     workers = forms.IntegerField(
-        label=_("Builds at once"), initial=2, widget=UnfoldAdminIntegerFieldWidget
+        label=_("Builds at once"),
+        required=False,
+        help_text=_("Empty: as many as cores and free memory allow."),
+        widget=UnfoldAdminIntegerFieldWidget,
     )
     max_memory_mb = forms.IntegerField(
         label=_("Memory cap of a cell in MB"),
         initial=0,
         help_text=_("0 for none."),
         widget=UnfoldAdminIntegerFieldWidget,
+    )
+    parameters = forms.CharField(
+        label=_("Parameters of engines"),
+        required=False,
+        max_length=2_000,
+        help_text=_("Such as hnswlib.m=32 hnswlib.ef_construction=400; others as by default."),
+        widget=UnfoldAdminTextInputWidget,
     )
     recall = forms.FloatField(
         label=_("Recall to compare at"),
@@ -156,6 +168,24 @@ class CampaignForm(forms.Form):
                 params={"value": text[:60]},
             ) from None
 
+    def clean_parameters(self) -> Given:
+        """Return the parameters of each engine as they are meant."""
+        try:
+            return read(self.cleaned_data["parameters"].split())
+        except InvalidInput as error:
+            raise forms.ValidationError(str(error)) from error
+
+    def clean(self) -> dict[str, Any]:
+        """Work out how many builds are made at once."""
+        given = self.cleaned_data
+        try:
+            given["n_workers"] = wanted_workers(
+                is_parallel=given["parallel"], n_workers=given.get("workers")
+            )
+        except InvalidInput as error:
+            self.add_error("workers", str(error))
+        return given
+
     @property
     def axis_fields(self) -> list[forms.BoundField]:
         """What is measured."""
@@ -176,6 +206,7 @@ class CampaignForm(forms.Form):
             "filters": [None if one == NO_FILTER else float(one) for one in given["filters"]],
             "engines": given["engines"],
             "lexical": given["lexical"],
+            "parameters": given["parameters"],
             "recall": given["recall"],
         }
         if not given["collection"]:
@@ -187,7 +218,7 @@ class CampaignForm(forms.Form):
         """How it is run, once the form is valid."""
         given = self.cleaned_data
         return Wishes(
-            n_workers=given["workers"] if given["parallel"] else 1,
+            n_workers=given["n_workers"],
             memory_mb=given["max_memory_mb"],
             seed=given["seed"],
             clients=given["clients"],

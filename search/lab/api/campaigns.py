@@ -77,7 +77,9 @@ class CampaignList(generics.ListAPIView[Campaign]):
 
 def _wishes(given: dict[str, Any]) -> campaigns.Wishes:
     return campaigns.Wishes(
-        n_workers=given["workers"] if given["parallel"] else 1,
+        n_workers=campaigns.wanted_workers(
+            is_parallel=given["parallel"], n_workers=given["workers"]
+        ),
         memory_mb=given["max_memory_mb"],
         seed=given["seed"],
         clients=given.get("clients", campaigns.Wishes.clients),

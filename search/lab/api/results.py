@@ -1,6 +1,6 @@
 """What campaigns gave: cells as they are measured, and the report."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +18,7 @@ from search.lab import selectors
 from search.lab.api.campaigns import MayLook
 from search.lab.api.shapes import CellResultSerializer
 from search.lab.engine.analysis.choosing import Limits
+from search.lab.engine.so_far import KeptPass
 from search.lab.models import CellResult
 from search.lab.services import campaigns
 
@@ -52,15 +53,19 @@ class ResultList(generics.ListAPIView[CellResult]):
         """Serialize rows as the tables show them."""
         if rows is None:
             return CellResultSerializer(*args, **kwargs)
-        return CellResultSerializer([_shown(row) for row in rows], *args, **kwargs)
+        kept: Mapping[str, Sequence[KeptPass]] = {}
+        if any(row.state == CellResult.State.WAITING for row in rows):
+            kept = selectors.passes_so_far(rows[0].campaign)
+        shown = [_shown(row, kept.get(row.key, ())) for row in rows]
+        return CellResultSerializer(shown, *args, **kwargs)
 
 
-def _shown(row: CellResult) -> dict[str, Any]:
+def _shown(row: CellResult, kept: Sequence[KeptPass]) -> dict[str, Any]:
     return {
         "position": row.position,
         "key": row.key,
         "label": row.what.label,
-        **selectors.line(row).to_dict(),
+        **selectors.line(row, kept).to_dict(),
         "samples": row.samples_id,
         "measured_at": row.measured_at,
         "tries": row.n_tries,

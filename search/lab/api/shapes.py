@@ -50,7 +50,9 @@ class NewCampaignSerializer(StrictSerializer):
         required=False, help_text=f"Lexical leg of hybrid cells: {', '.join(LEXICAL_LEGS)}."
     )
     parameters = serializers.DictField(
-        child=serializers.DictField(), required=False, help_text="Of engines, by their name."
+        child=serializers.DictField(),
+        required=False,
+        help_text="Of engines that are measured, by their name.",
     )
     recall = serializers.FloatField(
         required=False,
@@ -67,7 +69,11 @@ class NewCampaignSerializer(StrictSerializer):
         help_text="Measure on the passages of this collection instead of generated ones.",
     )
     parallel = serializers.BooleanField(default=False, help_text="Build indexes side by side.")
-    workers = serializers.IntegerField(default=2, help_text="Builds at once, if parallel.")
+    workers = serializers.IntegerField(
+        default=None,
+        allow_null=True,
+        help_text="Builds at once, if parallel; null or 0: as many as cores and memory allow.",
+    )
     max_memory_mb = serializers.IntegerField(
         default=0, help_text="Cap of each build and measurement; 0 for none."
     )
@@ -106,7 +112,9 @@ class CampaignSerializer(serializers.ModelSerializer[Campaign]):
     remaining = serializers.SerializerMethodField(
         help_text="Estimated from measured cells; null when nothing is left."
     )
-    workers = serializers.IntegerField(source="n_workers")
+    workers = serializers.IntegerField(
+        source="n_workers", help_text="Builds at once; 0: as many as cores and memory allow."
+    )
     max_memory_mb = serializers.IntegerField(source="memory_mb")
     passes = serializers.IntegerField(source="n_passes")
     tries = serializers.IntegerField(source="max_tries")
@@ -178,6 +186,13 @@ class CellFigureSerializer(serializers.Serializer[Any]):
     n = serializers.IntegerField(help_text="Samples behind it.")
 
 
+class KeptPassSerializer(serializers.Serializer[Any]):
+    number = serializers.IntegerField(help_text="0 first.")
+    p50_ms = serializers.FloatField(help_text="Median latency of this pass alone.")
+    elapsed_s = serializers.FloatField()
+    counting_s = serializers.IntegerField(help_text="Seconds for which answers were counted.")
+
+
 class CellResultSerializer(serializers.Serializer[Any]):
     position = serializers.IntegerField()
     key = serializers.CharField(help_text="Equal for equal cells of two campaigns.")
@@ -186,15 +201,17 @@ class CellResultSerializer(serializers.Serializer[Any]):
     state = serializers.ChoiceField(CellResult.State.choices)
     error = serializers.CharField(allow_blank=True)
     flags = serializers.ListField(
-        child=serializers.ChoiceField(("no_index", "short", "disturbed", "missed")),
+        child=serializers.ChoiceField(("no_index", "short", "disturbed", "missed", "damaged")),
         help_text="no_index: the plan did not go through the index. short: a question got fewer "
         "rows than there are. disturbed: other work kept the machine busy meanwhile. missed: no "
-        "breadth reaches the recall asked for.",
+        "breadth reaches the recall asked for. damaged: what was kept is not what was written; "
+        "resuming the campaign measures it again.",
     )
     figures = serializers.DictField(
         child=CellFigureSerializer(allow_null=True), help_text="Each null until measured."
     )
     facts = serializers.DictField()
+    so_far = KeptPassSerializer(many=True, help_text="Passes of a cell that is not whole yet.")
     samples = serializers.CharField(
         allow_null=True, help_text="Digest of the Parquet file that holds every sample."
     )

@@ -1,5 +1,6 @@
 """Indexes of one corpus, built side by side in processes of their own."""
 
+import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -114,7 +115,8 @@ class _Builds:
         pool = ThreadPoolExecutor(at_once)
         try:
             futures = {
-                pool.submit(processes.do, job, self._watch.check): key for key, job in jobs.items()
+                pool.submit(_one, job, min(at_once, len(jobs)), self._watch): key
+                for key, job in jobs.items()
             }
             for future in self._ended(futures):
                 key = futures[future]
@@ -152,3 +154,9 @@ class _Builds:
             ended, left = wait(left, timeout=_POLL_S, return_when=FIRST_COMPLETED)
             yield from sorted(ended, key=lambda one: one.exception() is not None)
             self._watch.look()
+
+
+def _one(job: Job, at_once: int, watch: Watch) -> Facts:
+    """Build one index; its wall time says little without those that were built beside it."""
+    facts = processes.do(job, watch.check)
+    return facts | {"builds_at_once": at_once, "build_load_average": os.getloadavg()[0]}

@@ -12,14 +12,13 @@ from django.utils.translation import gettext as _
 
 from portal.core.actors import Actor
 from portal.core.errors import Conflict, FieldProblem, InvalidInput, NotFound
-from portal.lib.hashing import digest_json
 from portal.runs import services as runs
 from portal.runs.models import Run, State
 from search.lab import selectors
 from search.lab.engine.matrix import PROFILES, Matrix
 from search.lab.engine.problems import LabProblem, MatrixProblem
 from search.lab.models import Campaign, CellResult
-from search.lab.services import own, problems
+from search.lab.services import own, parameters, problems
 
 MAX_WORKERS = 16
 MAX_CLIENTS = 64
@@ -34,7 +33,7 @@ class Wishes:
     Attributes
     ----------
     n_workers : int
-        Indexes built at once at most.
+        Indexes built at once at most; 0 for as many as cores and free memory allow.
     memory_mb : int
         Cap of each build and measurement; 0 for none.
     seed : int
@@ -94,14 +93,35 @@ def matrix(axes: Mapping[str, Any], *, profile: str = "full", collection: str = 
             raise InvalidInput(message, problems=[FieldProblem("scales", "one_of", message)])
         content["scales"] = [own.expected_passages(collection)]
     try:
-        return Matrix(**content)
+        plan = Matrix(**content)
     except LabProblem as exc:
         raise problems.invalid_input(exc) from exc
+    parameters.check(plan)
+    return plan
+
+
+def wanted_workers(*, is_parallel: bool, n_workers: int | None) -> int:
+    """Return how many builds at once somebody asked for; 0 for as many as fit.
+
+    Raises
+    ------
+    InvalidInput
+        If a number is given for builds that are not to be parallel.
+    """
+    if is_parallel:
+        return n_workers or 0
+    if n_workers is not None:
+        message = _(
+            "“workers” is %(value)s, and indexes are built one after another: ask for parallel "
+            "builds too, or leave it out."
+        ) % {"value": n_workers}
+        raise InvalidInput(message, problems=[FieldProblem("workers", "needs_parallel", message)])
+    return 1
 
 
 def _check(wishes: Wishes) -> None:
     bounds = [
-        ("workers", wishes.n_workers, 1, MAX_WORKERS),
+        ("workers", wishes.n_workers, 0, MAX_WORKERS),
         ("max_memory_mb", wishes.memory_mb, 0, 1 << 20),
         ("seed", wishes.seed, 0, (1 << 63) - 1),
         ("passes", wishes.n_passes, 1, MAX_PASSES),
@@ -257,10 +277,13 @@ def cancel(*, campaign: Campaign, actor: Actor) -> None:
             code="not_running",
         )
     runs.cancel(run_id=UUID(str(campaign.run_id)), actor=actor)
+    Campaign.objects.filter(pk=campaign.pk).update(is_paused=False)
 
 
 def ready_to_resume(*, campaign: Campaign) -> int:
     """Make a campaign ready for another run; returns the number of cells left.
+
+    Damaged cells count where no other is left; they are put back by the run, which says so.
 
     Raises
     ------
@@ -280,8 +303,7 @@ def ready_to_resume(*, campaign: Campaign) -> int:
     campaign.cells.filter(state=CellResult.State.FAILED).update(
         state=CellResult.State.WAITING, n_tries=0, error=""
     )
-    repeat_damaged(campaign=campaign)
-    left = campaign.cells.filter(state=CellResult.State.WAITING).count()
+    left = campaign.cells.filter(state=CellResult.State.WAITING).count() or len(_damaged(campaign))
     if not left:
         raise Conflict(
             _("“%(name)s” has measured all of its cells.") % {"name": campaign}, code="complete"
@@ -291,16 +313,20 @@ def ready_to_resume(*, campaign: Campaign) -> int:
 
 
 def repeat_damaged(*, campaign: Campaign) -> list[str]:
-    """Put back cells whose facts do not match their digest or lack some; returns their labels."""
-    damaged = [
-        row
-        for row in campaign.cells.filter(state=CellResult.State.MEASURED)
-        if digest_json(row.facts) != row.digest or selectors.missing(row.facts)
-    ]
+    """Put back the cells that are damaged or lack facts; returns their labels.
+
+    For the run alone, which says so in its log.
+    """
+    damaged = _damaged(campaign)
     CellResult.objects.filter(pk__in=[row.pk for row in damaged]).update(
         state=CellResult.State.WAITING, facts={}, digest="", samples=None
     )
     return [row.what.label for row in damaged]
+
+
+def _damaged(campaign: Campaign) -> list[CellResult]:
+    rows = campaign.cells.filter(state=CellResult.State.MEASURED)
+    return [row for row in rows if selectors.is_damaged(row)]
 
 
 def is_active(campaign: Campaign) -> bool:

@@ -47,12 +47,15 @@ def n_workers(wanted: int, memory_mb: int) -> int:
 
     Parameters
     ----------
+    wanted : int
+        At most; 0 for no limit but these.
     memory_mb : int
         Cap of one build, or what it is thought to need.
     """
     free_mb = psutil.virtual_memory().available >> 20
     by_memory = free_mb // max(1, memory_mb)
-    return max(1, min(wanted, os.cpu_count() or 1, by_memory))
+    n_cores = os.cpu_count() or 1
+    return max(1, min(wanted or n_cores, n_cores, by_memory))
 
 
 def _version(name: str) -> str:

@@ -58,8 +58,7 @@ def need(campaign: Campaign, *, only_builds: bool) -> Need:
         Whether the indexes of all corpora stand beside each other, not those of one at a time.
     """
     left = [row.what for row in campaign.cells.filter(state=CellResult.State.WAITING)]
-    kept = folder() / "indexes" / str(campaign.pk)
-    to_build = [cell for cell in left if not (kept / cell.index_key / "built.json").exists()]
+    to_build = [cell for cell in left if not is_built(campaign, cell.index_key)]
     return _need(campaign, left, to_build, only_builds=only_builds)
 
 
@@ -85,6 +84,11 @@ def _need(
         round(sum(_corpus_mb(campaign, *one) for one in {_corpus_of(cell) for cell in left})),
         round(sum(of_corpora) if only_builds else max(of_corpora, default=0.0)),
     )
+
+
+def is_built(campaign: Campaign, index_key: str) -> bool:
+    """Whether an index of a campaign stands from before."""
+    return (folder() / "indexes" / str(campaign.pk) / index_key / "built.json").exists()
 
 
 def check(campaign: Campaign, *, only_builds: bool) -> None:

@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from io import StringIO
 from typing import Any
 
@@ -10,14 +10,16 @@ import psutil
 import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
+from django.utils import translation
+from django.utils.translation import gettext
 
 from portal.core.actors import Actor
-from portal.core.errors import Conflict, InvalidInput
-from portal.runs.models import Run, State
+from portal.core.errors import Conflict, InvalidInput, NotFound
+from portal.runs.models import Run, RunEvent, State
 from search.lab import dispatch, selectors
 from search.lab.engine.matrix import Matrix
 from search.lab.models import Campaign, CellResult
-from search.lab.services import campaigns, reports
+from search.lab.services import campaigns, machine, naming, parameters, reports
 
 ACTOR = Actor.system("test")
 SMALL = Matrix(
@@ -59,9 +61,12 @@ def test_a_campaign_is_measured_and_a_killed_cell_is_not_lost(
     _check_figures(campaign)
     with pytest.raises(Conflict, match="has measured all of its cells"):
         dispatch.resume(campaign=campaign, actor=ACTOR)
-    _damage(campaign)
-    dispatch.resume(campaign=campaign, actor=ACTOR)
+    damaged = _damage(campaign)
+    again = dispatch.resume(campaign=campaign, actor=ACTOR)
     wait_for(lambda: is_over(campaign), 120, pause=0.5)
+    events = RunEvent.objects.filter(run=again, level="warning")
+    said = " ".join(events.values_list("message", flat=True))
+    assert any(one in said for one in _in_every_language(damaged)), said
     assert campaign.cells.filter(state=CellResult.State.MEASURED).count() == SMALL.n_cells
     out = StringIO()
     call_command("benchmark_report", "small", stdout=out)
@@ -99,13 +104,22 @@ def _check_figures(campaign: Campaign) -> None:
     assert all("short" in line.flags for line in filtered)
     content = reports.content(campaign)
     considered = [one["n_considered"] for one in content["analysis"]["recommendations"]]
-    assert sum(considered) <= SMALL.n_cells
+    assert sum(considered) == sum(not line.flags for line in lines)
+    assert sum(considered) <= SMALL.n_cells - len(filtered)
 
 
-def _damage(campaign: Campaign) -> None:
-    """Make one checkpoint disagree with its digest."""
+def _in_every_language(cell: str) -> Iterator[str]:
+    for language, _name in settings.LANGUAGES:
+        with translation.override(language):
+            text = gettext("%(cell)s: what was kept is damaged, so it is measured again.")
+            yield text % {"cell": cell}
+
+
+def _damage(campaign: Campaign) -> str:
+    """Make one checkpoint disagree with its digest; returns the label of its cell."""
     row = campaign.cells.all()[0]
     CellResult.objects.filter(pk=row.pk).update(facts=row.facts | {"peak_mb": 1})
+    return row.what.label
 
 
 @pytest.mark.django_db
@@ -134,6 +148,10 @@ def test_bounds_are_refused_by_name() -> None:
         (["--pause", "nothing"], "nothing"),
         (["--passes", "0"], "passes is 0"),
         (["--resume", "--max-memory", "900"], "--max-memory says how a campaign begins"),
+        (["--workers", "3"], "ask for parallel builds too"),
+        (["--parameters", "m=8"], "is written as ENGINE.NAME=VALUE"),
+        (["--parameters", "millwright.speed=1"], "has no parameter 'speed'"),
+        (["--parameters", "millwright.ef_search=50", "--recall", "0.9"], "which chooses it"),
         (["--attach", "latest", "--all"], "--all says how a campaign begins"),
     ],
 )
@@ -163,3 +181,30 @@ def test_the_terminal_pauses_and_cancels(django_user_model: Any) -> None:
     assert out.getvalue().count("at work") == 2
     with pytest.raises(CommandError, match="nothing to cancel"):
         call_command("benchmark", "--cancel", "at work", "--user", "root", stdout=out)
+
+
+@pytest.mark.django_db
+def test_a_name_or_a_part_of_a_number_that_may_mean_several_is_refused() -> None:
+    first, second = (campaigns.create(plan=SMALL, name="twice", actor=ACTOR) for _time in range(2))
+    with pytest.raises(Conflict, match="may be any of 2 campaigns") as caught:
+        naming.called("twice")
+    assert {str(first.pk), str(second.pk)} <= set(str(caught.value).replace(":", " ").split())
+    assert naming.called(str(first.pk)) == naming.called(str(first.pk)[:12]) == first
+    assert naming.called("latest") == second
+    with pytest.raises(NotFound, match="the first 4 signs"):
+        naming.called(str(first.pk)[:3])
+
+
+@pytest.mark.django_db
+def test_parameters_reach_the_cells_of_their_engine() -> None:
+    given = parameters.read(["hnswlib.m=8", "usearch.dtype=bf16"])
+    plan = campaigns.matrix({"engines": ["hnswlib", "usearch"], "parameters": given})
+    assert {cell.engine: cell.parameters for cell in plan.cells()} == {
+        "hnswlib": {"m": 8},
+        "usearch": {"dtype": "bf16"},
+    }
+
+
+def test_as_many_builds_as_fit_is_bounded_by_cores_and_memory() -> None:
+    assert machine.n_workers(0, 1) == os.cpu_count()
+    assert machine.n_workers(0, 1 << 40) == 1

@@ -142,7 +142,8 @@ def test_the_form_starts_what_is_ticked_and_says_how_long_it_takes() -> None:
         "filters": ["none"],
         "engines": ["hnswlib"],
         "lexical": "tantivy",
-        "workers": "2",
+        "parameters": "hnswlib.m=8",
+        "workers": "",
         "max_memory_mb": "0",
         "passes": "2",
         "tries": "3",
@@ -161,12 +162,18 @@ def test_the_form_starts_what_is_ticked_and_says_how_long_it_takes() -> None:
     wrong = client.post(start, given | {"workers": "99", "parallel": "on"})
     assert wrong.status_code == 422
     assert "workers is 99" in wrong.text
+    alone = client.post(start, given | {"workers": "2"})
+    assert (alone.status_code, "ask for parallel builds too" in alone.text) == (422, True)
+    speed = client.post(start, given | {"parameters": "hnswlib.speed=1"})
+    assert (speed.status_code, "has no parameter" in speed.text) == (422, True)
     none = client.post(start, given | {"engines": []})
     assert "No engines is chosen" in none.text
     assert client.post(start, given).status_code == 302
     campaign = Campaign.objects.get(name="ticked")
     assert campaign.cells.count() == 2
     assert campaign.clients == [1, 2]
+    assert {row.what.parameters["m"] for row in campaign.cells.all()} == {8}
+    assert campaign.n_workers == 1
 
 
 def test_the_form_begins_with_the_profile_that_is_chosen() -> None:
@@ -218,7 +225,7 @@ def test_a_campaign_is_handed_to_the_schedule_by_who_may_change_schedules() -> N
     assert "repeat-benchmark" in client.get(page(campaign, "repeat")).text
     assert client.post(page(campaign, "repeat")).status_code == 302
     schedule = Schedule.objects.get(name="repeat-benchmark")
-    assert schedule.parameters == {"campaign": "weekly"}
+    assert schedule.parameters == {"campaign": str(campaign.pk)}
     assert schedule.periodic_task.enabled
 
 

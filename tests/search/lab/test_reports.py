@@ -22,6 +22,7 @@ from portal.core.actors import Actor
 from portal.core.errors import Conflict, InvalidInput
 from portal.core.models import User
 from portal.lib.hashing import digest_json
+from portal.runs import artifacts
 from search.lab import selectors
 from search.lab.engine.analysis import choosing
 from search.lab.engine.matrix import Matrix
@@ -145,9 +146,7 @@ def test_a_figure_that_is_no_number_is_null_and_an_empty_field(campaign: Campaig
 
 def test_what_was_disturbed_failed_or_damaged_is_said(campaign: Campaign) -> None:
     first, second, third, *_rest = campaign.cells.all()
-    CellResult.objects.filter(pk=first.pk).update(
-        facts=first.facts | {"is_disturbed": True, "uses_index": False}
-    )
+    measured.change(first, is_disturbed=True, uses_index=False)
     CellResult.objects.filter(pk=second.pk).update(
         state=CellResult.State.FAILED, error="disk full", samples=None
     )
@@ -190,6 +189,43 @@ def test_a_cell_that_lacks_a_fact_is_named_and_measured_again(campaign: Campaign
     assert campaigns.repeat_damaged(campaign=campaign) == [row.what.label]
     row.refresh_from_db()
     assert row.state == CellResult.State.WAITING
+
+
+def _stored(row: CellResult) -> Path:
+    """Return the file of a cell's samples."""
+    assert row.samples is not None
+    return Path(artifacts._storage().path(row.samples.storage_name))
+
+
+def test_what_was_altered_gives_no_figure_and_is_said(campaign: Campaign) -> None:
+    first, second, *_rest = campaign.cells.all()
+    CellResult.objects.filter(pk=first.pk).update(facts=first.facts | {"peak_mb": 1.0})
+    _stored(second).write_bytes(b"harmed")
+
+    content = json.loads(reports.render(campaign, format="json")[0])
+    page = reports.render(campaign, format="md", language="en")[0].decode()
+
+    altered = content["cells"][0]
+    assert (altered["flags"], altered["figures"]["p50_ms"]) == (["damaged"], None)
+    assert "resume the campaign, and it is measured again" in page
+    assert [line.flags for line in selectors.lines(campaign)][:2] == [
+        ("damaged",),
+        ("damaged",),
+    ]
+
+
+def test_resuming_leaves_what_is_damaged_to_the_run(campaign: Campaign) -> None:
+    first, second, *_rest = campaign.cells.all()
+    with pytest.raises(Conflict, match="has measured all of its cells"):
+        campaigns.ready_to_resume(campaign=campaign)
+    CellResult.objects.filter(pk=first.pk).update(facts=first.facts | {"peak_mb": 1.0})
+    _stored(second).unlink()
+
+    assert campaigns.ready_to_resume(campaign=campaign) == 2
+    assert not campaign.cells.filter(state=CellResult.State.WAITING).exists()
+    said = campaigns.repeat_damaged(campaign=campaign)
+    assert said == [first.what.label, second.what.label]
+    assert campaign.cells.filter(state=CellResult.State.WAITING).count() == 2
 
 
 def test_a_campaign_without_a_figure_has_a_report() -> None:
@@ -254,7 +290,7 @@ def test_a_disturbed_cell_is_never_more_than_inconclusive(campaign: Campaign) ->
     later = measured.campaign("later", slowed=2.0)
     row = later.cells.filter(cell__engine="hnswlib").first()
     assert row is not None
-    CellResult.objects.filter(pk=row.pk).update(facts=row.facts | {"is_disturbed": True})
+    measured.change(row, is_disturbed=True)
     Campaign.objects.filter(pk=later.pk).update(
         environment=measured.ENVIRONMENT | {"n_cores": 64, "versions": {"numpy": "2.1"}}
     )
@@ -295,7 +331,7 @@ def test_the_command_fails_on_slower_cells_when_asked(campaign: Campaign) -> Non
     for number in range(2):
         pk = uuid.UUID(f"abcdef00-0000-4000-8000-00000000000{number}")
         Campaign.objects.create(pk=pk, name="one of two", matrix=measured.PLAN.to_dict())
-    with pytest.raises(CommandError, match="“abcdef” is the beginning of 2 campaigns"):
+    with pytest.raises(CommandError, match="“abcdef” may be any of 2 campaigns"):
         call_command("benchmark_compare", "abcdef", "later")
 
 
@@ -307,7 +343,7 @@ def test_a_comparison_is_written_in_every_form(campaign: Campaign) -> None:
         assert content
         assert name.endswith(form)
     text = reports.render_comparison(found, format="md", language="ko")[0].decode()
-    assert "이전보다 느려진 셀이 없습니다." in text
+    assert "이전보다 느려지거나 덜 정확해진 셀이 없습니다." in text
 
 
 def test_a_report_says_how_sure_it_is_and_how_to_measure_again(campaign: Campaign) -> None:

@@ -20,6 +20,8 @@ from search.lab.engine.statistics import Figure
 MARGIN = 0.05
 #: Passes below which nothing is told for certain.
 MIN_PASSES = 2
+#: A mean recall@10 lower by more than this is less exact. Ours.
+MOST_RECALL_LOST = 0.01
 FASTER, SLOWER, SAME, INCONCLUSIVE = "faster", "slower", "same", "inconclusive"
 
 
@@ -42,6 +44,11 @@ class Compared:
     verdict: str
     recall_change: float
     n_passes: int = MIN_PASSES
+
+    @property
+    def is_less_exact(self) -> bool:
+        """Whether more recall was lost than counts as the same; other load does not lose any."""
+        return self.recall_change < -MOST_RECALL_LOST
 
 
 def compare(

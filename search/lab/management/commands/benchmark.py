@@ -8,7 +8,6 @@ from rich.text import Text
 
 from portal.core import formats
 from portal.core.actors import Actor
-from portal.core.errors import Conflict, NotFound
 from portal.runs.management import console, following
 from portal.runs.models import Run
 from search.lab import dispatch, selectors
@@ -16,13 +15,13 @@ from search.lab.engine.matrix import PROFILES, SEARCH_TYPES, Matrix
 from search.lab.engine.statistics import Figure
 from search.lab.management import dashboard
 from search.lab.models import Campaign
-from search.lab.services import campaigns, estimates
+from search.lab.services import campaigns, estimates, naming, parameters
 
 #: What says how a campaign is begun; one that goes on is as it was begun.
 BEGINNING = (
     "profile", "all", "scales", "dimensions", "search_types", "filters", "engines", "lexical",
-    "collection", "name", "seed", "parallel", "workers", "max_memory", "clients", "recall",
-    "passes", "tries", "timed_builds",
+    "parameters", "collection", "name", "seed", "parallel", "workers", "max_memory", "clients",
+    "recall", "passes", "tries", "timed_builds",
 )  # fmt: skip
 LATER = ("resume", "attach", "pause", "cancel")
 
@@ -43,6 +42,10 @@ class Command(BaseCommand):
             "--filters", nargs="+", metavar="SHARE", help="Shares from 0.001 to 0.999, or none."
         )
         parser.add_argument("--engines", nargs="+", metavar="ENGINE")
+        parser.add_argument(
+            "--parameters", nargs="+", default=[], metavar="ENGINE.NAME=VALUE",
+            help="Of engines, as in hnswlib.m=32.",
+        )  # fmt: skip
         parser.add_argument("--lexical", default="tantivy", help="Leg of hybrid cells.")
         parser.add_argument(
             "--collection", default="", help="Measure on the passages of a collection of yours."
@@ -50,7 +53,10 @@ class Command(BaseCommand):
         parser.add_argument("--name", default="")
         parser.add_argument("--seed", type=int, default=0)
         parser.add_argument("--parallel", action="store_true", help="Build indexes side by side.")
-        parser.add_argument("--workers", type=int, default=2, help="Builds at once.")
+        parser.add_argument(
+            "--workers", type=int, metavar="N",
+            help="Builds at once, with --parallel; as many as cores and memory allow if left out.",
+        )  # fmt: skip
         parser.add_argument(
             "--max-memory", type=int, default=0, metavar="MB", help="Of one cell; 0 for no cap."
         )
@@ -95,13 +101,13 @@ class Command(BaseCommand):
             actor = console.actor(options["user"])
             self._refuse_what_begins(options)
             if options["attach"]:
-                _show(find(options["attach"]), screen)
+                _show(naming.called(options["attach"]), screen)
                 return
             if options["pause"] or options["cancel"]:
                 screen.print(_stopped(options, actor), markup=False)
                 return
             if options["resume"]:
-                campaign = find(options["resume"])
+                campaign = naming.called(options["resume"])
                 run = dispatch.resume(
                     campaign=campaign, actor=actor, only_builds=options["only_builds"]
                 )
@@ -154,7 +160,7 @@ class Command(BaseCommand):
 
 def _stopped(options: dict[str, Any], actor: Actor) -> str:
     """Let a campaign rest or stop it; returns what was done."""
-    campaign = find(options["pause"] or options["cancel"])
+    campaign = naming.called(options["pause"] or options["cancel"])
     if options["pause"]:
         campaigns.pause(campaign=campaign)
         said = _("“%(name)s” was asked to rest; benchmark --resume %(campaign)s goes on.")
@@ -180,36 +186,6 @@ def _show(campaign: Campaign, screen: Console) -> None:
         % {"campaign": campaign.pk},
         markup=False,
     )
-
-
-def find(wanted: str) -> Campaign:
-    """Return a campaign by its number, its name or ``latest``.
-
-    Raises
-    ------
-    NotFound
-        If there is none.
-    Conflict
-        If it is the beginning of several numbers.
-    """
-    known = Campaign.objects.all()
-    found = known.first() if wanted == "latest" else known.filter(name=wanted).first()
-    if found is None and wanted:
-        meant = [one for one in known if str(one.pk).startswith(wanted)]
-        if len(meant) > 1:
-            raise Conflict(
-                _("“%(wanted)s” is the beginning of %(count)d campaigns: write more of the number.")
-                % {"wanted": wanted, "count": len(meant)},
-                code="several_campaigns",
-            )
-        found = next(iter(meant), None)
-    if found is None:
-        raise NotFound(
-            _("There is no campaign “%(wanted)s”: start one with the command benchmark.")
-            % {"wanted": wanted},
-            code="no_campaign",
-        )
-    return found
 
 
 def table(campaign: Campaign) -> Table:
@@ -238,7 +214,9 @@ def _shown(figure: Figure | None) -> str:
 
 def _wishes(options: dict[str, Any]) -> campaigns.Wishes:
     return campaigns.Wishes(
-        n_workers=options["workers"] if options["parallel"] else 1,
+        n_workers=campaigns.wanted_workers(
+            is_parallel=options["parallel"], n_workers=options["workers"]
+        ),
         memory_mb=options["max_memory"],
         seed=options["seed"],
         clients=options["clients"],
@@ -249,6 +227,8 @@ def _wishes(options: dict[str, Any]) -> campaigns.Wishes:
 
 def _plan(options: dict[str, Any]) -> Matrix:
     axes: dict[str, Any] = {"lexical": options["lexical"]}
+    if options["parameters"]:
+        axes["parameters"] = parameters.read(options["parameters"])
     for name in ("scales", "dimensions", "search_types", "engines"):
         if options[name]:
             axes[name] = options[name]

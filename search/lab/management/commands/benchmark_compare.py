@@ -8,14 +8,13 @@ from portal.lib import documents
 from portal.runs.management import console
 from search.lab.engine.analysis.comparing import MARGIN, SLOWER
 from search.lab.management import writing
-from search.lab.management.commands.benchmark import find
-from search.lab.services import comparing, reports
+from search.lab.services import comparing, naming, reports, watching
 
 
 class Command(BaseCommand):
     help = (
         "Compare two campaigns cell by cell: faster, slower, the same or inconclusive, by the "
-        "interval of the ratio of their median latencies."
+        "interval of the ratio of their median latencies, and whether it became less exact."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -28,6 +27,12 @@ class Command(BaseCommand):
             "--fail-on-slower", action="store_true", help="End with 1 if any cell is slower."
         )
         parser.add_argument(
+            "--fail-on-worse",
+            action="store_true",
+            help="End with 1 if any cell is slower or less exact, failed, or only now misses its "
+            "index or rows.",
+        )
+        parser.add_argument(
             "--format", choices=documents.FORMATS, help="By default that of the file's name, or md."
         )
         parser.add_argument("--language", choices=reports.LANGUAGES, default="ko")
@@ -38,7 +43,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         with console.plain_errors():
             found = comparing.compare(
-                then=find(options["then"]), now=find(options["now"]), margin=options["margin"]
+                then=naming.called(options["then"]),
+                now=naming.called(options["now"]),
+                margin=options["margin"],
             )
             content, _content_type, name = reports.render_comparison(
                 found,
@@ -49,4 +56,9 @@ class Command(BaseCommand):
         if options["fail_on_slower"] and found.is_slower:
             raise CommandError(
                 _("Cells slower than before: %(count)d.") % {"count": found.counts[SLOWER]}
+            )
+        if options["fail_on_worse"] and found.worse:
+            raise CommandError(
+                _("Cells worse than before: %(cells)s.")
+                % {"cells": "; ".join(watching.said(one) for one in found.worse)}
             )

@@ -6,8 +6,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from portal.runs.management import console
 from search.lab.engine.analysis.choosing import Limits
 from search.lab.management import writing
-from search.lab.management.commands.benchmark import find
-from search.lab.services import reports
+from search.lab.services import naming, reports
 
 
 class Command(BaseCommand):
@@ -41,7 +40,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         with console.plain_errors():
             content, _content_type, name = reports.render(
-                find(options["campaign"]),
+                naming.called(options["campaign"]),
                 format=writing.form_of(options, reports.FORMATS),
                 language=options["language"],
                 limits=Limits(

@@ -27,8 +27,17 @@ def _words(campaign: Campaign) -> Iterator[str]:
         yield from ("--lexical", plan.lexical)
     if plan.recall is not None:
         yield from ("--recall", f"{plan.recall:g}")
+    given = [
+        f"{engine}.{name}={value}"
+        for engine, own in plan.parameters.items()
+        for name, value in own.items()
+    ]
+    if given:
+        yield from ("--parameters", *given)
+    if campaign.n_workers != 1:
+        yield "--parallel"
     if campaign.n_workers > 1:
-        yield from ("--parallel", "--workers", str(campaign.n_workers))
+        yield from ("--workers", str(campaign.n_workers))
     if campaign.memory_mb:
         yield from ("--max-memory", str(campaign.memory_mb))
     yield from ("--clients", *map(str, campaign.clients))

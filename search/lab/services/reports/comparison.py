@@ -19,6 +19,7 @@ from portal.lib.documents import (
 )
 from search.lab import selectors
 from search.lab.engine.analysis import comparing
+from search.lab.services import comparing as services
 from search.lab.services.comparing import Comparison
 
 #: Bars that can be told apart in one picture; ours.
@@ -35,6 +36,15 @@ def verdict(code: str) -> str:
     }[code]
 
 
+def why_left_out(code: str) -> str:
+    """Return why a cell is not compared, in words."""
+    return {
+        services.NOT_MEASURED: _("not measured by both"),
+        services.DAMAGED: _("what was kept is damaged"),
+        services.OTHER_CORPUS: _("measured on another corpus, where the questions are others too"),
+    }[code]
+
+
 def document(found: Comparison, language: str) -> Document:
     """Return the comparison for a reader, its texts in the active language."""
     return Document(
@@ -45,6 +55,7 @@ def document(found: Comparison, language: str) -> Document:
             (_("later"), f"{found.now} ({found.now.created_at:%Y-%m-%d})"),
             (_("counts as the same up to"), f"{found.margin:.0%}"),
             *((verdict(code), count) for code, count in found.counts.items()),
+            (_("less exact"), found.n_less_exact),
         ),
         blocks=tuple(_blocks(found)),
     )
@@ -65,11 +76,13 @@ def content(found: Comparison) -> dict[str, Any]:
                 "recall_change": one.recall_change,
                 "verdict": one.verdict,
                 "n_passes": one.n_passes,
+                "is_less_exact": one.is_less_exact,
             }
             for one in found.cells
         ],
+        "worse": [{"label": one.cell.label, "ways": list(one.ways)} for one in found.worse],
         "disturbed": list(found.disturbed),
-        "left_out": list(found.left_out),
+        "left_out": [{"label": label, "why": why} for label, why in found.left_out.items()],
         "other_facts": [
             {"name": name, "then": then, "now": now} for name, then, now in found.other_facts
         ],
@@ -77,17 +90,7 @@ def content(found: Comparison) -> dict[str, Any]:
 
 
 def _blocks(found: Comparison) -> Iterator[Block]:
-    slower = found.counts[comparing.SLOWER]
-    if slower:
-        yield Note("bad", _("Cells slower than before: %(count)d.") % {"count": slower})
-    elif found.counts[comparing.INCONCLUSIVE]:
-        yield Note(
-            "warn",
-            _("No cell is slower for certain; inconclusive: %(count)d. Measure those longer.")
-            % {"count": found.counts[comparing.INCONCLUSIVE]},
-        )
-    else:
-        yield Note("good", _("No cell is slower than before."))
+    yield headline(found)
     if alone := sum(one.n_passes < comparing.MIN_PASSES for one in found.cells):
         text = _(
             "Cells that one of the two measured in a single pass: %(count)d. One pass does not "
@@ -106,7 +109,7 @@ def _blocks(found: Comparison) -> Iterator[Block]:
         [
             (
                 selectors.label(one.cell),
-                verdict(one.verdict),
+                _verdict(one),
                 f"{one.ratio.value:.3f} ({one.ratio.low:.3f}-{one.ratio.high:.3f})",
                 f"{one.recall_change:+.3f}",
             )
@@ -118,8 +121,8 @@ def _blocks(found: Comparison) -> Iterator[Block]:
         yield Heading(_("Disturbed by other load, so inconclusive"), 2)
         yield Bullets(found.disturbed)
     if found.left_out:
-        yield Heading(_("Not measured by both"), 2)
-        yield Bullets(found.left_out)
+        yield Heading(_("Not compared"), 2)
+        yield Bullets([f"{label}: {why_left_out(why)}" for label, why in found.left_out.items()])
     if found.other_facts:
         yield Heading(_("What else differs"), 2)
         yield Table(
@@ -133,6 +136,41 @@ def _blocks(found: Comparison) -> Iterator[Block]:
             "when the interval lies outside of what counts as the same, and inconclusive when it "
             "reaches over an edge."
         )
+    )
+    yield Paragraph(
+        _("A cell is less exact when its mean recall@10 fell by more than %(lost)s.")
+        % {"lost": comparing.MOST_RECALL_LOST}
+    )
+
+
+def headline(found: Comparison) -> Note:
+    """Say whether anything is worse; faster at the cost of recall is not the better."""
+    slower, unsure = found.counts[comparing.SLOWER], found.counts[comparing.INCONCLUSIVE]
+    parts = []
+    if slower:
+        parts.append(_("Cells slower than before: %(count)d.") % {"count": slower})
+    if found.n_less_exact:
+        parts.append(_("Cells less exact than before: %(count)d.") % {"count": found.n_less_exact})
+    flagged = sum(bool(set(one.ways) & set(services.FLAGGED)) for one in found.worse)
+    if flagged:
+        parts.append(
+            _("Cells that failed, or only now miss their index or rows: %(count)d.")
+            % {"count": flagged}
+        )
+    if parts:
+        return Note("bad", " ".join(parts))
+    if unsure:
+        return Note(
+            "warn",
+            _("No cell is worse for certain; inconclusive: %(count)d. Measure those longer.")
+            % {"count": unsure},
+        )
+    return Note("good", _("No cell is slower or less exact than before."))
+
+
+def _verdict(one: comparing.Compared) -> str:
+    return (
+        f"{verdict(one.verdict)}, {_('less exact')}" if one.is_less_exact else verdict(one.verdict)
     )
 
 

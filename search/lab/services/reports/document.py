@@ -149,6 +149,8 @@ def _cells(found: Findings) -> Iterator[Block]:
             Column(_("memory"), "MB", "right"),
             Column(_("index"), "MB", "right"),
             Column(_("build"), "s", "right"),
+            Column(_("processor time of the build"), "s", "right"),
+            Column(_("builds at once"), "", "right"),
             Column(_("load"), "s", "right"),
         ),
         [_resources(line, found) for line in found.measured],
@@ -163,6 +165,8 @@ def _resources(line: Line, found: Findings) -> tuple[Value, ...]:
         facts.get("engine_mb"),
         facts["size_bytes"] / 1e6 if "size_bytes" in facts else None,
         facts.get("build_s"),
+        facts.get("build_cpu_s"),
+        facts.get("builds_at_once"),
         facts.get("load_s"),
     )
 

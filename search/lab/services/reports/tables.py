@@ -16,6 +16,8 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _FACTS = (
     "build_s",
     "build_cpu_s",
+    "builds_at_once",
+    "build_load_average",
     "build_peak_mb",
     "load_s",
     "size_bytes",

@@ -39,8 +39,10 @@ def _items(found: Findings) -> Iterator[str]:
             said[line.error].append(line.cell)
         for doubt in selectors.doubts(line):
             said[doubt].append(line.cell)
-        if found.exactness.get(line.cell.key, {}) is None:
-            said[_("its stored samples are damaged; measure it again")].append(line.cell)
+        if found.exactness.get(line.cell.key, {}) is None and "damaged" not in line.flags:
+            said[
+                _("its stored samples are damaged: resume the campaign, and it is measured again")
+            ].append(line.cell)
     for point in found.outliers:
         said[
             _("does not follow from the cells like it (engine, search and filter the same)")

@@ -243,6 +243,17 @@ def _n_passes(line: Line) -> int:
     return len((line.facts or {}).get("passes", [None]))
 
 
+def answered_by(line: Line) -> str | None:
+    """Return what of an index answered the questions of a cell, in words; None where unknown."""
+    known = {
+        "graph": _("graph"),
+        "codes": _("scan of codes"),
+        "rows": _("rows of the filter"),
+        "scan": _("scan"),
+    }
+    return known.get((line.facts or {}).get("way", ""))
+
+
 def way(search_type: str) -> str:
     """Return a way of searching in words."""
     return {"vector": _("vector"), "hybrid": _("hybrid")}.get(search_type, search_type)

@@ -252,6 +252,12 @@ def _differences(then: Campaign, now: Campaign) -> list[tuple[str, object, objec
     ]
     before, after = then.environment, now.environment
     pairs += [(name, before.get(name), after.get(name)) for name in _SAME_MACHINE]
+    # A campaign of an earlier portal did not record these.
+    pairs += [
+        (name, before[name], after[name])
+        for name in ("postgres", "revision")
+        if name in before and name in after
+    ]
     versions = before.get("versions", {}), after.get("versions", {})
     names = sorted(versions[0].keys() | versions[1].keys())
     pairs += [(name, versions[0].get(name), versions[1].get(name)) for name in names]

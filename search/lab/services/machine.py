@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from django.db import connection
+
+from portal.runs import provenance
 
 _PACKAGES = (
     "numpy",
@@ -33,6 +36,8 @@ def facts() -> dict[str, Any]:
         "n_cores": os.cpu_count(),
         "memory_mb": psutil.virtual_memory().total >> 20,
         "load_average": os.getloadavg()[0],
+        "revision": provenance.code_revision(),
+        "postgres": _postgres(),
         "versions": {name: found for name in _PACKAGES if (found := _version(name))},
     }
 
@@ -56,6 +61,16 @@ def n_workers(wanted: int, memory_mb: int) -> int:
     by_memory = free_mb // max(1, memory_mb)
     n_cores = os.cpu_count() or 1
     return max(1, min(wanted or n_cores, n_cores, by_memory))
+
+
+def _postgres() -> str:
+    """Return the versions of the server and, where it is there, of its extension for vectors."""
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW server_version")
+        server = str(cursor.fetchone()[0])
+        cursor.execute("SELECT extversion FROM pg_extension WHERE extname = 'vector'")
+        found = cursor.fetchone()
+    return f"{server}, pgvector {found[0]}" if found else server
 
 
 def _version(name: str) -> str:

@@ -1,5 +1,6 @@
 """Jobs in processes of their own, ended when the run must stop or the campaign must rest."""
 
+import errno
 import json
 import os
 import shutil
@@ -31,6 +32,8 @@ _LOOK_EVERY_S = 1.0
 _PATIENCE_S = 60.0
 #: What processes say when the disk is full.
 _FULL = tuple(os.strerror(one) for one in sorted(FULL_ERRNOS))
+#: How libraries and the loader end when memory is refused: not all raise what Python knows.
+_NO_MEMORY = (os.strerror(errno.ENOMEM), "bad_alloc", "failed to map segment", "allocate memory")
 #: Lines at the end of a log that may say so: Postgres puts a hint behind its error.
 _TAIL = 5
 
@@ -199,6 +202,8 @@ def do(job: Job, turn: Callable[[], None], *, module: str = _WORKER) -> dict[str
         lines = log.read_text("utf-8", "replace").strip().splitlines() or [""]
         reason = lines[-1] or f"exit status {process.returncode}"
         tail = "\n".join(lines[-_TAIL:])
+        if any(sign in tail for sign in _NO_MEMORY):
+            raise OutOfMemory
         if process.returncode == DATABASE_AWAY:
             raise DatabaseAway(reason)
         # A file that is mapped into memory is refused its blocks by a signal.

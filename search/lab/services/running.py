@@ -281,7 +281,10 @@ class _Work:
         cap = self._campaign.memory_mb or machine.needed_mb(cell.scale, cell.dimension)
         n_workers = machine.n_workers(self._campaign.n_workers, cap)
         self._say("build", _("Building %(n)s indexes") % {"n": len(jobs)})
-        if self._n_timed_builds and len(jobs) > 1:
+        if self._n_timed_builds and n_workers < 2 and machine.n_workers(2, cap) < 2:
+            said = _("%(cell)s: builds are not timed side by side, there is memory for one alone.")
+            self._ctx.log(said % {"cell": f"{cell.scale:,} x {cell.dimension}"}, level="warning")
+        elif self._n_timed_builds and len(jobs) > 1:
             for timed in build_times.both_ways(
                 jobs, max(2, n_workers), self._watch, tables.remove, n_rounds=self._n_timed_builds
             ):

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import cast
 
 import numpy as np
+import psutil
 import pytest
 
 from portal.core.actors import Actor
+from portal.runs import provenance
 from portal.runs import services as runs
 from portal.runs.models import RunEvent
 from portal.runs.tasks.execution import perform
@@ -17,11 +19,20 @@ from search.lab import dispatch, tasks
 from search.lab.engine import sealed, truth
 from search.lab.engine.analysis import builds
 from search.lab.engine.corpora import Corpus
-from search.lab.engine.matrix import Matrix
+from search.lab.engine.matrix import Cell, Matrix
 from search.lab.models import Campaign
-from search.lab.services import build_times, building, campaigns, room, shelf, tables
+from search.lab.services import (
+    build_times,
+    building,
+    campaigns,
+    machine,
+    processes,
+    room,
+    shelf,
+    tables,
+)
 from search.lab.services.passes import Passes, differences
-from search.lab.services.processes import Watch
+from search.lab.services.processes import OutOfMemory, Watch
 from search.lab.services.shelf import Shelf
 from search.lab.services.worker import Job
 
@@ -251,3 +262,37 @@ def test_the_sweep_runs_by_itself() -> None:
     run.refresh_from_db()
     assert run.result["removed"] >= 1
     assert not left.exists()
+
+
+# --- Memory ---------------------------------------------------------------------------------------
+@pytest.mark.parametrize("engine", ["faiss-flat", "faiss-hnsw-sq8", "hnswlib", "millwright"])
+def test_a_build_over_its_cap_of_memory_ends_as_out_of_memory(
+    engine: str, tmp_path: Path, corpus: Corpus
+) -> None:
+    own = tmp_path / engine
+    own.mkdir()
+    cell = Cell(engine, corpus.texts.n_passages, corpus.dimension)
+    job = Job("build", cell, corpus.texts.path, corpus.path, own, tmp_path, memory_mb=1)
+    with pytest.raises(OutOfMemory):
+        processes.do(job, lambda: None)
+    assert "1 MB" in processes.short_of_memory(job)
+
+
+@pytest.mark.parametrize(
+    ("free_mb", "cap_mb", "wanted", "n_workers"),
+    [(8_000, 1_000, 4, 4), (2_500, 1_000, 4, 2), (500, 1_000, 4, 1), (8_000, 1_000, 64, 8)],
+)
+def test_as_many_builds_run_at_once_as_cores_and_free_memory_allow(
+    free_mb: int, cap_mb: int, wanted: int, n_workers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = psutil.virtual_memory()._replace(available=free_mb << 20)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: free)
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    assert machine.n_workers(wanted, cap_mb) == n_workers
+
+
+@pytest.mark.django_db
+def test_what_code_and_which_database_measured_is_recorded() -> None:
+    found = machine.facts()
+    assert found["revision"] == provenance.code_revision()
+    assert found["postgres"].partition(".")[0].isdigit()

@@ -125,12 +125,14 @@ def _cells(found: Findings) -> Iterator[Block]:
             Column(_("cell")),
             *(Column(name, "ms", "right") for name in ("p50", "p95", "p99")),
             Column("recall@10", "", "right"),
+            Column(_("answered by")),
             Column(_("note")),
         ),
         [
             (
                 line.label,
                 *(advice.interval(one) for one in (line.p50, line.p95, line.p99, line.recall)),
+                selectors.answered_by(line),
                 note(line),
             )
             for line in found.lines
@@ -215,6 +217,8 @@ def _environment(campaign: Campaign) -> Iterator[Block]:
             (_("memory in MB"), facts["memory_mb"]),
             (_("system"), facts.get("system")),
             (_("load average at the start"), facts.get("load_average")),
+            (_("revision of the portal"), facts.get("revision")),
+            ("Postgres", facts.get("postgres")),
             ("Python", facts["python"]),
             *facts["versions"].items(),
         )

@@ -137,9 +137,7 @@ def points(campaign: Campaign) -> list[Point]:
 def points_of(known: Iterable[Line]) -> list[Point]:
     """Return those of some cells that are measured, as an analysis reads them."""
     found = []
-    own = list(known)
-    memory = _memory_of(own)
-    for one in own:
+    for one in known:
         if one.p50 is None or one.p95 is None or one.recall is None:
             continue
         facts = one.facts or {}
@@ -149,7 +147,7 @@ def points_of(known: Iterable[Line]) -> list[Point]:
                 one.p50.value,
                 one.p95.value,
                 one.recall.value,
-                math.nan if facts.get(memory) is None else facts[memory],
+                math.nan if facts.get("engine_mb") is None else facts["engine_mb"],
                 facts["build_s"],
                 facts["size_bytes"] / 1e6,
                 is_sound=not one.flags,
@@ -157,12 +155,6 @@ def points_of(known: Iterable[Line]) -> list[Point]:
             )
         )
     return found
-
-
-def _memory_of(known: Iterable[Line]) -> str:
-    """Return by which fact memory is compared: early campaigns know that of processes alone."""
-    facts = [one.facts for one in known if one.p50 is not None and one.facts]
-    return "engine_mb" if all("engine_mb" in one for one in facts) else "peak_mb"
 
 
 def samples(row: CellResult) -> "Samples":

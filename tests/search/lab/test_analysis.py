@@ -1,5 +1,6 @@
 """The analyses on data whose answer is known."""
 
+import math
 from dataclasses import replace
 from itertools import product
 
@@ -123,6 +124,8 @@ def test_the_front_holds_what_nothing_beats() -> None:
     exact = replace(exact, p50_ms=9.0, recall_at_10=1.0, memory_mb=300)
     unsound = replace(unsound, p50_ms=0.1, recall_at_10=1.0, memory_mb=1, is_sound=False)
     assert choosing.pareto([slow, fast, exact, unsound]) == [fast, exact]
+    untold = [replace(one, memory_mb=math.nan) for one in (slow, fast, exact)]
+    assert choosing.pareto(untold) == untold[1:]
     larger = replace(slow, cell=replace(slow.cell, scale=250_000), p50_ms=50.0)
     assert choosing.pareto([slow, fast, larger]) == [fast, larger]
 

@@ -1,5 +1,6 @@
 """Which configuration to take: the Pareto front and a recommendation."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -111,7 +112,8 @@ def by_need(points: Sequence[Point], *, each_length: bool = False) -> dict[Need,
 def pareto(points: Sequence[Point]) -> list[Point]:
     """Return the sound cells that no other of the same need beats at once in all that counts.
 
-    That is recall, latency and memory. A small corpus is no better choice than a large one.
+    That is recall, latency and, where both tell it, memory. A small corpus is no better choice
+    than a large one.
     """
     own = sound(points)
     known = by_need(own)
@@ -164,6 +166,8 @@ def recommend(
 
 
 def _beats(one: Point, other: Point) -> bool:
-    ours = (-one.recall_at_10, one.p50_ms, one.memory_mb)
-    theirs = (-other.recall_at_10, other.p50_ms, other.memory_mb)
+    ours, theirs = [-one.recall_at_10, one.p50_ms], [-other.recall_at_10, other.p50_ms]
+    if not math.isnan(one.memory_mb) and not math.isnan(other.memory_mb):
+        ours.append(one.memory_mb)
+        theirs.append(other.memory_mb)
     return all(a <= b for a, b in zip(ours, theirs, strict=True)) and ours != theirs

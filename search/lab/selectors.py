@@ -251,6 +251,11 @@ def way(search_type: str) -> str:
     return {"vector": _("vector"), "hybrid": _("hybrid")}.get(search_type, search_type)
 
 
+def percent(share: float) -> str:
+    """Return a share as a percentage, with the digits it has: 0.5% is not 0%, nor 99.9% all."""
+    return f"{100 * share:g}%"
+
+
 def label(cell: Cell) -> str:
     """Return a cell in one line, in the language of the moment; `Cell.label` is for programs."""
     kind = way(cell.search_type)
@@ -259,7 +264,7 @@ def label(cell: Cell) -> str:
         f"{kind}+{cell.lexical}" if cell.lexical else kind,
     ]
     if cell.filter_share is not None:
-        parts.append(_("%(share)s filter") % {"share": f"{cell.filter_share:.0%}"})
+        parts.append(_("%(share)s filter") % {"share": percent(cell.filter_share)})
     if cell.recall is not None:
         parts.append(_("at recall %(recall)s") % {"recall": f"{cell.recall:g}"})
     return ", ".join(parts)
@@ -270,7 +275,7 @@ def called(need: Need) -> str:
     words = {
         "count": f"{need.scale:,}",
         "way": way(need.search_type),
-        "share": f"{need.filter_share:.0%}",
+        "share": percent(need.filter_share),
     }
     if need.filter_share >= 1:
         return _("%(count)s passages, %(way)s") % words

@@ -73,14 +73,14 @@ class ComparisonForm(forms.Form):
 
 
 def _measured(chosen: str) -> QuerySet[Campaign]:
-    """Return campaigns with a measured cell: the latest, and the one that is chosen."""
+    """Return the latest campaigns with a measured cell, and the one that is chosen."""
     rows = CellResult.objects.filter(state=CellResult.State.MEASURED)
     known = Campaign.objects.filter(pk__in=rows.values("campaign"))
     latest = known.order_by("-created_at").values_list("pk", flat=True)[:MOST_OFFERED]
     offered = {str(one) for one in latest}
-    if known.filter(pk__in=[chosen] if _is_number(chosen) else []).exists():
+    if _is_number(chosen):
         offered.add(chosen)
-    return known.filter(pk__in=offered).order_by("-created_at")
+    return Campaign.objects.filter(pk__in=offered).order_by("-created_at")
 
 
 def _is_number(text: str) -> bool:
@@ -131,9 +131,9 @@ def _compared(form: ComparisonForm, context: dict[str, Any]) -> int:
     context |= {
         "found": found,
         "headline": comparison.headline(found),
-        "left_out": [
-            (label, comparison.why_left_out(why)) for label, why in found.left_out.items()
-        ],
+        "worse": [comparing.said(one) for one in found.worse],
+        "disturbed": [selectors.label(cell) for cell in found.disturbed],
+        "left_out": comparison.left_out(found),
         "counts": counts,
         "rows": [
             {

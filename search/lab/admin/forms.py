@@ -13,6 +13,7 @@ from unfold.widgets import (
 )
 
 from portal.core.errors import InvalidInput
+from search.lab import selectors
 from search.lab.engine.matrix import (
     DIMENSIONS,
     ENGINES,
@@ -152,7 +153,10 @@ class CampaignForm(forms.Form):
             self.fields[axis] = _axis(label, choices, [str(one) for one in getattr(usual, axis)])
         kinds = [(name, _TYPE_NAMES[name]) for name in SEARCH_TYPES]
         self.fields["search_types"] = _axis(_("Search"), kinds, list(usual.search_types))
-        shares = [(one, _("none") if one == NO_FILTER else f"{float(one):.0%}") for one in SHARES]
+        shares = [
+            (one, _("none") if one == NO_FILTER else selectors.percent(float(one)))
+            for one in SHARES
+        ]
         self.fields["filters"] = _axis(_("Filter lets through"), shares, [NO_FILTER, "0.1"])
         engines = [(name, name) for name in ENGINES]
         self.fields["engines"] = _axis(_("Engines"), engines, list(usual.engines))

@@ -89,7 +89,7 @@ class Cell:
     def label(self) -> str:
         """The cell in one line, as tables and logs show it."""
         kind = f"{self.search_type}+{self.lexical}" if self.lexical else self.search_type
-        share = "" if self.filter_share is None else f", {self.filter_share:.0%} filter"
+        share = "" if self.filter_share is None else f", {100 * self.filter_share:g}% filter"
         target = "" if self.recall is None else f", at recall {self.recall:g}"
         return f"{self.engine} {self.scale:,} x {self.dimension}, {kind}{share}{target}"
 

@@ -58,11 +58,11 @@ class Comparison:
     worse : sequence of Worse
         Cells that the earlier one measured and that are slower or less exact, that failed, or that
         only now go past their index or return too few rows.
-    disturbed : sequence of str
-        Labels of such cells.
-    left_out : mapping of str to str
-        Why a cell is not compared, by its label: ``not_measured`` by one of the two, ``damaged``,
-        or measured on ``other_corpus``, where questions are others too.
+    disturbed : sequence of Cell
+        Such cells.
+    left_out : sequence of Cell and str
+        Cells that are not compared, and why: ``not_measured`` by one of the two, ``damaged``, or
+        measured on ``other_corpus``, where questions are others too.
     other_facts : sequence
         What differs between the campaigns and between the machines: name, then, now.
     """
@@ -72,8 +72,8 @@ class Comparison:
     margin: float
     cells: Sequence[Compared]
     worse: Sequence[Worse]
-    disturbed: Sequence[str]
-    left_out: Mapping[str, str]
+    disturbed: Sequence[Cell]
+    left_out: Sequence[tuple[Cell, str]]
     other_facts: Sequence[tuple[str, object, object]]
 
     @property
@@ -137,7 +137,8 @@ def compare(*, then: Campaign, now: Campaign, margin: float = comparing.MARGIN) 
     InvalidInput
         If the margin does not lie between 0 and 1.
     Conflict
-        If they share no measured cell, or none that was measured on the same corpus.
+        If they share no measured cell, or none that was measured on the same corpus, and no cell
+        is known to be worse.
     """
     if not 0 <= margin <= _MAX_MARGIN:
         raise InvalidInput(
@@ -145,10 +146,10 @@ def compare(*, then: Campaign, now: Campaign, margin: float = comparing.MARGIN) 
             code="wrong_number",
         )
     found = judge(then=then, now=now, margin=margin)
-    if found.cells:
+    if found.cells or found.worse:
         return found
     words = {"now": now, "then": then}
-    if OTHER_CORPUS in found.left_out.values():
+    if OTHER_CORPUS in {why for _cell, why in found.left_out}:
         raise Conflict(
             _(
                 "“%(now)s” and “%(then)s” were measured on other corpora, where the questions are "
@@ -187,10 +188,30 @@ def judge(*, then: Campaign, now: Campaign, margin: float = comparing.MARGIN) ->
         margin=margin,
         cells=cells,
         worse=_worse(cells, ours, theirs),
-        disturbed=[one.cell.label for one in cells if one.cell.key in disturbed],
+        disturbed=[one.cell for one in cells if one.cell.key in disturbed],
         left_out=_left_out(ours, theirs, {one.cell.key for one in cells}),
         other_facts=_differences(then, now),
     )
+
+
+def said(worse: Worse) -> str:
+    """Return in what a cell is worse, in words."""
+    known = {
+        SLOWER: _("slower"),
+        LESS_EXACT: _("less exact"),
+        FAILED: _("failed"),
+        NO_INDEX: _("did not use its index"),
+        SHORT: _("returned fewer rows than there are"),
+    }
+    text = ", ".join(known[way] for way in worse.ways)
+    if worse.compared is None:
+        return f"{selectors.label(worse.cell)}: {text}"
+    words = {
+        "cell": selectors.label(worse.cell),
+        "ratio": f"{worse.compared.ratio.value:.2f}",
+        "change": f"{worse.compared.recall_change:+.3f}",
+    }
+    return _("%(cell)s: latency x%(ratio)s, recall %(change)s") % words + f" ({text})"
 
 
 def _is_another_corpus(ours: _Side, theirs: _Side, key: str) -> bool:
@@ -230,8 +251,8 @@ def _flagged(then: CellResult, now: CellResult) -> list[str]:
     return [way for way in (NO_INDEX, SHORT) if way in after and way not in before]
 
 
-def _left_out(ours: _Side, theirs: _Side, shared: set[str]) -> dict[str, str]:
-    found = {}
+def _left_out(ours: _Side, theirs: _Side, shared: set[str]) -> list[tuple[Cell, str]]:
+    found = []
     for key, row in {**theirs.rows, **ours.rows}.items():
         if key in shared:
             continue
@@ -240,7 +261,7 @@ def _left_out(ours: _Side, theirs: _Side, shared: set[str]) -> dict[str, str]:
             why = DAMAGED
         elif key in ours.samples and key in theirs.samples:
             why = OTHER_CORPUS
-        found[row.what.label] = why
+        found.append((row.what, why))
     return found
 
 

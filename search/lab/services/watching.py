@@ -141,31 +141,11 @@ def tell(first: Campaign, again: Campaign, worse: Sequence[Worse], still: Open) 
                 "name": first.name,
                 "campaign": first.pk,
                 "count": len(worse),
-                "cells": "; ".join(said(one) for one in worse[:_NAMED]),
+                "cells": "; ".join(comparing.said(one) for one in worse[:_NAMED]),
             }
         ),
         f"{reverse('admin:lab_campaign_compare')}?then={first.pk}&now={again.pk}",
     )
-
-
-def said(worse: Worse) -> str:
-    """Return in what a cell is worse, in words."""
-    known = {
-        comparing.SLOWER: _("slower"),
-        comparing.LESS_EXACT: _("less exact"),
-        comparing.FAILED: _("failed"),
-        comparing.NO_INDEX: _("did not use its index"),
-        comparing.SHORT: _("returned fewer rows than there are"),
-    }
-    text = ", ".join(known[way] for way in worse.ways)
-    if worse.compared is None:
-        return f"{selectors.label(worse.cell)}: {text}"
-    words = {
-        "cell": selectors.label(worse.cell),
-        "ratio": f"{worse.compared.ratio.value:.2f}",
-        "change": f"{worse.compared.recall_change:+.3f}",
-    }
-    return _("%(cell)s: latency x%(ratio)s, recall %(change)s") % words + f" ({text})"
 
 
 def _say_what_is_not_known(ctx: RunContext, found: Comparison, still: Open) -> None:

@@ -43,7 +43,7 @@ def test_cells_of_another_corpus_are_left_out_and_said(then: Campaign, now: Camp
     found = comparing.compare(then=then, now=now)
 
     assert [one.cell.key for one in found.cells] == [kept.key]
-    assert found.left_out == {left.what.label: "other_corpus"}
+    assert found.left_out == [(left.what, "other_corpus")]
     page = reports.render_comparison(found, format="md", language="en")[0].decode()
     assert f"{left.what.label}: measured on another corpus" in page
 
@@ -56,6 +56,35 @@ def test_campaigns_of_another_seed_are_refused_also_where_no_digest_was_kept(
     with pytest.raises(Conflict, match="were measured on other corpora"):
         comparing.compare(then=then, now=now)
     assert ("seed", 0, 7) in comparing.judge(then=then, now=now).other_facts
+
+
+def test_cells_that_all_failed_are_named_in_every_form(then: Campaign, now: Campaign) -> None:
+    now.cells.update(state=CellResult.State.FAILED, facts={}, samples=None)
+
+    found = comparing.compare(then=then, now=now)
+    pages = {
+        form: reports.render_comparison(found, format=form, language="en")[0]
+        for form in ("md", "html", "pdf", "json")
+    }
+
+    assert all(pages.values())
+    page = pages["md"].decode()
+    assert "Cells that failed, or only now miss their index or rows: 2." in page
+    assert "hnswlib 10,000 x 128, vector: failed" in page
+    with pytest.raises(CommandError, match=r"Cells worse than before: hnswlib .*: failed"):
+        call_command(
+            "benchmark_compare", str(then.pk), str(now.pk), "--fail-on-worse", stdout=StringIO()
+        )
+
+
+def test_cells_that_differ_in_parameters_alone_are_left_out_each(now: Campaign) -> None:
+    plan = replace(PLAN, parameters={"hnswlib": {"m": 8}})
+    other = measured.campaign("other", plan=plan)
+
+    found = comparing.judge(then=other, now=now)
+
+    assert len(found.left_out) == 4
+    assert len({cell.key for cell, _why in found.left_out}) == 4
 
 
 def test_faster_at_less_recall_is_worse(then: Campaign, now: Campaign) -> None:
@@ -86,4 +115,4 @@ def test_a_failed_and_a_damaged_cell_are_told_apart(then: Campaign, now: Campaig
     found = comparing.judge(then=then, now=now)
 
     assert [(one.key, one.ways) for one in found.worse] == [(failed.key, ["failed"])]
-    assert found.left_out == {failed.what.label: "not_measured", damaged.what.label: "damaged"}
+    assert found.left_out == [(failed.what, "not_measured"), (damaged.what, "damaged")]

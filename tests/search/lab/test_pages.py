@@ -248,6 +248,21 @@ def test_two_campaigns_are_compared_on_a_page() -> None:
     assert other.get(compare).status_code == 403
 
 
+def test_a_repetition_that_failed_throughout_is_shown_as_worse() -> None:
+    then, now = measured.campaign("then"), measured.campaign("now")
+    now.cells.update(state=CellResult.State.FAILED, facts={}, samples=None, error="no room")
+    chosen = {"then": str(then.pk), "now": str(now.pk)}
+    client, compare = granted(*WORK), reverse("admin:lab_campaign_compare")
+    asked = client.get(compare, chosen)
+    assert asked.status_code == 200
+    assert "miss their index or rows: 24." in asked.text
+    assert "hnswlib 10,000 x 128, vector: failed" in asked.text
+    empty = dispatch.start(plan=SMALL, name="empty", actor=ACTOR)
+    asked = client.get(compare, chosen | {"now": str(empty.pk)})
+    assert asked.status_code == 409
+    assert "have no measured cell in common" in asked.text
+
+
 def granted_other() -> Client:
     client = Client(headers={"accept-language": "en"})
     client.force_login(User.objects.create_user("stranger", is_staff=True))

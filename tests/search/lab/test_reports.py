@@ -298,7 +298,7 @@ def test_a_disturbed_cell_is_never_more_than_inconclusive(campaign: Campaign) ->
     found = comparing.compare(then=campaign, now=Campaign.objects.get(pk=later.pk))
 
     assert found.counts["inconclusive"] == 1
-    assert found.disturbed == [row.what.label]
+    assert found.disturbed == [row.what]
     assert ("n_cores", 4, 64) in found.other_facts
     assert ("duckdb", "1.5", None) in found.other_facts
 

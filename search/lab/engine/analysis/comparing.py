@@ -85,8 +85,12 @@ def compare(
 def tails(ours: Samples, theirs: Samples) -> Figure | None:
     """Return the 95th percentile of one cell over that of another, None where one has one pass.
 
-    A single pass does not tell what another one would give.
+    On the questions that both were asked. A single pass does not tell what another one would give.
     """
+    both = np.intersect1d(ours.question, theirs.question)
+    if not len(both):
+        return None
+    ours, theirs = ours.of(both), theirs.of(both)
     grids = ours.grid(ours.wall_ms), theirs.grid(theirs.wall_ms)
     if min(len(grid) for grid in grids) < MIN_PASSES:
         return None

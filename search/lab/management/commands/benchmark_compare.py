@@ -8,7 +8,7 @@ from portal.lib import documents
 from portal.runs.management import console
 from search.lab.engine.analysis.comparing import MARGIN, SLOWER
 from search.lab.management import writing
-from search.lab.services import comparing, naming, reports, watching
+from search.lab.services import comparing, naming, reports
 
 
 class Command(BaseCommand):
@@ -60,5 +60,5 @@ class Command(BaseCommand):
         if options["fail_on_worse"] and found.worse:
             raise CommandError(
                 _("Cells worse than before: %(cells)s.")
-                % {"cells": "; ".join(watching.said(one) for one in found.worse)}
+                % {"cells": "; ".join(comparing.said(one) for one in found.worse)}
             )

@@ -97,7 +97,7 @@ def _table(found: Findings) -> Table:
 
 
 def _row(need: Need, one: Recommendation, lines: Mapping[str, Line]) -> Sequence[Value]:
-    share = _("none") if need.filter_share >= 1 else f"{need.filter_share:.0%}"
+    share = _("none") if need.filter_share >= 1 else selectors.percent(need.filter_share)
     length = () if need.dimension is None else (need.dimension,)
     start = (f"{need.scale:,}", selectors.way(need.search_type), share, *length)
     if one.point is None:

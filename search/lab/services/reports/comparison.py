@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from portal.lib import charts
@@ -19,6 +20,7 @@ from portal.lib.documents import (
 )
 from search.lab import selectors
 from search.lab.engine.analysis import comparing
+from search.lab.models import Campaign
 from search.lab.services import comparing as services
 from search.lab.services.comparing import Comparison
 
@@ -51,9 +53,9 @@ def document(found: Comparison, language: str) -> Document:
         title=_("“%(now)s” against “%(then)s”") % {"now": found.now, "then": found.then},
         language=language,
         facts=(
-            (_("earlier"), f"{found.then} ({found.then.created_at:%Y-%m-%d})"),
-            (_("later"), f"{found.now} ({found.now.created_at:%Y-%m-%d})"),
-            (_("counts as the same up to"), f"{found.margin:.0%}"),
+            (_("earlier"), _called(found.then)),
+            (_("later"), _called(found.now)),
+            (_("counts as the same up to"), selectors.percent(found.margin)),
             *((verdict(code), count) for code, count in found.counts.items()),
             (_("less exact"), found.n_less_exact),
         ),
@@ -80,9 +82,15 @@ def content(found: Comparison) -> dict[str, Any]:
             }
             for one in found.cells
         ],
-        "worse": [{"label": one.cell.label, "ways": list(one.ways)} for one in found.worse],
-        "disturbed": list(found.disturbed),
-        "left_out": [{"label": label, "why": why} for label, why in found.left_out.items()],
+        "worse": [
+            {"cell": one.cell.to_dict(), "label": one.cell.label, "ways": list(one.ways)}
+            for one in found.worse
+        ],
+        "disturbed": [cell.label for cell in found.disturbed],
+        "left_out": [
+            {"cell": cell.to_dict(), "label": cell.label, "why": why}
+            for cell, why in found.left_out
+        ],
         "other_facts": [
             {"name": name, "then": then, "now": now} for name, then, now in found.other_facts
         ],
@@ -98,6 +106,38 @@ def _blocks(found: Comparison) -> Iterator[Block]:
             "at least two passes."
         )
         yield Note("warn", text % {"count": alone})
+    if found.worse:
+        yield Heading(_("Worse than before"))
+        yield Bullets([services.said(one) for one in found.worse])
+    if found.cells:
+        yield from _cells(found)
+    if found.disturbed:
+        yield Heading(_("Disturbed by other load, so inconclusive"), 2)
+        yield Bullets([selectors.label(cell) for cell in found.disturbed])
+    if found.left_out:
+        yield Heading(_("Not compared"), 2)
+        yield Bullets(left_out(found))
+    if found.other_facts:
+        yield Heading(_("What else differs"), 2)
+        yield Table(
+            (Column(_("name")), Column(_("earlier")), Column(_("later"))),
+            [(name, _plain(then), _plain(now)) for name, then, now in found.other_facts],
+        )
+    yield Paragraph(
+        _(
+            "The ratio of median latencies has a 95 % interval from the spread of the passes of "
+            "both campaigns and a bootstrap over the same questions. A cell is slower or faster "
+            "when the interval lies outside of what counts as the same, and inconclusive when it "
+            "reaches over an edge."
+        )
+    )
+    yield Paragraph(
+        _("A cell is less exact when its mean recall@10 fell by more than %(lost)s.")
+        % {"lost": comparing.MOST_RECALL_LOST}
+    )
+
+
+def _cells(found: Comparison) -> Iterator[Block]:
     yield Heading(_("Cells"))
     yield Table(
         (
@@ -117,30 +157,11 @@ def _blocks(found: Comparison) -> Iterator[Block]:
         ],
     )
     yield _figure(found)
-    if found.disturbed:
-        yield Heading(_("Disturbed by other load, so inconclusive"), 2)
-        yield Bullets(found.disturbed)
-    if found.left_out:
-        yield Heading(_("Not compared"), 2)
-        yield Bullets([f"{label}: {why_left_out(why)}" for label, why in found.left_out.items()])
-    if found.other_facts:
-        yield Heading(_("What else differs"), 2)
-        yield Table(
-            (Column(_("name")), Column(_("earlier")), Column(_("later"))),
-            [(name, _plain(then), _plain(now)) for name, then, now in found.other_facts],
-        )
-    yield Paragraph(
-        _(
-            "The ratio of median latencies has a 95 % interval from the spread of the passes of "
-            "both campaigns and a bootstrap over the same questions. A cell is slower or faster "
-            "when the interval lies outside of what counts as the same, and inconclusive when it "
-            "reaches over an edge."
-        )
-    )
-    yield Paragraph(
-        _("A cell is less exact when its mean recall@10 fell by more than %(lost)s.")
-        % {"lost": comparing.MOST_RECALL_LOST}
-    )
+
+
+def left_out(found: Comparison) -> list[str]:
+    """Return the cells that are not compared, each with the reason, in words."""
+    return [f"{selectors.label(cell)}: {why_left_out(why)}" for cell, why in found.left_out]
 
 
 def headline(found: Comparison) -> Note:
@@ -187,6 +208,10 @@ def _figure(found: Comparison) -> Figure:
         caption=_("Change of the median latency with its 95 % interval; to the right is slower."),
         alt=_("Bars of the change of %(count)d cells.") % {"count": len(shown)},
     )
+
+
+def _called(campaign: Campaign) -> str:
+    return f"{campaign} ({timezone.localtime(campaign.created_at):%Y-%m-%d})"
 
 
 def _plain(value: object) -> str | None:

@@ -163,7 +163,7 @@ def _engine(law: Law) -> str:
 
 
 def _share(share: float | None) -> str:
-    return _("none") if share is None else f"{share:.0%}"
+    return _("none") if share is None else selectors.percent(share)
 
 
 def _sure(law: Law) -> str:

@@ -3,7 +3,7 @@
 import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -170,7 +170,12 @@ def samples(row: CellResult) -> "Samples":
     from search.lab.engine.measuring import Samples  # noqa: PLC0415 - brings every engine along
 
     content = artifacts.read(str(row.samples_id))
-    return Samples.from_table(pq.read_table(io.BytesIO(content)))
+    table = pq.read_table(io.BytesIO(content))
+    found = Samples.from_table(table)
+    if row.what.recall and "n_vector" not in table.column_names:
+        # Early campaigns numbered the questions that prove, which are every second one.
+        found = replace(found, question=2 * found.question + 1)
+    return found
 
 
 def line(row: CellResult, kept_passes: Sequence[KeptPass] = ()) -> Line:

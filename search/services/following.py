@@ -48,6 +48,8 @@ RETRY_S = 30.0
 RETRY_SOON_S = 5.0
 #: What still cannot be opened after so long does not pass by itself: people are told. Ours.
 PUT_OFF_S = 120.0
+#: How often one process says so while it lasts. Ours.
+TELL_AGAIN_S = 60.0
 #: An index that is being opened is waited for so long when the process lets go of all.
 STOP_S = 60.0
 
@@ -70,6 +72,7 @@ class Slot:
     failed_version: int | None = None
     retry_at: float = 0.0
     put_off_at: float | None = None
+    tell_at: float = 0.0
     wanted: int | None = None
     is_settled: threading.Event = field(default_factory=threading.Event)
     opening: threading.Thread | None = None
@@ -280,7 +283,8 @@ class Follower:
         LOADS.labels(slot.name, "put_off").inc()
         if slot.put_off_at is None:
             slot.put_off_at = now
-        if now - slot.put_off_at >= PUT_OFF_S:
+        if now - slot.put_off_at >= PUT_OFF_S and now >= slot.tell_at:
+            slot.tell_at = now + TELL_AGAIN_S
             telling.put_off(slot.name, now - slot.put_off_at, exc)
 
     def _failed(self, slot: Slot, version_id: int, exc: Exception) -> None:

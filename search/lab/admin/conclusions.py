@@ -15,7 +15,7 @@ from search.lab.selectors import Line
 def shown(campaign: Campaign, lines: Sequence[Line]) -> dict[str, Any]:
     """Return what to take for each need, and the pictures of latency against recall."""
     points = selectors.points_of(lines)
-    wanted = campaign.plan.recall or selectors.WANTED_RECALL
+    wanted = campaign.recall or selectors.WANTED_RECALL
     by_key = {line.cell.key: line for line in lines}
     return {
         "wanted": wanted,

@@ -217,10 +217,12 @@ def said(worse: Worse) -> str:
 def _is_another_corpus(ours: _Side, theirs: _Side, key: str) -> bool:
     """Whether a cell was asked other questions of other passages."""
     corpora = [side.rows[key].facts.get("corpus") for side in (ours, theirs)]
-    if all(corpora):
-        return bool(corpora[0] != corpora[1])
-    # Cells of before the digest was kept: what the corpora were made of must do.
+    if all(corpora) and corpora[0] == corpora[1]:
+        return False
     now, then = ours.campaign, theirs.campaign
+    if now.collection and all(corpora):
+        return True
+    # A generated corpus made anew, by other libraries too, differs by rounding alone.
     return (now.seed, now.collection) != (then.seed, then.collection)
 
 

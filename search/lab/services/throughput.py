@@ -7,6 +7,7 @@ before, so that a window counts neither more nor less than a longer one would.
 """
 
 import errno
+import pickle
 import signal
 import sys
 import time
@@ -108,6 +109,17 @@ class Client:
         self._at += 1
 
 
+class Failed:
+    """What ended a client, on its way to the process that waits for it."""
+
+    def __init__(self, error: Exception) -> None:
+        try:
+            pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
+            self.error: Exception = error
+        except (pickle.PickleError, TypeError, AttributeError, ValueError, EOFError):
+            self.error = RuntimeError(f"{type(error).__name__}: {error}")
+
+
 def serve(pipe: Connection, opened: Callable[[], Client]) -> None:
     """Be a client that another process tells what to do, until it says None."""
     if pipe.recv() is None:
@@ -122,6 +134,9 @@ def serve(pipe: Connection, opened: Callable[[], Client]) -> None:
         client.close()
     except MemoryError:
         sys.exit(_NO_MEMORY)
+    except Exception as exc:
+        pipe.send(Failed(exc))
+        raise
 
 
 class Clients:
@@ -141,7 +156,8 @@ class Clients:
         self._others: list[tuple[Any, Connection]] = []
         for number in range(1, count):
             ours, theirs = context.Pipe()
-            process = context.Process(target=target, args=(number, theirs))
+            # A daemon: should one not start, those before it do not outlive this process.
+            process = context.Process(target=target, args=(number, theirs), daemon=True)
             process.start()
             theirs.close()
             self._others.append((process, ours))
@@ -207,11 +223,14 @@ class Clients:
         if not wait([pipe, process.sentinel], timeout_s):
             raise RuntimeError(f"client {number + 2} gave no answer within {timeout_s:.0f} s")
         try:
-            if pipe.poll():
-                return pipe.recv()
+            answer = pipe.recv() if pipe.poll() else None
         except EOFError:
-            pass
-        raise _ended(number, process)
+            answer = None
+        if isinstance(answer, Failed):
+            raise answer.error
+        if answer is None:
+            raise _ended(number, process)
+        return answer
 
 
 def _ended(number: int, process: Any) -> Exception:

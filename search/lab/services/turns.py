@@ -3,7 +3,7 @@
 import io
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from search.lab.models import Campaign, CellResult
 from search.lab.services import processes
 from search.lab.services.passes import Pass, Passes, summed
 from search.lab.services.problems import said
-from search.lab.services.processes import OutOfMemory, Watch
+from search.lab.services.processes import OutOfMemory, Resting, Watch
 from search.lab.services.shelf import Shelf
 from search.lab.services.worker import SAMPLES, Job
 
@@ -169,7 +169,8 @@ class Turns:
             except EngineProblem as exc:
                 self.fail(row, said(exc))
                 return False
-            self.watch.look_now()
+            with suppress(Resting):  # a pass that is whole is kept before the campaign rests
+                self.watch.look_now()
             is_disturbed = facts["foreign_cores"] > MOST_FOREIGN_CORES
             if self.watch.n_outages > n_outages:
                 is_disturbed = True

@@ -35,6 +35,7 @@ def now() -> Campaign:
 
 def test_cells_of_another_corpus_are_left_out_and_said(then: Campaign, now: Campaign) -> None:
     left, kept = now.cells.all()
+    then.collection = now.collection = "manuals"
     for campaign in (then, now):
         for row in campaign.cells.all():
             is_other = campaign == now and row.key == left.key
@@ -46,6 +47,13 @@ def test_cells_of_another_corpus_are_left_out_and_said(then: Campaign, now: Camp
     assert found.left_out == [(left.what, "other_corpus")]
     page = reports.render_comparison(found, format="md", language="en")[0].decode()
     assert f"{left.what.label}: measured on another corpus" in page
+
+
+def test_a_generated_corpus_that_was_made_anew_is_the_same(then: Campaign, now: Campaign) -> None:
+    for campaign, digest in ((then, "a"), (now, "b")):
+        for row in campaign.cells.all():
+            measured.change(row, corpus=digest)
+    assert len(comparing.compare(then=then, now=now).cells) == 2
 
 
 def test_campaigns_of_another_seed_are_refused_also_where_no_digest_was_kept(

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -88,7 +88,8 @@ def killer(where: Path, wanted: str) -> Iterator[list[int]]:
             for process in at_work(where / wanted):
                 if process.pid not in killed:
                     killed.append(process.pid)
-                    os.kill(process.pid, signal.SIGKILL)
+                    with suppress(ProcessLookupError):
+                        os.kill(process.pid, signal.SIGKILL)
 
     thread = threading.Thread(target=kill)
     thread.start()

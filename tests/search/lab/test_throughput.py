@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from functools import partial
@@ -98,6 +99,27 @@ def ended(how: Callable[[], object]) -> BaseException:
 
 def test_a_client_that_dies_is_told_at_once() -> None:
     assert str(ended(lambda: os._exit(3))) == "client 2 ended with exit status 3"
+
+
+def gone() -> None:
+    raise RuntimeError("the index is gone")
+
+
+class Unsendable(RuntimeError):
+    """An error that holds what no pipe takes."""
+
+    def __init__(self) -> None:
+        super().__init__("a lock is held")
+        self.lock = threading.Lock()
+
+
+def unsendable() -> None:
+    raise Unsendable
+
+
+def test_what_ended_a_client_is_told_in_its_own_words() -> None:
+    assert str(ended(gone)) == "the index is gone"
+    assert str(ended(unsendable)) == "Unsendable: a lock is held"
 
 
 def no_memory() -> None:

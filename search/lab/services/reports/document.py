@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 
 from django.utils.translation import gettext as _
 
@@ -18,6 +19,7 @@ from portal.lib.documents import (
 )
 from search.lab import selectors
 from search.lab.engine.analysis import choosing
+from search.lab.engine.problems import MatrixProblem
 from search.lab.engine.statistics import Figure
 from search.lab.models import Campaign, CellResult
 from search.lab.selectors import Line
@@ -95,8 +97,10 @@ def _blocks(campaign: Campaign, found: Findings) -> Iterator[Block]:
         )
     )
     yield Paragraph(_intervals(campaign))
-    yield Heading(_("To measure it again"), 2)
-    yield Paragraph(again.command(campaign))
+    with suppress(MatrixProblem):  # of an early campaign on fewer passages than are taken now
+        command = again.command(campaign)
+        yield Heading(_("To measure it again"), 2)
+        yield Paragraph(command)
     if campaign.plan.parameters:
         yield Paragraph(
             _("The parameters of its engines are given over the API alone: %(parameters)s.")

@@ -1,6 +1,5 @@
 """Campaigns of the lab in the admin: the list, the form, the page that follows one."""
 
-from collections.abc import Sequence
 from statistics import median
 from typing import Any
 
@@ -85,13 +84,6 @@ def _waiting(line: Line, n_passes: int) -> str:
         "p50": formats.number(median(one.p50_ms for one in line.so_far)),
     }
     return _g("%(cell)s: %(done)d of %(all)d passes, p50 %(p50)s ms so far") % words
-
-
-def _has_more(lines: Sequence[Line]) -> bool:
-    """Whether a campaign that is over has cells to be measured again."""
-    is_failed = any(line.state == CellResult.State.FAILED for line in lines)
-    is_damaged = any(line.state == CellResult.State.MEASURED and not line.p50 for line in lines)
-    return is_failed or is_damaged
 
 
 @admin.register(Campaign)
@@ -186,7 +178,9 @@ class CampaignAdmin(ComparingPages, TuningPages, EvidenceAdmin[Campaign]):
             and CellResult.State.MEASURED in states
             and obj.baseline_id is None,
             "may_resume": may_change
-            and (state in AT_REST or (state == Standing.COMPLETE and _has_more(lines))),
+            and (
+                state in AT_REST or (state == Standing.COMPLETE and campaigns.has_more(obj, lines))
+            ),
         }
 
     def live_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -258,11 +252,13 @@ class CampaignAdmin(ComparingPages, TuningPages, EvidenceAdmin[Campaign]):
             return JsonResponse({"text": " ".join(wrong), "tone": "bad"})
         given = form.cleaned_data
         try:
+            wishes = form.wishes
+            campaigns.check(wishes)
             plan = campaigns.matrix(form.axes, collection=given["collection"])
         except PortalError as error:
             return JsonResponse({"text": str(error), "tone": "bad"})
         cells = plan.cells()
-        duration = estimates.of_choice(cells, form.wishes)
+        duration = estimates.of_choice(cells, wishes)
         need = room.of_choice(
             cells,
             seed=given["seed"],

@@ -190,7 +190,8 @@ class KeptPassSerializer(serializers.Serializer[Any]):
     number = serializers.IntegerField(help_text="0 first.")
     p50_ms = serializers.FloatField(help_text="Median latency of this pass alone.")
     elapsed_s = serializers.FloatField()
-    counting_s = serializers.IntegerField(help_text="Seconds for which answers were counted.")
+    counting_s = serializers.FloatField(help_text="Seconds for which answers were counted.")
+    n_counted = serializers.IntegerField(help_text="Numbers of clients for which they were.")
 
 
 class CellResultSerializer(serializers.Serializer[Any]):

@@ -63,6 +63,8 @@ _OPTIONS = {
     "exact_below": "exact_below",
 }
 MAX_TRIALS = 500
+#: What a run keeps.
+MAX_SEED = (1 << 63) - 1
 
 
 @dataclass(frozen=True)
@@ -221,8 +223,8 @@ def check_engine(engine: str) -> None:
         )
 
 
-def check_numbers(*, recall: float, n_trials: int) -> None:
-    """Refuse a target or a number of trials out of bounds.
+def check_numbers(*, recall: float, n_trials: int, seed: int = 0) -> None:
+    """Refuse a target, a number of trials or a seed out of bounds.
 
     Raises
     ------
@@ -233,4 +235,12 @@ def check_numbers(*, recall: float, n_trials: int) -> None:
             "wrong_number", field="recall", value=recall, low=MIN_RECALL, high=MAX_RECALL
         )
     if not 1 <= n_trials <= MAX_TRIALS:
-        raise MatrixProblem("wrong_number", field="trials", value=n_trials, low=1, high=MAX_TRIALS)
+        raise MatrixProblem(
+            "wrong_number", field="trials", value=_cut(n_trials), low=1, high=MAX_TRIALS
+        )
+    if not 0 <= seed <= MAX_SEED:
+        raise MatrixProblem("wrong_number", field="seed", value=_cut(seed), low=0, high=MAX_SEED)
+
+
+def _cut(value: int) -> str:
+    return str(value)[:40]

@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from portal.lib.hashing import digest_json
 
@@ -24,14 +25,17 @@ class KeptPass:
         Median latency of its questions.
     elapsed_s : float
         With all tries of it.
-    counting_s : int
+    counting_s : float
         Seconds of these for which answers were counted.
+    n_counted : int
+        Numbers of clients for which they were.
     """
 
     number: int
     p50_ms: float
     elapsed_s: float
-    counting_s: int
+    counting_s: float
+    n_counted: int = 0
 
 
 def passes(folder: Path) -> Mapping[str, Sequence[KeptPass]]:
@@ -63,12 +67,23 @@ def _read(path: Path) -> KeptPass | None:
             float(facts["p50_ms"]),
             float(facts["elapsed_s"]),
             counting_s(facts),
+            len(_per_second(facts)),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
-def counting_s(facts: Mapping[str, object]) -> int:
-    """Return for how many seconds answers were counted, over all numbers of clients."""
-    per_second = facts.get("per_second") or {}
-    return sum(len(one) for one in per_second.values()) if isinstance(per_second, dict) else 0
+def counting_s(facts: Mapping[str, Any]) -> float:
+    """Return for how many seconds answers were counted, over all numbers of clients.
+
+    Passes of earlier versions do not tell; they counted each second apart.
+    """
+    told = facts.get("counted_s")
+    if told is not None:
+        return float(told)
+    return float(sum(len(one) for one in _per_second(facts).values()))
+
+
+def _per_second(facts: Mapping[str, Any]) -> Mapping[str, Sequence[float]]:
+    found = facts.get("per_second")
+    return found if isinstance(found, dict) else {}

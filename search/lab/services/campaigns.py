@@ -12,12 +12,15 @@ from django.utils.translation import gettext as _
 
 from portal.core.actors import Actor
 from portal.core.errors import Conflict, FieldProblem, InvalidInput, NotFound
+from portal.core.models import Alert
+from portal.runs import artifacts
 from portal.runs import services as runs
 from portal.runs.models import Run, State
 from search.lab import selectors
 from search.lab.engine.matrix import PROFILES, Matrix
 from search.lab.engine.problems import LabProblem, MatrixProblem
 from search.lab.models import Campaign, CellResult
+from search.lab.selectors import Line
 from search.lab.services import own, parameters, problems
 
 MAX_WORKERS = 16
@@ -119,7 +122,14 @@ def wanted_workers(*, is_parallel: bool, n_workers: int | None) -> int:
     return 1
 
 
-def _check(wishes: Wishes) -> None:
+def check(wishes: Wishes) -> None:
+    """Refuse wishes that are out of bounds.
+
+    Raises
+    ------
+    InvalidInput
+        Names the field.
+    """
     bounds = [
         ("workers", wishes.n_workers, 0, MAX_WORKERS),
         ("max_memory_mb", wishes.memory_mb, 0, 1 << 20),
@@ -133,7 +143,7 @@ def _check(wishes: Wishes) -> None:
         if not low <= value <= high:
             message = _("%(field)s is %(value)s: it must lie between %(low)s and %(high)s.") % {
                 "field": field,
-                "value": value,
+                "value": str(value)[:40],
                 "low": low,
                 "high": high,
             }
@@ -165,7 +175,7 @@ def create(
         If a wish is out of bounds; names the field.
     """
     wishes = wishes or Wishes()
-    _check(wishes)
+    check(wishes)
     campaign = Campaign.objects.create(
         name=name.strip()[:120] or _("Benchmark"),
         matrix=plan.to_dict(),
@@ -327,6 +337,22 @@ def repeat_damaged(*, campaign: Campaign) -> list[str]:
 def _damaged(campaign: Campaign) -> list[CellResult]:
     rows = campaign.cells.filter(state=CellResult.State.MEASURED)
     return [row for row in rows if selectors.is_damaged(row)]
+
+
+def has_more(campaign: Campaign, lines: Sequence[Line]) -> bool:
+    """Whether a campaign that is over has cells to be measured again.
+
+    Reads no samples: those who do, as a report does, open an alert on what is damaged or lost.
+    """
+    if any(
+        line.state == CellResult.State.FAILED
+        or (line.state == CellResult.State.MEASURED and not line.p50)
+        for line in lines
+    ):
+        return True
+    stored = campaign.cells.filter(state=CellResult.State.MEASURED)
+    keys = [f"{artifacts.ALERT}{one}" for one in stored.values_list("samples_id", flat=True)]
+    return Alert.objects.open().filter(key__in=keys).exists()
 
 
 def is_active(campaign: Campaign) -> bool:

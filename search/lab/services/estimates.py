@@ -66,10 +66,15 @@ def _timed(campaigns: Iterable[Campaign]) -> Iterator[Timed]:
     for row in rows.order_by("-measured_at")[:N_EARLIER]:
         cell, facts = row.what, row.facts
         n_passes = len(facts.get("passes", ())) or 1  # there was one before there were passes
-        timing_s = facts.get("elapsed_s", 0.0) - so_far.counting_s(facts)
-        for kind, seconds in (("build", facts.get("build_s")), ("measure", timing_s / n_passes)):
-            if seconds and seconds > 0:
-                yield Timed(kind, cell.engine, cell.scale, cell.dimension, seconds)
+        counting_s = so_far.counting_s(facts)
+        timing_s = facts.get("elapsed_s", 0.0) - counting_s
+        n_counted = len(facts.get("per_second") or ()) * n_passes
+        yield from _positive(
+            cell,
+            build=facts.get("build_s"),
+            measure=timing_s / n_passes,
+            count=counting_s / max(1, n_counted),
+        )
     for campaign in known:
         for phase in campaign.phases:
             if phase["phase"] == "corpus":
@@ -83,5 +88,15 @@ def _so_far(campaign: Campaign, kept: Kept) -> Iterator[Timed]:
     for row in campaign.cells.filter(key__in=kept.keys()).only("cell", "key"):
         cell = row.what
         for one in kept[row.key]:
-            seconds = one.elapsed_s - one.counting_s
-            yield Timed("measure", cell.engine, cell.scale, cell.dimension, seconds)
+            yield from _positive(
+                cell,
+                measure=one.elapsed_s - one.counting_s,
+                count=one.counting_s / max(1, one.n_counted),
+            )
+
+
+def _positive(cell: Cell, **known: float | None) -> Iterator[Timed]:
+    """Yield what is known: nothing takes no time, or less."""
+    for kind, seconds in known.items():
+        if seconds and seconds > 0:
+            yield Timed(kind, cell.engine, cell.scale, cell.dimension, seconds)

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from django.utils.translation import gettext as _
 
 from portal.lib.hashing import digest_json, sha256_stream
+from search.lab.engine import so_far
 from search.lab.engine.measuring import Samples
 
 _FACTS, _SAMPLES = "facts.json", "samples.parquet"
@@ -143,6 +144,7 @@ def summed(passes: Sequence[Pass]) -> dict[str, Any]:
         **{name: max(one[name] for one in facts) for name in ("foreign_cores", "load_average")},
         **_memory(told or facts),
         "per_second": _per_second(facts),
+        "counted_s": sum(so_far.counting_s(one) for one in facts),
         "way": ", ".join(sorted({one["way"] for one in facts if one.get("way")})),
         "elapsed_s": sum(one["elapsed_s"] for one in facts),
         "passes": [{name: one[name] for name in _EACH if name in one} for one in facts],

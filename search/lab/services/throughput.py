@@ -12,7 +12,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from typing import Any, Self
@@ -63,10 +63,13 @@ class Counted:
         Answers a second in each part of the window.
     foreign_cores : float
         Processor cores that other work kept busy meanwhile, on average.
+    seconds : float
+        Length of the window, with one before it that was disturbed.
     """
 
     per_second: list[float]
     foreign_cores: float
+    seconds: float
 
 
 class Client:
@@ -191,11 +194,13 @@ class Clients:
         RuntimeError
             If one ended otherwise, or gave no answer.
         """
+        seconds = 0.0
         for _ in range(_N_TRIES):
             found = self._counted(first, n_clients, p50_ms)
+            seconds += found.seconds
             if found.foreign_cores <= usage.MOST_FOREIGN_CORES:
                 break
-        return found
+        return replace(found, seconds=seconds)
 
     def _counted(self, first: Client, n_clients: int, p50_ms: float) -> Counted:
         busy, served_s = usage.Busy(), first.served_s()
@@ -209,7 +214,8 @@ class Clients:
             counts = [one + more for one, more in zip(counts, own, strict=True)]
             helpers_s += cpu_s
         part_s = window.seconds / N_PARTS
-        return Counted([one / part_s for one in counts], busy.foreign_cores(helpers_s))
+        rates = [one / part_s for one in counts]
+        return Counted(rates, busy.foreign_cores(helpers_s), window.seconds)
 
     def _tell(self, number: int, order: object) -> None:
         process, pipe = self._others[number]

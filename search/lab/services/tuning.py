@@ -75,7 +75,7 @@ def check(wish: Wish) -> None:
     """
     try:
         graph_tuning.check_engine(wish.engine)
-        graph_tuning.check_numbers(recall=wish.recall, n_trials=wish.n_trials)
+        graph_tuning.check_numbers(recall=wish.recall, n_trials=wish.n_trials, seed=wish.seed)
         Matrix(scales=(wish.scale,), dimensions=(wish.dimension,))
     except MatrixProblem as exc:
         raise problems.invalid_input(exc) from exc

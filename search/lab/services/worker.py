@@ -257,6 +257,7 @@ def _measured(job: Job, clients: Clients) -> dict[str, Any]:
         ),
         "load_average": os.getloadavg()[0],
         "per_second": {str(count): one.per_second for count, one in counted.items()},
+        "counted_s": sum(one.seconds for one in counted.values()),
     }
 
 

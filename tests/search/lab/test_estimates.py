@@ -9,6 +9,7 @@ import pytest
 from portal.core.actors import Actor
 from search.lab import selectors
 from search.lab.engine import so_far
+from search.lab.engine.analysis import durations
 from search.lab.engine.matrix import Cell, Matrix
 from search.lab.models import Campaign
 from search.lab.services import campaigns, estimates, room
@@ -34,7 +35,8 @@ def keep(tmp_path: Path) -> Keep:
     pq.write_table(measured.samples(Cell("hnswlib", 1_000, 16)).to_table(), path)
 
     def kept(passes: Passes, number: int, elapsed_s: float) -> None:
-        facts = {"p50_ms": 1.5, "elapsed_s": elapsed_s, "per_second": {"1": [900.0] * 3}}
+        facts = {"p50_ms": 1.5, "elapsed_s": elapsed_s, "per_second": {"1": [900.0] * 10}}
+        facts |= {"counted_s": 3.0}
         passes.keep(number, facts, path)
 
     return kept
@@ -50,7 +52,7 @@ def test_passes_are_read_as_they_are_kept_and_altered_ones_are_not(
     altered.write_text(altered.read_text().replace("1.5", "0.5"))
     found = so_far.passes(tmp_path / "passes")
     assert {key: [one.number for one in own] for key, own in found.items()} == {"key": [0, 10]}
-    assert found["key"][0] == so_far.KeptPass(0, 1.5, 20.0, 3)
+    assert found["key"][0] == so_far.KeptPass(0, 1.5, 20.0, 3.0, 1)
     assert so_far.passes(tmp_path / "nowhere") == {}
 
 
@@ -81,10 +83,20 @@ def test_the_time_left_falls_with_every_pass_and_every_index(
 
 
 @pytest.mark.django_db
+def test_a_fast_pass_counts_its_windows_and_not_their_parts(campaign: Campaign, keep: Keep) -> None:
+    (row,) = campaign.cells.all()
+    keep(Passes(room.folder() / "passes" / str(campaign.pk) / row.key, {}), 0, 4.5)
+    clock = estimates.clock(campaign)
+    assert clock.seconds("measure", "hnswlib", row.what) == pytest.approx(1.5)
+    assert clock.seconds("count", "hnswlib", row.what) == pytest.approx(3.0)
+    assert so_far.counting_s({"per_second": {"1": [9.0] * 3, "2": [9.0] * 3}}) == 6.0  # of before
+
+
+@pytest.mark.django_db
 def test_a_choice_of_more_passes_and_clients_takes_longer() -> None:
     cells = PLAN.cells()
     once = estimates.of_choice(cells, campaigns.Wishes(n_passes=1, clients=(1,))).seconds
     often = estimates.of_choice(cells, campaigns.Wishes(n_passes=3, clients=(1,))).seconds
     many = estimates.of_choice(cells, campaigns.Wishes(n_passes=1, clients=(1, 2, 4))).seconds
     assert often > once
-    assert many == pytest.approx(once + 6.0)
+    assert many == pytest.approx(once + 2 * durations.COUNT[2])

@@ -157,6 +157,12 @@ def test_the_form_starts_what_is_ticked_and_says_how_long_it_takes() -> None:
     odd = client.get(reverse("admin:lab_campaign_estimate"), given | {"clients": "two"}).json()
     assert odd["tone"] == "bad"
     assert "“two” is no list of whole numbers" in odd["text"]
+    for passes in ("9" * 400, "-3"):
+        odd = client.get(reverse("admin:lab_campaign_estimate"), given | {"passes": passes}).json()
+        assert odd["tone"] == "bad"
+        assert "passes is" in odd["text"] or "Passes" in odd["text"]
+    lone = client.get(reverse("admin:lab_campaign_estimate"), given | {"workers": "2"}).json()
+    assert "ask for parallel builds too" in lone["text"]
     start = reverse("admin:lab_campaign_start")
     assert "Generated Korean" in client.get(start).text
     wrong = client.post(start, given | {"workers": "99", "parallel": "on"})

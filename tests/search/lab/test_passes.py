@@ -210,4 +210,5 @@ def test_passes_of_before_the_engine_was_told_from_its_process_are_joined(
     facts = summed([one for number in range(2) if (one := kept.read(number))])
     assert {name: facts[name] for name in now} == now
     assert facts["per_second"] == {"1": [900.0]}
+    assert facts["counted_s"] == 1.0  # by the parts of a pass of before it was told
     assert ["engine_mb" in one for one in facts["passes"]] == [False, True]

@@ -214,6 +214,31 @@ def test_what_was_altered_gives_no_figure_and_is_said(campaign: Campaign) -> Non
     ]
 
 
+def test_a_campaign_whose_report_misses_samples_can_be_resumed(campaign: Campaign) -> None:
+    first, second, *_rest = campaign.cells.all()
+    assert not campaigns.has_more(campaign, selectors.lines(campaign))
+    _stored(second).unlink()
+    reports.content(campaign)
+    assert campaigns.has_more(campaign, selectors.lines(campaign))
+    CellResult.objects.filter(pk=second.pk).delete()
+    assert not campaigns.has_more(campaign, selectors.lines(campaign))
+    CellResult.objects.filter(pk=first.pk).update(state=CellResult.State.FAILED)
+    assert campaigns.has_more(campaign, selectors.lines(campaign))
+
+
+def test_savings_in_a_program_s_report_are_those_of_the_machine_that_built(
+    campaign: Campaign,
+) -> None:
+    campaign.environment = {"n_cores": 3}
+    phase = {"scale": 1_000, "dimension": 16, "n_workers": 8, "sum_s": 80.0, "longest_s": 1.0}
+    campaign.phases = [
+        phase | {"phase": "sequence", "n_workers": 1, "wall_s": 80.0},
+        phase | {"phase": "parallel", "wall_s": 30.0},
+    ]
+    (saved,) = reports.content(campaign)["analysis"]["builds"]
+    assert (saved["bound"], saved["limited_by"]) == (3, "cores")
+
+
 def test_resuming_leaves_what_is_damaged_to_the_run(campaign: Campaign) -> None:
     first, second, *_rest = campaign.cells.all()
     with pytest.raises(Conflict, match="has measured all of its cells"):
@@ -246,6 +271,8 @@ def test_a_recommendation_keeps_to_limits_and_says_how_sure_it_is(campaign: Camp
     assert 0 < len(taken) < 12
     assert {one["cell"]["dimension"] == one["dimension"] for one in taken} == {True}
     assert {one["sureness"] for one in taken} == {"only"}
+    nothing = [one for one in found["recommendations"] if not one["cell"]]
+    assert {one["sureness"] for one in nothing} == {None}
     assert "a recall of at least 0.9, a p95 of at most 0.5 ms" in page
     assert "the only one that reaches it" in page
     with pytest.raises(InvalidInput, match=r"max_memory_mb is -1.* above 0"):

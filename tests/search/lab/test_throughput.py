@@ -15,10 +15,18 @@ from typing import Any, cast
 
 import pytest
 
+from search.lab.engine import so_far
 from search.lab.engine.corpora import Corpus
 from search.lab.engine.matrix import Cell
 from search.lab.services import throughput
-from search.lab.services.throughput import N_PARTS, Client, Clients, Window
+from search.lab.services.throughput import (
+    LONGEST_S,
+    N_PARTS,
+    SHORTEST_S,
+    Client,
+    Clients,
+    Window,
+)
 from search.lab.services.worker import ANSWER, Job
 
 # Python says that a fork of many threads may hang; these children only end, or only sleep.
@@ -56,8 +64,12 @@ def test_clients_are_processes_whose_answers_are_added(corpus: Corpus, tmp_path:
     for parts in found["per_second"].values():
         assert len(parts) == N_PARTS
         assert sum(parts) > 0
+    # A window of each number of clients, and one more of each where other work disturbed it.
+    assert 2 * SHORTEST_S <= found["counted_s"] <= 4 * LONGEST_S
+    assert so_far.counting_s(found) == found["counted_s"]
     assert found["foreign_cores"] >= 0
-    assert do(job("measure", clients=()))["per_second"] == {}
+    none = do(job("measure", clients=()))
+    assert (none["per_second"], none["counted_s"]) == ({}, 0)
 
 
 def do(job: Job) -> dict[str, Any]:

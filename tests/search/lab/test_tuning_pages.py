@@ -91,6 +91,10 @@ def test_the_form_starts_a_run_and_names_what_is_wrong() -> None:
     many = client.post(tune, GIVEN | {"trials": "9999"})
     assert many.status_code == 422
     assert "trials is 9999" in many.text
+    for seed in ("9" * 21, str(1 << 63)):
+        large = client.post(tune, GIVEN | {"seed": seed})
+        assert large.status_code == 422
+        assert f"seed is {seed}: it must lie between 0 and" in large.text
     answer = client.post(tune, GIVEN)
     run = Run.objects.get(kind=tasks.TUNE)
     assert answer["Location"] == reverse("admin:runs_run_change", args=[run.pk])

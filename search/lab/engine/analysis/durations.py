@@ -18,8 +18,9 @@ from search.lab.engine.matrix import Cell
 BUILD = (1.15, 0.7, 3.0)
 MEASURE = (0.25, 0.2, 3.0)
 CORPUS = (1.0, 0.5, 12.0)
-#: For so long the answers of each number of clients are counted in a pass.
-COUNTING_S = 3.0
+#: For so long the answers of each number of clients are counted in a pass whose answers are fast.
+COUNT = (0.0, 0.0, 1.0)
+_PRIORS = {"build": BUILD, "measure": MEASURE, "count": COUNT, "corpus": CORPUS}
 #: How many measured cells the exponents above weigh as much as.
 _STRENGTH = 4.0
 _BASE = (10_000, 128)
@@ -32,7 +33,8 @@ class Timed:
     Attributes
     ----------
     kind : str
-        ``build``, ``measure`` (one pass) or ``corpus``.
+        ``build``, ``measure`` (one pass without its counting), ``count`` (the answers of one number
+        of clients) or ``corpus``.
     engine : str
         Empty for a corpus.
     """
@@ -80,10 +82,10 @@ class Clock:
 
     def __init__(self, timed: Iterable[Timed]) -> None:
         known = [one for one in timed if one.seconds > 0]
-        self._n_timed = len(known)
+        self._n_timed = sum(one.kind != "count" for one in known)  # which are part of a pass
         self._laws = {
             kind: _Law(prior, [one for one in known if one.kind == kind])
-            for kind, prior in (("build", BUILD), ("measure", MEASURE), ("corpus", CORPUS))
+            for kind, prior in _PRIORS.items()
         }
 
     def duration(
@@ -101,7 +103,7 @@ class Clock:
         """
         measuring = sum(
             self.seconds("measure", one.cell.engine, one.cell) * one.n_passes
-            + COUNTING_S * one.n_counted
+            + self.seconds("count", one.cell.engine, one.cell) * one.n_counted
             for one in left
         )
         cells = [one.cell for one in left]
@@ -112,7 +114,7 @@ class Clock:
         return Duration(measuring + building / max(1, n_workers) + making, self._n_timed)
 
     def seconds(self, kind: str, engine: str, cell: Cell) -> float:
-        """Return what one build, one pass of a measurement or one corpus takes."""
+        """Return what one build, one pass, one count in it or one corpus takes."""
         return self._laws[kind].seconds(engine, cell.scale, cell.dimension)
 
 

@@ -112,6 +112,7 @@ def content(campaign: Campaign, limits: choosing.Limits | None = None) -> dict[s
     """Return the report as plain JSON."""
     found = findings.gather(campaign, limits)
     cost = found.cost
+    n_cores = campaign.environment.get("n_cores")
     return {
         "campaign": str(campaign.pk),
         "name": campaign.name,
@@ -148,7 +149,7 @@ def content(campaign: Campaign, limits: choosing.Limits | None = None) -> dict[s
             }
             if cost
             else {"refused": found.no_cost},
-            "builds": [vars(one) for one in builds.savings(campaign.phases)],
+            "builds": [vars(one) for one in builds.savings(campaign.phases, n_cores)],
             "limits": vars(found.limits) | {"min_recall": found.wanted_recall},
             "recommendations": [
                 vars(need) | _recommendation(one) for need, one in found.advice.items()
@@ -166,7 +167,7 @@ def _recommendation(advice: choosing.Recommendation) -> dict[str, Any]:
     return {
         "cell": advice.point.cell.to_dict() if advice.point else None,
         "reason": advice.reason,
-        "sureness": advice.sureness,
+        "sureness": advice.sureness if advice.point else None,
         "lead": vars(advice.lead) if advice.lead else None,
         "is_recall_sure": advice.is_recall_sure,
         "runner_up": advice.runner_up.cell.to_dict() if advice.runner_up else None,

@@ -221,10 +221,29 @@ def _figures(row: CellResult) -> dict[str, Figure]:
     return {name: Figure(**one) for name, one in kept.items()}
 
 
-def sureness(first: Line, second: Line | None) -> str:
-    """Return how sure it is that the first choice is faster than the second, in words."""
+def sureness(first: Line, second: Line | None, *, is_recall_sure: bool = True) -> str:
+    """Return how sure a choice is against the next best, in words, by the intervals of their p95.
+
+    A report compares the passes of both instead, which tells more and reads every sample.
+    """
+    return marked(_lead(first, second, is_recall_sure), is_recall_sure=is_recall_sure)
+
+
+def only(*, is_recall_sure: bool) -> str:
+    """Return that there is no next best: of cells that surely reach it, where there are any."""
+    if is_recall_sure:
+        return _("the only one that surely reaches it")
+    return _("the only one that reaches it")
+
+
+def marked(said: str, *, is_recall_sure: bool) -> str:
+    """Return how sure a choice is, with a mark where its recall is not."""
+    return said if is_recall_sure else f"{said}; {_('its recall is not sure')}"
+
+
+def _lead(first: Line, second: Line | None, is_recall_sure: bool) -> str:
     if second is None or first.p95 is None or second.p95 is None:
-        return _("the only one that reaches it")
+        return only(is_recall_sure=is_recall_sure)
     words = {
         "other": f"{second.cell.engine} x {second.cell.dimension}",
         "times": f"{second.p95.value / first.p95.value:.2f}",

@@ -39,6 +39,6 @@ def _advice(need: Need, one: Recommendation, by_key: Mapping[str, Line]) -> dict
         found |= {
             "line": line,
             "memory_bytes": None if math.isnan(one.point.memory_mb) else one.point.memory_mb * 1e6,
-            "sureness": selectors.sureness(line, second),
+            "sureness": selectors.sureness(line, second, is_recall_sure=one.is_recall_sure),
         }
     return found

@@ -44,7 +44,7 @@ def configure(*, result: Mapping[str, Any], collection: str, actor: Actor) -> Co
         raise Conflict(
             _(
                 "Nothing was applied: on questions that chose nothing the recall is not surely "
-                "reached. Tune on more passages, or ask for a little more."
+                "reached. Tune on more passages, or ask for a little less."
             ),
             code="target_not_reached",
         )

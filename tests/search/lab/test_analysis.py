@@ -198,6 +198,11 @@ def test_the_tail_of_a_cell_is_told_from_that_of_another_over_passes() -> None:
     assert 1.2 < clear.low < 1.3 < clear.high < 1.4
     assert even.low < 1 < even.high
     assert comparing.tails(samples(1.3, 1), samples(1.0, 5)) is None
+    half = samples(1.3, 5).of(np.arange(0, 200, 2))
+    same = comparing.tails(half, samples(1.0, 5))
+    assert same is not None
+    assert 1.2 < same.low < 1.3 < same.high < 1.4
+    assert comparing.tails(half, samples(1.0, 5).of(np.arange(1, 200, 2))) is None
 
 
 @pytest.mark.parametrize(

@@ -258,6 +258,30 @@ def test_a_campaign_without_a_figure_has_a_report() -> None:
 
     for form in reports.FORMATS:
         assert reports.render(empty, format=form, language="ko")[0]
+    page = reports.render(empty, format="md", language="en")[0].decode()
+    assert "No cell is measured, so that nothing can be recommended." in page
+
+
+def test_a_small_campaign_says_why_it_has_no_advice_and_no_growth() -> None:
+    plan = Matrix(
+        scales=(10_000,),
+        dimensions=(128,),
+        search_types=("vector",),
+        filters=(0.005, 0.999),
+        engines=("hnswlib",),
+        parameters={"hnswlib": {"m": 8}},
+    )
+    small = measured.campaign("small", plan=plan)
+    for row in small.cells.all():
+        measured.change(row, falls_short=True)
+
+    page = reports.render(small, format="md", language="en")[0].decode()
+
+    assert "Every measured cell has a note against it" in page
+    assert "Not told: no engine, way of searching and filter" in page
+    assert "hnswlib 10,000 x 128, vector, 0.5% filter" in page
+    assert "99.9% filter" in page
+    assert "given over the API alone" not in page
 
 
 def test_a_recommendation_keeps_to_limits_and_says_how_sure_it_is(campaign: Campaign) -> None:
@@ -274,7 +298,7 @@ def test_a_recommendation_keeps_to_limits_and_says_how_sure_it_is(campaign: Camp
     nothing = [one for one in found["recommendations"] if not one["cell"]]
     assert {one["sureness"] for one in nothing} == {None}
     assert "a recall of at least 0.9, a p95 of at most 0.5 ms" in page
-    assert "the only one that reaches it" in page
+    assert "the only one that surely reaches it" in page
     with pytest.raises(InvalidInput, match=r"max_memory_mb is -1.* above 0"):
         reports.render(campaign, limits=choosing.Limits(max_memory_mb=-1.0))
 

@@ -102,7 +102,7 @@ def _print(result: dict[str, Any], screen: Console) -> None:
         screen.print(
             _(
                 "On questions that chose nothing the recall is not surely reached: tune on more "
-                "questions, or ask for a little more."
+                "questions, or ask for a little less."
             )
         )
 

@@ -18,6 +18,9 @@ from search.lab.services.reports.findings import Findings
 def advice(found: Findings) -> Iterator[Block]:
     """Say what to take for each need and how sure that is, and for which there is nothing."""
     yield Heading(_("Recommendation"))
+    if not any(point.is_sound for point in found.points):
+        yield Note("warn", _none_to_choose_from(found))
+        return
     met = {need: one for need, one in found.advice.items() if one.point is not None}
     words = {"wanted": _wanted(found), "met": len(met), "all": len(found.advice)}
     if not met:
@@ -30,11 +33,16 @@ def advice(found: Findings) -> Iterator[Block]:
     if len(met) < len(found.advice):
         text = _(
             "For %(met)d of %(all)d needs a sound cell has %(wanted)s: the fastest of each is "
-            "below. For the others measure other parameters, or an exact engine, or ask for less."
+            "below, of those whose recall is sure where there are any. For the others measure "
+            "other parameters, or an exact engine, or ask for less."
         )
         yield Note("warn", text % words)
     else:
-        yield Note("good", _("The fastest sound cell with %(wanted)s, for each need.") % words)
+        text = _(
+            "The fastest sound cell with %(wanted)s, for each need: of those whose recall is sure "
+            "where there are any."
+        )
+        yield Note("good", text % words)
     yield from (Paragraph(text) for text in _sureness(list(met.values())))
     yield _table(found)
     yield Paragraph(
@@ -42,6 +50,16 @@ def advice(found: Findings) -> Iterator[Block]:
             "Recall is held against exact search over vectors of the same length: it does not say "
             "what shorter vectors lose."
         )
+    )
+
+
+def _none_to_choose_from(found: Findings) -> str:
+    """Return why no cell can be recommended, whatever is asked for."""
+    if not found.points:
+        return _("No cell is measured, so that nothing can be recommended.")
+    return _(
+        "Every measured cell has a note against it, so that nothing can be recommended: see what "
+        "the notes mean, and measure again."
     )
 
 
@@ -89,7 +107,7 @@ def _table(found: Findings) -> Table:
             Column("p95", "ms", "right"),
             Column("recall@10", "", "right"),
             Column(_("memory"), "MB", "right"),
-            Column(_("of cells that reach it"), "", "right"),
+            Column(_("chosen from, of sound cells"), "", "right"),
             Column(_("how sure it is the fastest")),
         ),
         [_row(need, one, lines) for need, one in found.advice.items()],
@@ -118,7 +136,7 @@ def _sure(one: Recommendation) -> str:
     """Return how sure it is that nothing else is as fast, in words."""
     point, second = one.point, one.runner_up
     if point is None or second is None:
-        said = _("the only one that reaches it")
+        said = selectors.only(is_recall_sure=one.is_recall_sure)
     elif one.lead is None:
         times = f"{second.p95_ms / point.p95_ms:.2f}"
         said = _("one pass does not tell: %(other)s took %(times)s times as long") % {
@@ -131,7 +149,7 @@ def _sure(one: Recommendation) -> str:
         if one.sureness == choosing.SURELY:
             text = _("surely: %(other)s takes %(times)s times as long")
         said = text % words
-    return said if one.is_recall_sure else f"{said}; {_('its recall is not sure')}"
+    return selectors.marked(said, is_recall_sure=one.is_recall_sure)
 
 
 def _name(point: Point) -> str:

@@ -1,9 +1,9 @@
 """The report of a campaign for a reader, in the language of the moment."""
 
-import json
 from collections.abc import Iterator
 from contextlib import suppress
 
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from portal.lib.documents import (
@@ -63,7 +63,7 @@ def _summary(campaign: Campaign, found: Findings) -> list[tuple[str, Value]]:
         }
     return [
         (_("campaign of the lab"), str(campaign.pk)),
-        (_("date"), f"{campaign.created_at:%Y-%m-%d}"),
+        (_("date"), f"{timezone.localtime(campaign.created_at):%Y-%m-%d}"),
         (_("cells measured"), measured),
         (_("machine"), machine or None),
     ]
@@ -101,11 +101,6 @@ def _blocks(campaign: Campaign, found: Findings) -> Iterator[Block]:
         command = again.command(campaign)
         yield Heading(_("To measure it again"), 2)
         yield Paragraph(command)
-    if campaign.plan.parameters:
-        yield Paragraph(
-            _("The parameters of its engines are given over the API alone: %(parameters)s.")
-            % {"parameters": json.dumps(campaign.plan.parameters, ensure_ascii=False)}
-        )
 
 
 def _intervals(campaign: Campaign) -> str:
@@ -118,7 +113,8 @@ def _intervals(campaign: Campaign) -> str:
         ) % {"count": campaign.n_passes}
     return _(
         "Each cell was measured in one pass. In brackets: 95 % intervals by bootstrap over the "
-        "questions, which do not say what a repetition would give."
+        "questions, and of answers a second by Student's t over parts of the time in which they "
+        "were counted. They do not say what a repetition would give."
     )
 
 
@@ -178,7 +174,7 @@ def _resources(line: Line, found: Findings) -> tuple[Value, ...]:
 
 
 def _answers(line: Line, clients: int) -> Value:
-    """Return answers a second; where they were counted in one pass of several, without interval."""
+    """Return answers a second; without an interval where none was kept with the cell."""
     kept = (line.facts or {}).get("throughput", {}).get(str(clients))
     return advice.interval(Figure(**kept)) if kept else findings.throughput(line).get(clients)
 

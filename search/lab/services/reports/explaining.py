@@ -49,6 +49,12 @@ def growth(found: Findings) -> Iterator[Block]:
     """Say how latency grows with the corpus and the vectors, and how sure that is."""
     yield Heading(_("How latency grows"))
     if not found.laws:
+        yield Paragraph(
+            _(
+                "Not told: no engine, way of searching and filter has enough sound cells of "
+                "several sizes or lengths of the vectors. Measure more of either."
+            )
+        )
         return
     yield Paragraph(
         _(

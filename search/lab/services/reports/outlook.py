@@ -32,8 +32,8 @@ def predictions(found: Findings) -> Iterator[Block]:
         yield Paragraph(
             _(
                 "Cells of a larger corpus than any that was measured are harder: when the cells of "
-                "%(scale)s passages are predicted from smaller corpora alone, half of the "
-                "%(count)d are off by more than %(error).0f %%, and %(within).0f %% lie in their "
+                "%(scale)s passages are predicted from smaller corpora alone, the median "
+                "error of the %(count)d is %(error).0f %%, and %(within).0f %% lie in their "
                 "80 %% interval."
             )
             % {

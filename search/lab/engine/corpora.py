@@ -204,7 +204,7 @@ def of_collection(
             check()
     if count < MIN_PASSAGES:
         raise CorpusProblem("too_few_passages", value=count, limit=MIN_PASSAGES)
-    n_held = min(N_QUESTIONS, max(100, count // 100))
+    n_held = n_questions(count)
     if count - n_held > MAX_SCALE:
         raise CorpusProblem("too_many_passages", value=f"{count:,}", limit=f"{MAX_SCALE:,}")
     held = set(np.random.default_rng(seed).choice(count, n_held, replace=False).tolist())
@@ -216,6 +216,11 @@ def of_collection(
         return [_first_sentence(text) for place, text in enumerate(texts()) if place in held]
 
     return _texts(collection_folder(folder, name, seed), kept, questions, seed, check)
+
+
+def n_questions(n_passages: int) -> int:
+    """Return how many passages of a collection are held out and asked."""
+    return min(N_QUESTIONS, max(100, n_passages // 100))
 
 
 def is_there(folder: Path, name: str, seed: int) -> bool:

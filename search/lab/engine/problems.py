@@ -27,6 +27,15 @@ TEMPLATES: Mapping[str, str] = {
         "Only {value} questions share a word with the passages: at least {limit} are needed. The "
         "first sentence of every hundredth passage is asked, so passages of a word each do not do."
     ),
+    "recall_not_shown": gettext_noop(
+        "recall is {value}: the {n} questions that prove it show {most} at most, even without a "
+        "miss. Ask for {most} or less."
+    ),
+    "recall_needs_passages": gettext_noop(
+        "recall is {value}: of about {passages} passages {n} questions prove it, which show {most} "
+        "at most, even without a miss. Ask for {most} or less, or take a collection of {needed} "
+        "passages."
+    ),
     "engine_failed": gettext_noop("{engine} failed while {phase}: {reason}"),
     "engine_missing": gettext_noop("{engine} cannot run here: {reason}"),
     "memory_cap": gettext_noop(

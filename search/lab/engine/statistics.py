@@ -11,6 +11,7 @@ t. The margins of both are joined as the square root of the sum of their squares
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -191,6 +192,12 @@ def recall(samples: Floats, seed: int = 0) -> Figure:
     return _shown(mean(samples, seed), len(samples))
 
 
+def most_shown(n_questions: int) -> float:
+    """Return the greatest recall that so many questions can show, which is without a miss."""
+    rows = n_questions * _ROWS_A_QUESTION
+    return rows / (rows + NormalDist().inv_cdf(1 - _TAIL) ** 2)
+
+
 def ratio_of_medians(ours: Floats, theirs: Floats, seed: int = 0) -> Figure:
     """Return the median of ``ours`` over that of ``theirs``, asked in turns in one process.
 
@@ -275,9 +282,8 @@ def _shown(found: Figure, n_questions: int) -> Figure:
     A bootstrap over questions of which none was missed has no width: Wilson's lower end (1927) for
     rows without a miss bounds every recall.
     """
-    rows = n_questions * _ROWS_A_QUESTION
-    most = rows / (rows + _student(np.inf, 1 - _TAIL) ** 2)
-    return Figure(found.value, max(0.0, min(found.low, most)), min(1.0, found.high), found.n)
+    low = max(0.0, min(found.low, most_shown(n_questions)))
+    return Figure(found.value, low, min(1.0, found.high), found.n)
 
 
 def _same(values: Floats) -> Floats:

@@ -17,11 +17,11 @@ from portal.runs import artifacts
 from portal.runs import services as runs
 from portal.runs.models import Run, State
 from search.lab import selectors
-from search.lab.engine.matrix import PROFILES, Matrix
+from search.lab.engine.matrix import GRAPHS, PROFILES, Matrix
 from search.lab.engine.problems import LabProblem, MatrixProblem
 from search.lab.models import Campaign, CellResult
 from search.lab.selectors import Line
-from search.lab.services import own, parameters, problems
+from search.lab.services import own, parameters, problems, targets
 
 MAX_WORKERS = 16
 MAX_CLIENTS = 64
@@ -73,7 +73,8 @@ def matrix(axes: Mapping[str, Any], *, profile: str = "full", collection: str = 
     Raises
     ------
     InvalidInput
-        If it asks for what the lab does not have; names the field.
+        If it asks for what the lab does not have, or for a recall that the questions cannot show;
+        names the field.
     NotFound
         If there is no such collection.
     """
@@ -100,6 +101,8 @@ def matrix(axes: Mapping[str, Any], *, profile: str = "full", collection: str = 
     except LabProblem as exc:
         raise problems.invalid_input(exc) from exc
     parameters.check(plan)
+    if plan.recall is not None and not set(GRAPHS).isdisjoint(plan.engines):
+        targets.check(plan.recall, plan.scales[0] if collection else None)
     return plan
 
 

@@ -23,7 +23,7 @@ from search.lab.engine.graph_tuning import Search, Tried
 from search.lab.engine.matrix import Cell, Matrix
 from search.lab.engine.problems import EngineProblem, MatrixProblem
 from search.lab.models import Campaign
-from search.lab.services import machine, own, problems, processes, shelf
+from search.lab.services import machine, own, problems, processes, shelf, targets
 from search.lab.services.making import Maker
 from search.lab.services.problems import remade, said
 from search.lab.services.processes import DiskFull, OutOfMemory
@@ -65,7 +65,7 @@ class Wish:
 
 
 def check(wish: Wish) -> None:
-    """Refuse a wish that is out of bounds.
+    """Refuse a wish that is out of bounds, or a recall that the questions cannot show.
 
     Raises
     ------
@@ -79,8 +79,8 @@ def check(wish: Wish) -> None:
         Matrix(scales=(wish.scale,), dimensions=(wish.dimension,))
     except MatrixProblem as exc:
         raise problems.invalid_input(exc) from exc
-    if wish.collection:
-        own.expected_passages(wish.collection)
+    n_passages = own.expected_passages(wish.collection) if wish.collection else None
+    targets.check(wish.recall, n_passages)
 
 
 def work(ctx: RunContext) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
+from django.utils import translation
 from pypdf import PdfReader
 from selectolax.lexbor import LexborHTMLParser
 
@@ -30,7 +31,7 @@ from search.lab.engine.statistics import Figure
 from search.lab.management.commands import benchmark
 from search.lab.models import Campaign, CellResult
 from search.lab.services import campaigns, comparing, reports
-from search.lab.services.reports import again, findings, tables
+from search.lab.services.reports import advice, again, findings, tables
 from tests.search.lab import measured
 
 pytestmark = pytest.mark.django_db
@@ -218,12 +219,24 @@ def test_a_campaign_whose_report_misses_samples_can_be_resumed(campaign: Campaig
     first, second, *_rest = campaign.cells.all()
     assert not campaigns.has_more(campaign, selectors.lines(campaign))
     _stored(second).unlink()
-    reports.content(campaign)
+    assert reports.content(campaign)
     assert campaigns.has_more(campaign, selectors.lines(campaign))
     CellResult.objects.filter(pk=second.pk).delete()
     assert not campaigns.has_more(campaign, selectors.lines(campaign))
     CellResult.objects.filter(pk=first.pk).update(state=CellResult.State.FAILED)
     assert campaigns.has_more(campaign, selectors.lines(campaign))
+
+
+def test_damaged_samples_are_no_lone_pass(campaign: Campaign) -> None:
+    first, second, *_rest = selectors.points(campaign)
+    _stored(campaign.cells.get(key=first.cell.key)).unlink()
+    ratio = findings._ratio(campaign)
+    found = choosing.recommend([first, second], min_recall=0.5, ratio=ratio)
+    assert (found.lead, found.sureness) == (None, choosing.DAMAGED)
+    with translation.override("en"):
+        assert advice._sure(found).startswith("not told: samples are damaged; next best is ")
+        (said,) = advice._sureness([found])
+    assert said == "Choices of which damaged samples do not tell how sure they are: 1."
 
 
 def test_savings_in_a_program_s_report_are_those_of_the_machine_that_built(

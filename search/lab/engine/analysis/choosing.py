@@ -9,11 +9,15 @@ from search.lab.engine.matrix import Cell
 from search.lab.engine.statistics import Figure
 
 #: How sure it is that a choice is the fastest: nothing else meets the wishes, surely, the next best
-#: may be as fast, or not known, as with one pass.
-ONLY, SURELY, EVEN, UNKNOWN = "only", "surely", "even", "unknown"
+#: may be as fast, not known as with one pass, or not to be known as the samples are damaged.
+ONLY, SURELY, EVEN, UNKNOWN, DAMAGED = "only", "surely", "even", "unknown", "damaged"
 
 #: Returns the 95th percentile of one cell over that of another, None where it is not known.
 Ratio = Callable[[Point, Point], Figure | None]
+
+
+class SamplesDamaged(Exception):
+    """Two cells cannot be compared: the samples of one are damaged or lost."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,8 @@ class Recommendation:
         The 95th percentile of the next best over that of the choice, over the passes of both.
     is_recall_sure : bool
         False where the recall is reached, but its interval holds less as well.
+    is_damaged : bool
+        Whether samples that would tell the lead are damaged or lost.
     """
 
     point: Point | None
@@ -42,12 +48,15 @@ class Recommendation:
     n_considered: int
     lead: Figure | None = None
     is_recall_sure: bool = True
+    is_damaged: bool = False
 
     @property
     def sureness(self) -> str:
-        """How sure it is that the choice is the fastest: `ONLY`, `SURELY`, `EVEN`, `UNKNOWN`."""
+        """How sure it is that the choice is the fastest: `ONLY`, `SURELY`, `EVEN` and so on."""
         if self.runner_up is None:
             return ONLY
+        if self.is_damaged:
+            return DAMAGED
         if self.lead is None:
             return UNKNOWN
         return SURELY if self.lead.low > 1 else EVEN
@@ -139,7 +148,7 @@ def recommend(
     max_p95_ms, max_memory_mb : float or None
         Limits; None for none.
     ratio : callable
-        Tells how the next best compares.
+        Tells how the next best compares; may raise `SamplesDamaged`.
     """
     known = sound(points)
     allowed = [
@@ -154,14 +163,21 @@ def recommend(
     if not meeting:
         return Recommendation(None, "none", None, 0, len(known))
     first, *others = meeting
+    lead, is_damaged = None, False
+    if others:
+        try:
+            lead = ratio(others[0], first)
+        except SamplesDamaged:
+            is_damaged = True
     return Recommendation(
         first,
         "fastest" if others else "only",
         others[0] if others else None,
         len(meeting),
         len(known),
-        ratio(others[0], first) if others else None,
+        lead,
         is_recall_sure=bool(sure),
+        is_damaged=is_damaged,
     )
 
 

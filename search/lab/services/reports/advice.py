@@ -86,6 +86,9 @@ def _sureness(known: Sequence[Recommendation]) -> Iterator[str]:
     if counts[choosing.UNKNOWN]:
         text = _("Choices of which one pass does not tell how sure they are: %(count)d.")
         yield text % {"count": counts[choosing.UNKNOWN]}
+    if counts[choosing.DAMAGED]:
+        text = _("Choices of which damaged samples do not tell how sure they are: %(count)d.")
+        yield text % {"count": counts[choosing.DAMAGED]}
     if unsure := sum(not one.is_recall_sure for one in known):
         text = _(
             "Choices whose recall is not sure: %(count)d. Other questions may find less than was "
@@ -137,6 +140,8 @@ def _sure(one: Recommendation) -> str:
     point, second = one.point, one.runner_up
     if point is None or second is None:
         said = selectors.only(is_recall_sure=one.is_recall_sure)
+    elif one.sureness == choosing.DAMAGED:
+        said = _("not told: samples are damaged; next best is %(other)s") % {"other": _name(second)}
     elif one.lead is None:
         times = f"{second.p95_ms / point.p95_ms:.2f}"
         said = _("one pass does not tell: %(other)s took %(times)s times as long") % {

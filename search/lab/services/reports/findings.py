@@ -119,8 +119,8 @@ def _ratio(campaign: Campaign) -> choosing.Ratio:
         rows = campaign.cells.filter(key__in=[slower.cell.key, faster.cell.key])
         try:
             known = {row.key: selectors.samples(row) for row in rows}
-        except Corrupt:
-            return None
+        except Corrupt as exc:
+            raise choosing.SamplesDamaged from exc
         return comparing.tails(known[slower.cell.key], known[faster.cell.key])
 
     return ratio

@@ -76,11 +76,15 @@ class OpenHnswlib:
         self._index = index
         self._buckets = buckets
         self._ef_search = ef_search
+        self._breadth = 0
         self._passing: dict[int, frozenset[int]] = {}
 
     def search(self, query: Vectors, k: int, below: int | None = None) -> tuple[Rows, Scores]:
         """Walk the graph; fewer than k rows where the filter let the walk find no more."""
-        self._index.set_ef(max(self._ef_search, k))
+        breadth = max(self._ef_search, k)
+        if breadth != self._breadth:
+            self._index.set_ef(breadth)
+            self._breadth = breadth
         passes = None if below is None else self._filter(below)
         wanted = k
         while wanted:

@@ -99,6 +99,8 @@ MACHINES: Mapping[str, Any] = {
     "memory_mb": _("Memory (MB)"),
     "processor": _("Processor"),
     "load_average": _("Load at the start"),
+    "postgres": "Postgres",
+    "revision": _("Revision of the portal"),
     "scales": _("Passages"),
     "engines": _("Engines"),
     "filters": _("Shares that pass the filter"),

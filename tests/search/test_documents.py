@@ -167,22 +167,24 @@ def test_a_list_of_judgements_is_kept_whole_or_not_at_all(collection: Collection
     assert not judgements.load(collection)
 
 
+def entry(collection: Collection, query: str, **more: Any) -> querylog.Entry:
+    """Give a search as the log notes it."""
+    usual: dict[str, Any] = {
+        "id": querylog.new_id(),
+        "mode": "hybrid",
+        "top_k": 10,
+        "version": 1,
+        "n_hits": 1,
+        "took_ms": 1.5,
+    }
+    return querylog.Entry(collection_id=collection.pk, query=query, **usual | more)
+
+
 def test_queries_are_written_in_batches_and_clicks_once(collection: Collection) -> None:
     made = querylog.new_id()
     log = querylog.Log()
     log._start = lambda: None  # type: ignore[method-assign] # no thread beside the transaction
-    log.note(
-        querylog.Entry(
-            id=made,
-            collection_id=collection.pk,
-            query="기포",
-            mode="hybrid",
-            top_k=10,
-            version=1,
-            n_hits=1,
-            took_ms=1.5,
-        )
-    )
+    log.note(entry(collection, "기포", id=made))
 
     assert (log.flush(), log.flush()) == (1, 0)
     for _ in range(2):
@@ -200,15 +202,9 @@ def test_a_query_that_the_database_cannot_hold_does_not_stop_the_log(
     log._start = lambda: None  # type: ignore[method-assign] # no thread beside the transaction
     for query in ("기포", "NUL \x00", "half \ud800", "수축"):
         log.note(
-            querylog.Entry(
-                id=querylog.new_id(),
-                collection_id=collection.pk,
-                query=query,
-                mode="hybrid",
-                top_k=10,
-                version=1,
-                n_hits=1,
-                took_ms=1.5,
+            entry(
+                collection,
+                query,
                 filters={"plant": ["A", None, 1.5]},
                 document_ids=["flash"],
             )
@@ -227,18 +223,7 @@ def test_a_lost_query_is_counted_once_when_those_behind_it_must_wait(
     log = querylog.Log()
     log._start = lambda: None  # type: ignore[method-assign] # no thread beside the transaction
     for query in ("NUL \x00", "기포", "수축"):
-        log.note(
-            querylog.Entry(
-                id=querylog.new_id(),
-                collection_id=collection.pk,
-                query=query,
-                mode="hybrid",
-                top_k=10,
-                version=1,
-                n_hits=1,
-                took_ms=1.5,
-            )
-        )
+        log.note(entry(collection, query))
     n_tried = 0
 
     def away_at_the_third(execute: Any, sql: str, *rest: Any) -> Any:

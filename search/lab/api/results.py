@@ -107,7 +107,7 @@ class Report(APIView):
         form = _choice(request, "format", FORMATS, "md")
         language = _choice(request, "language", LANGUAGES, _own_language())
         limits = Limits(
-            **{name: _limit(request, name) for name in LIMITS},
+            **{name: _float(request, name) for name in LIMITS},
             each_length=_choice(request, "each_length", ("true", "false"), "false") == "true",
         )
         campaign = campaigns.get(pk)
@@ -143,15 +143,17 @@ class Comparison(APIView):
         },
     )
     def get(self, request: Request, pk: UUID) -> HttpResponse:
+        from search.lab.engine.analysis.comparing import MARGIN  # noqa: PLC0415 - scipy is large
         from search.lab.services import comparing, reports  # noqa: PLC0415 - scipy is large
 
         _check_names(request, ("then", "margin", "format", "language"))
         form = _choice(request, "format", COMPARED_AS, "json")
         language = _choice(request, "language", LANGUAGES, _own_language())
+        margin = _float(request, "margin")
         found = comparing.compare(
             then=campaigns.get(_number(request, "then")),
             now=campaigns.get(pk),
-            margin=_share(request, "margin", 0.05),
+            margin=MARGIN if margin is None else margin,
         )
         return _file(*reports.render_comparison(found, format=form, language=language))
 
@@ -193,21 +195,12 @@ def _number(request: Request, name: str) -> UUID:
         raise _wrong(name, message % {"name": name, "seen": value[:60]}) from None
 
 
-def _limit(request: Request, name: str) -> float | None:
+def _float(request: Request, name: str) -> float | None:
     value = request.query_params.get(name, "")
     try:
         return float(value) if value else None
     except ValueError:
         message = _("“%(name)s” is “%(seen)s”: give a number.")
-        raise _wrong(name, message % {"name": name, "seen": value[:60]}) from None
-
-
-def _share(request: Request, name: str, usual: float) -> float:
-    value = request.query_params.get(name, "")
-    try:
-        return float(value) if value else usual
-    except ValueError:
-        message = _("“%(name)s” is “%(seen)s”: give a number from 0 to 1.")
         raise _wrong(name, message % {"name": name, "seen": value[:60]}) from None
 
 

@@ -129,11 +129,6 @@ def is_damaged(row: CellResult) -> bool:
     return not is_whole or not artifacts.is_stored(str(row.samples_id))
 
 
-def points(campaign: Campaign) -> list[Point]:
-    """Return the measured cells as an analysis reads them."""
-    return points_of(lines(campaign))
-
-
 def points_of(known: Iterable[Line]) -> list[Point]:
     """Return those of some cells that are measured, as an analysis reads them."""
     found = []
@@ -261,13 +256,18 @@ def _n_passes(line: Line) -> int:
 
 def answered_by(line: Line) -> str | None:
     """Return what of an index answered the questions of a cell, in words; None where unknown."""
+    return means((line.facts or {}).get("way", ""))
+
+
+def means(way: str) -> str | None:
+    """Return one of the ways in which an index answers, in words; None for another."""
     known = {
         "graph": _("graph"),
         "codes": _("scan of codes"),
         "rows": _("rows of the filter"),
         "scan": _("scan"),
     }
-    return known.get((line.facts or {}).get("way", ""))
+    return known.get(way)
 
 
 def way(search_type: str) -> str:

@@ -12,6 +12,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from portal.core.errors import PortalError
 from search.lab import selectors
+from search.lab.engine.analysis.comparing import MARGIN
 from search.lab.models import Campaign, CellResult
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ else:
 VIEW = "lab.view_campaign"
 #: Campaigns that a choice offers, the latest first. Ours.
 MOST_OFFERED = 200
-MARGIN = 0.05
 VERDICTS = {
     "slower": (_("slower"), "bad"),
     "inconclusive": (_("inconclusive"), "warn"),
@@ -102,7 +102,9 @@ class ComparingPages(PagesMixin):
         initial = {"margin": f"{100 * MARGIN:g}"} | {
             name: request.GET[name] for name in ("then", "now") if name in request.GET
         }
-        form = ComparisonForm(request.GET if is_asked else None, initial=initial)
+        # A link, as that of an alert, names the campaigns alone.
+        data = initial | request.GET.dict() if is_asked else None
+        form = ComparisonForm(data, initial=initial)
         context: dict[str, Any] = {
             "title": _("Compare two campaigns"),
             "form": form,

@@ -20,6 +20,8 @@ from portal.core.admin.base import Act, actor_of, grants_of, require
 from portal.core.errors import PortalError
 from portal.runs.models import Run
 from search.lab import dispatch, tasks
+from search.lab.admin.comparing import VERDICTS
+from search.lab.engine.analysis.comparing import SLOWER
 from search.lab.engine.matrix import (
     MAX_DIMENSION,
     MAX_RECALL,
@@ -41,12 +43,6 @@ BUILD, CONFIGURE = "search.build_index", "search.change_collection"
 #: Engines with a graph to tune, that of the portal's own search first; a test holds them together.
 TUNED = ("millwright", "hnswlib", "faiss-hnsw-sq8")
 N_RUNS = 20
-VERDICTS = {
-    "faster": (_("faster"), "ok"),
-    "slower": (_("slower"), "bad"),
-    "same": (_("the same"), ""),
-    "inconclusive": (_("inconclusive"), "warn"),
-}
 
 
 def _collections(empty: Any = None) -> list[tuple[str, Any]]:
@@ -199,7 +195,7 @@ def tuned_section(request: HttpRequest, run: Run) -> SafeString | str:
         "result": result,
         "duel": result["duel"],
         "verdict": text,
-        "defaults_suffice": result["duel"]["verdict"] == "slower"
+        "defaults_suffice": result["duel"]["verdict"] == SLOWER
         and result["duel"]["default_recall"]["low"] >= result["recall"],
         "tone": tone,
         "trials": [

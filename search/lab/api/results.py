@@ -18,6 +18,7 @@ from search.lab import selectors
 from search.lab.api.campaigns import MayLook
 from search.lab.api.shapes import CellResultSerializer
 from search.lab.engine.analysis.choosing import Limits
+from search.lab.engine.analysis.comparing import MARGIN
 from search.lab.engine.so_far import KeptPass
 from search.lab.models import CellResult
 from search.lab.services import campaigns
@@ -143,7 +144,6 @@ class Comparison(APIView):
         },
     )
     def get(self, request: Request, pk: UUID) -> HttpResponse:
-        from search.lab.engine.analysis.comparing import MARGIN  # noqa: PLC0415 - scipy is large
         from search.lab.services import comparing, reports  # noqa: PLC0415 - scipy is large
 
         _check_names(request, ("then", "margin", "format", "language"))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from portal.lib.hashing import sha256_stream
+from search.engine.files import sha256
 
 
 def array(path: Path, make: Callable[[], NDArray[Any]]) -> NDArray[Any]:
@@ -28,7 +28,7 @@ def array(path: Path, make: Callable[[], NDArray[Any]]) -> NDArray[Any]:
     beside = path.with_suffix(f".{os.getpid()}")
     with beside.open("wb") as stream:
         np.save(stream, found)
-    digest = _digest(beside)
+    digest = sha256(beside)
     own_mark = path.with_suffix(f".{os.getpid()}-sha256")
     own_mark.write_text(digest)
     own_mark.replace(_mark(path))
@@ -39,7 +39,7 @@ def array(path: Path, make: Callable[[], NDArray[Any]]) -> NDArray[Any]:
 def _read(path: Path) -> NDArray[Any] | None:
     """Return the array of a file, None where it is not there or damaged; it counts as used now."""
     with suppress(FileNotFoundError, ValueError):
-        if _mark(path).read_text() == _digest(path):
+        if _mark(path).read_text() == sha256(path):
             found = np.asarray(np.load(path))
             for used in (path, _mark(path)):
                 os.utime(used)
@@ -49,8 +49,3 @@ def _read(path: Path) -> NDArray[Any] | None:
 
 def _mark(path: Path) -> Path:
     return path.with_suffix(".sha256")
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as stream:
-        return sha256_stream(stream)

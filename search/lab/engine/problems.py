@@ -57,7 +57,7 @@ TEMPLATES: Mapping[str, str] = {
         "and it is built again."
     ),
     "too_few_samples": gettext_noop(
-        "{field} needs at least {limit} measured cells and has {value}: measure more."
+        "This analysis needs at least {limit} measured cells and has {value}: measure more."
     ),
 }
 

@@ -14,7 +14,8 @@ from fcntl import LOCK_EX, LOCK_NB, LOCK_SH, flock
 from pathlib import Path
 from typing import Any
 
-from portal.lib.hashing import digest_json, sha256_stream
+from portal.lib.hashing import digest_json
+from search.engine.files import sha256
 from search.lab.engine.problems import CorpusProblem
 
 MANIFEST = "manifest.json"
@@ -46,7 +47,7 @@ def fresh(path: Path) -> Iterator[Path]:
 def seal(path: Path, facts: dict[str, Any]) -> None:
     """Write the manifest of a folder, last of all: facts, and the digests of its files."""
     files = sorted(one for one in path.rglob("*") if one.is_file() and one.suffix != _LOCKS)
-    digests = {str(one.relative_to(path)): _sha256(one) for one in files}
+    digests = {str(one.relative_to(path)): sha256(one) for one in files}
     content = {**facts, "files": digests}
     content["digest"] = digest_json(content)
     with (path / MANIFEST).open("w") as stream:
@@ -93,7 +94,7 @@ def verify(path: Path, **facts: object) -> None:
         and all(content.get(name) == value for name, value in facts.items())
     )
     try:
-        is_whole = is_ours and all(_sha256(path / name) == one for name, one in files.items())
+        is_whole = is_ours and all(sha256(path / name) == one for name, one in files.items())
     except OSError as exc:
         raise CorpusProblem("corpus_damaged", value=path.name) from exc
     if not is_whole:
@@ -178,8 +179,3 @@ def _touch(folders: tuple[Path, ...]) -> None:
     for folder in folders:
         with suppress(OSError):
             os.utime(folder)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return sha256_stream(stream)

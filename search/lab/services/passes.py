@@ -17,7 +17,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from django.utils.translation import gettext as _
 
-from portal.lib.hashing import digest_json, sha256_stream
+from portal.lib.hashing import digest_json
+from search.engine.files import sha256
 from search.lab.engine import so_far
 from search.lab.engine.measuring import Samples
 
@@ -58,7 +59,7 @@ class Passes:
         beside.mkdir(parents=True)
         shutil.copyfile(samples, beside / _SAMPLES)
         content = {"facts": dict(facts), "made_with": self._made_with}
-        digests = {"facts_digest": digest_json(content), "samples_digest": _digest(samples)}
+        digests = {"facts_digest": digest_json(content), "samples_digest": sha256(samples)}
         (beside / _FACTS).write_text(json.dumps(content | digests))
         shutil.rmtree(place, ignore_errors=True)
         beside.rename(place)
@@ -106,7 +107,7 @@ class Passes:
             is_whole = (
                 content["made_with"] == self._made_with
                 and digest_json(known) == content["facts_digest"]
-                and _digest(place / _SAMPLES) == content["samples_digest"]
+                and sha256(place / _SAMPLES) == content["samples_digest"]
             )
             if is_whole:
                 samples = Samples.from_table(pq.read_table(place / _SAMPLES))
@@ -187,8 +188,3 @@ def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     if then.get("questions") != now.get("questions"):
         found.append(_("other questions"))
     return found
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as stream:
-        return sha256_stream(stream)

@@ -8,7 +8,6 @@ disk holds one corpus' indexes at a time; a campaign that stops before finds the
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -343,10 +342,8 @@ class _Work:
             )
         row.refresh_from_db()
 
-    def _measuring(self, row: CellResult, corpus: Corpus, counts: bool) -> Job:
-        """Return the job that measures a cell; one that ``counts`` measures throughput too."""
-        job = self._job("measure", row, corpus, self._shelf.place(row.what.index_key))
-        return job if counts else replace(job, clients=())
+    def _measuring(self, row: CellResult, corpus: Corpus) -> Job:
+        return self._job("measure", row, corpus, self._shelf.place(row.what.index_key))
 
     def _job(self, action: str, row: CellResult, corpus: Corpus, folder: Path) -> Job:
         cell = row.what

@@ -14,8 +14,9 @@ from typing import Any
 from uuid import UUID
 
 from portal.lib import clock
-from portal.lib.hashing import digest_json, sha256_stream
+from portal.lib.hashing import digest_json
 from portal.runs.models import Run, State
+from search.engine.files import sha256
 from search.lab.engine import corpora, sealed
 from search.lab.engine.corpora import Corpus
 from search.lab.models import Campaign, CellResult
@@ -122,8 +123,7 @@ def _sizes(folder: Path) -> dict[str, int]:
 def _digests(folder: Path) -> dict[str, str]:
     found = {}
     for one in _files(folder):
-        with one.open("rb") as stream:
-            found[str(one.relative_to(folder))] = sha256_stream(stream)
+        found[str(one.relative_to(folder))] = sha256(one)
     return found
 
 

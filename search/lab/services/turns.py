@@ -43,7 +43,7 @@ class Turns:
     folder : Path
         Where passes are kept until their cell is whole.
     job : callable
-        Returns the job that measures a row of a corpus, and counts throughput or not.
+        Returns the job that measures a row of a corpus.
     say : callable
         Reports the phase and what is done.
     fail : callable
@@ -55,7 +55,7 @@ class Turns:
     watch: Watch
     shelf: Shelf
     folder: Path
-    job: Callable[[CellResult, Corpus, bool], Job]
+    job: Callable[[CellResult, Corpus], Job]
     say: Callable[[str, str], None]
     fail: Callable[[CellResult, str], None]
 
@@ -123,7 +123,7 @@ class Turns:
         found = kept.calibration()
         if found is None:
             self.say("calibrate", _("%(cell)s: search breadth") % {"cell": row.what.label})
-            job = replace(self.job(row, corpus, False), action="calibrate")
+            job = replace(self.job(row, corpus), action="calibrate")
             try:
                 found = processes.do(job, self.watch.look)
             except OutOfMemory as exc:
@@ -153,7 +153,7 @@ class Turns:
         calibration: Mapping[str, Any],
     ) -> bool:
         """Measure a pass of a cell, again while other work disturbs it; returns whether it went."""
-        job = self.job(row, corpus, True)
+        job = self.job(row, corpus)
         job = replace(job, breadth=calibration.get("ef_search", 0))
         started, n_tries, is_disturbed = time.monotonic(), 0, True
         while is_disturbed and n_tries < self.campaign.max_tries:

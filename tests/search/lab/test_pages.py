@@ -255,6 +255,8 @@ def test_two_campaigns_are_compared_on_a_page() -> None:
     assert asked.text.count("mw-badge mw-bad") == 12
     link = reverse("campaign-comparison", args=[now.pk])
     assert f"{link}?then={then.pk}&amp;margin=0.05&amp;format=pdf" in asked.text
+    linked = client.get(compare, {"then": str(then.pk), "now": str(now.pk)})
+    assert 'name="margin" value="5"' in linked.text
     assert client.get(compare).status_code == 200
     odd = client.get(compare, {"then": "x", "now": str(now.pk), "margin": "500"})
     assert odd.status_code == 422

@@ -183,7 +183,7 @@ def test_a_cell_that_lacks_a_fact_is_named_and_measured_again(campaign: Campaign
         assert reports.render(campaign, format=form, language="en")[0]
     page = reports.render(campaign, format="md", language="en")[0].decode()
     assert "Its facts lack build_s: resume the campaign" in page
-    assert len(selectors.points(campaign)) == measured.PLAN.n_cells - 1
+    assert len(selectors.points_of(selectors.lines(campaign))) == measured.PLAN.n_cells - 1
     assert campaigns.repeat_damaged(campaign=campaign) == [row.what.label]
     row.refresh_from_db()
     assert row.state == CellResult.State.WAITING
@@ -225,7 +225,7 @@ def test_a_campaign_whose_report_misses_samples_can_be_resumed(campaign: Campaig
 
 
 def test_damaged_samples_are_no_lone_pass(campaign: Campaign) -> None:
-    first, second, *_rest = selectors.points(campaign)
+    first, second, *_rest = selectors.points_of(selectors.lines(campaign))
     _stored(campaign.cells.get(key=first.cell.key)).unlink()
     ratio = findings._ratio(campaign)
     found = choosing.recommend([first, second], min_recall=0.5, ratio=ratio)

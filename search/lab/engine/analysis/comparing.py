@@ -8,13 +8,16 @@ nothing tells what another pass would give, so that such a cell is never more th
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from search.lab.engine import statistics
 from search.lab.engine.matrix import Cell
-from search.lab.engine.measuring import Samples
 from search.lab.engine.statistics import Figure
+
+if TYPE_CHECKING:
+    from search.lab.engine.measuring import Samples
 
 #: Differences of up to so much count as the same.
 MARGIN = 0.05
@@ -52,8 +55,8 @@ class Compared:
 
 
 def compare(
-    now: Mapping[str, tuple[Cell, Samples]],
-    then: Mapping[str, tuple[Cell, Samples]],
+    now: Mapping[str, tuple[Cell, "Samples"]],
+    then: Mapping[str, tuple[Cell, "Samples"]],
     *,
     margin: float = MARGIN,
 ) -> list[Compared]:
@@ -82,7 +85,7 @@ def compare(
     return sorted(found, key=lambda one: -one.ratio.value)
 
 
-def tails(ours: Samples, theirs: Samples) -> Figure | None:
+def tails(ours: "Samples", theirs: "Samples") -> Figure | None:
     """Return the 95th percentile of one cell over that of another, None where one has one pass.
 
     On the questions that both were asked. A single pass does not tell what another one would give.

@@ -9,6 +9,7 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from search.engine.files import mapped
 from search.lab.engine.contract import Check, Parameter, Plan, Rows, Scores, Vectors
 
 _INDEX, _FLOATS, _BUCKETS = "index.faiss", "vectors.npy", "buckets.npy"
@@ -76,8 +77,7 @@ class Faiss:
         index = faiss.read_index(str(folder / _INDEX), faiss.IO_FLAG_MMAP_IFC)
         floats = None
         if parameters.get("rerank"):
-            # A plain view: numpy's class for mapped files takes microseconds for each selection.
-            floats = np.asarray(np.load(folder / _FLOATS, mmap_mode="r"))
+            floats = mapped(folder / _FLOATS)
         return OpenFaiss(self.name, index, np.load(folder / _BUCKETS), floats, parameters)
 
 

@@ -6,7 +6,6 @@ from django.utils.translation import gettext as _
 
 from portal.lib.documents import Block, Bullets, Column, Heading, Paragraph, Table
 from search.lab import selectors
-from search.lab.engine.analysis import fits
 from search.lab.engine.analysis.effects import Effect
 from search.lab.engine.analysis.scaling import Law
 from search.lab.services.reports import figures
@@ -160,12 +159,8 @@ def _pairs(found: Findings) -> Table:
 
 
 def _engine(law: Law) -> str:
-    way = {
-        fits.ROWS: _("float vectors of the selected rows"),
-        fits.CODES: _("scan of codes"),
-        fits.GRAPH: _("graph"),
-    }.get(law.means)
-    return f"{law.engine} ({way})" if way else law.engine
+    means = selectors.means(law.means)
+    return f"{law.engine} ({means})" if means else law.engine
 
 
 def _share(share: float | None) -> str:
